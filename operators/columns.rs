@@ -1,0 +1,472 @@
+//! Rows in columns, Arrow-shaped: what the flow operator makes and sinks write.
+
+use crate::schema::{DataType, Schema, Value};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The values of one column, one entry a row. Null rows hold a zero value here and `false` in [`Column::valid`].
+#[allow(missing_docs, reason = "the variants are those of DataType")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Values {
+    Bool(Vec<bool>),
+    U8(Vec<u8>),
+    U16(Vec<u16>),
+    U32(Vec<u32>),
+    U64(Vec<u64>),
+    I8(Vec<i8>),
+    I32(Vec<i32>),
+    I64(Vec<i64>),
+    F64(Vec<f64>),
+    /// `ends[i]` is the end of row i in `bytes`; it starts at the end of the row before.
+    Text {
+        ends: Vec<u32>,
+        bytes: Vec<u8>,
+    },
+    Address(Vec<Address>),
+    Id(Vec<[u8; 16]>),
+    /// Nanoseconds since 1970.
+    Time(Vec<i64>),
+    /// `ends[i]` is the end of row i in `items`.
+    List {
+        ends: Vec<u32>,
+        items: Box<Column>,
+    },
+    Struct(Vec<(String, Column)>),
+}
+
+/// An IP address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Address {
+    /// 4 or 6.
+    pub family: u8,
+    /// Big-endian; IPv4 in the first 4 bytes, the rest 0.
+    pub bytes: [u8; 16],
+}
+
+impl Address {
+    /// The bytes of the address as on the wire: 4 or 16.
+    pub fn octets(&self) -> &[u8] {
+        if self.family == 4 { &self.bytes[..4] } else { &self.bytes }
+    }
+}
+
+impl From<Address> for std::net::IpAddr {
+    fn from(address: Address) -> Self {
+        let bytes = address.bytes;
+        if address.family == 4 { Self::from([bytes[0], bytes[1], bytes[2], bytes[3]]) } else { Self::from(bytes) }
+    }
+}
+
+impl std::fmt::Display for Address {
+    /// RFC 5952; IPv4-mapped addresses as `::ffff:a.b.c.d`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::net::IpAddr::from(*self).fmt(f)
+    }
+}
+
+/// One column of a batch of rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// The values.
+    pub values: Values,
+    /// One entry a row, `false` = null; `None` = no row is null.
+    pub valid: Option<Vec<bool>>,
+}
+
+impl Column {
+    /// An empty column of this type.
+    pub fn new(data_type: &DataType, nullable: bool) -> Self {
+        let values = match data_type {
+            DataType::Bool => Values::Bool(Vec::new()),
+            DataType::U8 => Values::U8(Vec::new()),
+            DataType::U16 => Values::U16(Vec::new()),
+            DataType::U32 => Values::U32(Vec::new()),
+            DataType::U64 => Values::U64(Vec::new()),
+            DataType::I8 => Values::I8(Vec::new()),
+            DataType::I32 => Values::I32(Vec::new()),
+            DataType::I64 => Values::I64(Vec::new()),
+            DataType::F64 => Values::F64(Vec::new()),
+            DataType::Text => Values::Text { ends: Vec::new(), bytes: Vec::new() },
+            DataType::Address => Values::Address(Vec::new()),
+            DataType::Id => Values::Id(Vec::new()),
+            DataType::Time => Values::Time(Vec::new()),
+            DataType::List(item) => Values::List { ends: Vec::new(), items: Box::new(Self::new(item, false)) },
+            DataType::Struct(parts) => {
+                Values::Struct(parts.iter().map(|(name, part)| (name.clone(), Self::new(part, false))).collect())
+            }
+        };
+        Self { values, valid: nullable.then(Vec::new) }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match &self.values {
+            Values::Bool(v) => v.len(),
+            Values::U8(v) => v.len(),
+            Values::U16(v) => v.len(),
+            Values::U32(v) => v.len(),
+            Values::U64(v) => v.len(),
+            Values::I8(v) => v.len(),
+            Values::I32(v) => v.len(),
+            Values::F64(v) => v.len(),
+            Values::Text { ends, .. } | Values::List { ends, .. } => ends.len(),
+            Values::Address(v) => v.len(),
+            Values::Id(v) => v.len(),
+            Values::I64(v) | Values::Time(v) => v.len(),
+            Values::Struct(parts) => parts.first().map_or(0, |(_, part)| part.len()),
+        }
+    }
+
+    /// Whether it has no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether row `row` is null.
+    pub fn is_null(&self, row: usize) -> bool {
+        self.valid.as_ref().is_some_and(|valid| !valid.get(row).copied().unwrap_or(false))
+    }
+
+    /// Adds a row of the type's zero value: the value under a null.
+    pub fn push_zero(&mut self) {
+        match &mut self.values {
+            Values::Bool(v) => v.push(false),
+            Values::U8(v) => v.push(0),
+            Values::U16(v) => v.push(0),
+            Values::U32(v) => v.push(0),
+            Values::U64(v) => v.push(0),
+            Values::I8(v) => v.push(0),
+            Values::I32(v) => v.push(0),
+            Values::F64(v) => v.push(0.0),
+            Values::Text { ends, bytes } => ends.push(offset(bytes.len())),
+            Values::Address(v) => v.push(Address { family: 4, bytes: [0; 16] }),
+            Values::Id(v) => v.push([0; 16]),
+            Values::I64(v) | Values::Time(v) => v.push(0),
+            Values::List { ends, items } => ends.push(offset(items.len())),
+            Values::Struct(parts) => parts.iter_mut().for_each(|(_, part)| part.push_zero()),
+        }
+    }
+
+    /// Adds row `row` of `other`, a column of the same type.
+    ///
+    /// # Panics
+    /// If the types differ: both columns come from one schema.
+    pub fn push_from(&mut self, other: &Self, row: usize) {
+        match (&mut self.values, &other.values) {
+            (Values::Bool(to), Values::Bool(from)) => to.push(from[row]),
+            (Values::U8(to), Values::U8(from)) => to.push(from[row]),
+            (Values::U16(to), Values::U16(from)) => to.push(from[row]),
+            (Values::U32(to), Values::U32(from)) => to.push(from[row]),
+            (Values::U64(to), Values::U64(from)) => to.push(from[row]),
+            (Values::I8(to), Values::I8(from)) => to.push(from[row]),
+            (Values::I32(to), Values::I32(from)) => to.push(from[row]),
+            (Values::F64(to), Values::F64(from)) => to.push(from[row]),
+            (Values::Address(to), Values::Address(from)) => to.push(from[row]),
+            (Values::Id(to), Values::Id(from)) => to.push(from[row]),
+            (Values::I64(to), Values::I64(from)) | (Values::Time(to), Values::Time(from)) => to.push(from[row]),
+            (Values::Text { ends, bytes }, Values::Text { ends: from, bytes: source }) => {
+                bytes.extend_from_slice(&source[span(from, row)]);
+                ends.push(offset(bytes.len()));
+            }
+            (Values::List { ends, items }, Values::List { ends: from, items: source }) => {
+                for item in span(from, row) {
+                    items.push_from(source, item);
+                }
+                ends.push(offset(items.len()));
+            }
+            (Values::Struct(parts), Values::Struct(from)) => {
+                for ((_, part), (_, source)) in parts.iter_mut().zip(from) {
+                    part.push_from(source, row);
+                }
+            }
+            (to, from) => unreachable!("columns of one schema have one type: {to:?}, {from:?}"),
+        }
+        if let Some(valid) = &mut self.valid {
+            valid.push(!other.is_null(row));
+        }
+    }
+
+    /// Bytes held, roughly: what a memory budget counts.
+    pub fn bytes(&self) -> usize {
+        let values = match &self.values {
+            Values::Bool(v) => v.len(),
+            Values::U8(v) => v.len(),
+            Values::U16(v) => v.len() * 2,
+            Values::U32(v) => v.len() * 4,
+            Values::U64(v) => v.len() * 8,
+            Values::I8(v) => v.len(),
+            Values::I32(v) => v.len() * 4,
+            Values::F64(v) => v.len() * 8,
+            Values::Text { ends, bytes } => ends.len() * 4 + bytes.len(),
+            Values::Address(v) => v.len() * 17,
+            Values::Id(v) => v.len() * 16,
+            Values::I64(v) | Values::Time(v) => v.len() * 8,
+            Values::List { ends, items } => ends.len() * 4 + items.bytes(),
+            Values::Struct(parts) => parts.iter().map(|(_, part)| part.bytes()).sum(),
+        };
+        values + self.valid.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// Where row `row` of a column with `ends` lies.
+pub fn span(ends: &[u32], row: usize) -> std::ops::Range<usize> {
+    let start = if row == 0 { 0 } else { ends[row - 1] as usize };
+    start..ends[row] as usize
+}
+
+/// A length as an offset. A batch holds a few thousand rows of at most 4,096 bytes of text each, so it fits.
+fn offset(length: usize) -> u32 {
+    u32::try_from(length).expect("a batch is below 4 GiB")
+}
+
+/// Sort key of a row: (start time, source ordinal and record ordinal of the first packet). Total over an input.
+pub type RowKey = (i64, u64);
+
+/// A batch of rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Columns {
+    /// One entry a row.
+    pub keys: Vec<RowKey>,
+    /// One entry a column of the schema the batch was made for.
+    pub columns: Vec<Column>,
+}
+
+impl Columns {
+    /// An empty batch of this schema.
+    pub fn new(schema: &Schema) -> Self {
+        let columns = schema.iter().map(|feature| Column::new(&feature.data_type, feature.null.is_some())).collect();
+        Self { keys: Vec::new(), columns }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Adds row `row` of `other`, a batch of the same schema.
+    pub fn push_from(&mut self, other: &Self, row: usize) {
+        self.keys.push(other.keys[row]);
+        for (to, from) in self.columns.iter_mut().zip(&other.columns) {
+            to.push_from(from, row);
+        }
+    }
+
+    /// Bytes held, roughly.
+    pub fn bytes(&self) -> usize {
+        self.keys.len() * 16 + self.columns.iter().map(Column::bytes).sum::<usize>()
+    }
+}
+
+/// Writes one row, column by column in the order of a group's schema; columns nobody asked for are passed over.
+#[derive(Debug)]
+pub struct RowWriter<'a> {
+    columns: &'a mut [Column],
+    /// For each column of the group: its place in `columns`, or `None` if nobody asked for it.
+    targets: &'a [Option<u32>],
+    next: usize,
+}
+
+macro_rules! push {
+    ($(#[$doc:meta] $name:ident($type:ty) = $variant:ident;)+) => { $(
+        #[$doc]
+        #[inline]
+        pub fn $name(&mut self, value: $type) {
+            if let Some(column) = self.advance() {
+                if let Values::$variant(values) = &mut column.values { values.push(value); }
+                if let Some(valid) = &mut column.valid { valid.push(true); }
+            }
+        }
+    )+ };
+}
+
+impl<'a> RowWriter<'a> {
+    /// A writer of one row of a group; `targets` has one entry for each column of the group.
+    pub fn new(columns: &'a mut [Column], targets: &'a [Option<u32>]) -> Self {
+        Self { columns, targets, next: 0 }
+    }
+
+    /// The next column, or `None` where nobody asked for it.
+    #[inline]
+    fn advance(&mut self) -> Option<&mut Column> {
+        let target = self.targets.get(self.next).copied().flatten();
+        self.next += 1;
+        target.and_then(|at| self.columns.get_mut(at as usize))
+    }
+
+    push! {
+        /// Writes a boolean.
+        bool(bool) = Bool;
+        /// Writes an unsigned number.
+        u8(u8) = U8;
+        /// Writes an unsigned number.
+        u16(u16) = U16;
+        /// Writes an unsigned number.
+        u32(u32) = U32;
+        /// Writes an unsigned number.
+        u64(u64) = U64;
+        /// Writes a signed number.
+        i8(i8) = I8;
+        /// Writes a signed number.
+        i32(i32) = I32;
+        /// Writes a signed number.
+        i64(i64) = I64;
+        /// Writes an address.
+        address(Address) = Address;
+        /// Writes 128 bits.
+        id([u8; 16]) = Id;
+        /// Writes a time in ns since 1970.
+        time(i64) = Time;
+    }
+
+    /// Writes a finite float. A value that is not a finite number has no place in a row: debug builds stop, others write 0.
+    #[inline]
+    pub fn f64(&mut self, value: f64) {
+        debug_assert!(value.is_finite(), "column {} of the group is {value}", self.next);
+        if let Some(column) = self.advance() {
+            if let Values::F64(values) = &mut column.values {
+                values.push(if value.is_finite() { value } else { 0.0 });
+            }
+            if let Some(valid) = &mut column.valid {
+                valid.push(true);
+            }
+        }
+    }
+
+    /// Writes text.
+    pub fn text(&mut self, value: &str) {
+        if let Some(column) = self.advance() {
+            if let Values::Text { ends, bytes } = &mut column.values {
+                bytes.extend_from_slice(value.as_bytes());
+                ends.push(offset(bytes.len()));
+            }
+            if let Some(valid) = &mut column.valid {
+                valid.push(true);
+            }
+        }
+    }
+
+    /// Writes a null.
+    #[inline]
+    pub fn null(&mut self) {
+        if let Some(column) = self.advance() {
+            column.push_zero();
+            if let Some(valid) = &mut column.valid {
+                valid.push(false);
+            }
+        }
+    }
+
+    /// Writes a list; `fill` adds its items to the item column.
+    pub fn list(&mut self, fill: impl FnOnce(&mut Column)) {
+        if let Some(column) = self.advance() {
+            if let Values::List { ends, items } = &mut column.values {
+                fill(items);
+                ends.push(offset(items.len()));
+            }
+            if let Some(valid) = &mut column.valid {
+                valid.push(true);
+            }
+        }
+    }
+}
+
+macro_rules! value {
+    ($($type:ty, $data_type:ident, $write:ident;)+) => { $(
+        impl Value for $type {
+            fn data_type() -> DataType { DataType::$data_type }
+            #[inline]
+            fn write(&self, out: &mut RowWriter<'_>) { out.$write(*self) }
+        }
+        impl Item for $type {
+            fn push(&self, items: &mut Column) {
+                if let Values::$data_type(values) = &mut items.values { values.push(*self) }
+            }
+        }
+    )+ };
+}
+value! {
+    bool, Bool, bool; u8, U8, u8; u16, U16, u16; u32, U32, u32; u64, U64, u64; i8, I8, i8; i32, I32, i32; i64, I64, i64; f64, F64, f64;
+    Address, Address, address;
+}
+
+/// A value that a list can hold.
+pub trait Item: Value {
+    /// Adds it to the item column of a list.
+    fn push(&self, items: &mut Column);
+}
+
+/// A time in ns since 1970, as a column value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Time(pub i64);
+
+impl Value for Time {
+    fn data_type() -> DataType {
+        DataType::Time
+    }
+    fn write(&self, out: &mut RowWriter<'_>) {
+        out.time(self.0);
+    }
+}
+
+/// 128 bits, as a column value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Id(pub [u8; 16]);
+
+impl Value for Id {
+    fn data_type() -> DataType {
+        DataType::Id
+    }
+    fn write(&self, out: &mut RowWriter<'_>) {
+        out.id(self.0);
+    }
+}
+
+impl Value for Cow<'static, str> {
+    fn data_type() -> DataType {
+        DataType::Text
+    }
+    fn write(&self, out: &mut RowWriter<'_>) {
+        out.text(self);
+    }
+}
+
+impl Value for &'static str {
+    fn data_type() -> DataType {
+        DataType::Text
+    }
+    fn write(&self, out: &mut RowWriter<'_>) {
+        out.text(self);
+    }
+}
+
+impl Value for String {
+    fn data_type() -> DataType {
+        DataType::Text
+    }
+    fn write(&self, out: &mut RowWriter<'_>) {
+        out.text(self);
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    fn data_type() -> DataType {
+        T::data_type()
+    }
+    const NULLABLE: bool = true;
+    #[inline]
+    fn write(&self, out: &mut RowWriter<'_>) {
+        match self {
+            Some(value) => value.write(out),
+            None => out.null(),
+        }
+    }
+}
+
+impl<T: Item> Value for Vec<T> {
+    fn data_type() -> DataType {
+        DataType::List(Box::new(T::data_type()))
+    }
+    fn write(&self, out: &mut RowWriter<'_>) {
+        out.list(|items| self.iter().for_each(|item| item.push(items)));
+    }
+}

@@ -1,0 +1,80 @@
+//! What an extractor is: a state per open flow record, fed packet by packet, that gives the columns of its group at the end.
+//!
+//! An extractor knows no other extractor, no timely, and not where its state lives.
+
+use crate::flows::Flow;
+use crate::options::Options;
+use crate::packet::Packet;
+use crate::schema::Features;
+
+/// What an extractor reads of a packet beyond its [`crate::packet::Header`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Bytes of the payload of each packet, from its start.
+    pub payload: u32,
+    /// The captured link, network and transport headers.
+    pub headers: bool,
+}
+
+impl Needs {
+    /// Header fields only.
+    pub const NONE: Self = Self { payload: 0, headers: false };
+
+    /// What is needed to serve both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self { payload: self.payload.max(other.payload), headers: self.headers || other.headers }
+    }
+}
+
+/// The settings that all groups share, and which columns of this group somebody asked for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// One entry a column of the group, in the order of its schema. With `split`, a column is wanted if it or one of its two
+    /// split columns is.
+    pub columns: Vec<bool>,
+    /// Names of the columns, in the same order.
+    pub names: Vec<String>,
+    /// Longest list in a row (`max_sequence_length`).
+    pub sequence: usize,
+}
+
+impl Wanted {
+    /// Whether a column is wanted whose name passes `test`. For `plan`, not for packets: it compares names.
+    pub fn any(&self, test: impl Fn(&str) -> bool) -> bool {
+        self.columns.iter().zip(&self.names).any(|(wanted, name)| *wanted && test(name))
+    }
+}
+
+/// A group of features: `Self` is what is kept of one open flow record; `Default` is the state before the first packet.
+///
+/// With `split = true` the same extractor also runs over the packets of each direction alone: it must count what it divides by,
+/// and take from [`Flow`] only facts about the record as a whole.
+pub trait Extractor: Default + 'static {
+    /// The columns.
+    type Features: Features;
+    /// The settings, keys of `[features]`.
+    type Options: Options;
+    /// What is fixed for the run: settings that packets and rows need, and which parts of the state are needed at all.
+    type Plan: 'static;
+
+    /// What is read of a packet beyond its header fields, given the plan.
+    fn needs(_plan: &Self::Plan) -> Needs {
+        Needs::NONE
+    }
+
+    /// Fixes settings and wanted columns for the run.
+    fn plan(options: &Self::Options, wanted: &Wanted) -> Self::Plan;
+
+    /// Takes the next packet of the record, in processing order. Must not allocate as a rule.
+    fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, plan: &Self::Plan);
+
+    /// The columns as of now. Borrows: a row may be given early and again later.
+    /// A column that the plan left out may have any value.
+    fn finish(&self, flow: &Flow, plan: &Self::Plan) -> Self::Features;
+
+    /// Heap bytes held by this state, for `explain --memory`.
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}

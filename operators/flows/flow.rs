@@ -1,0 +1,116 @@
+//! The record of one open flow: key, direction, times, counters and close state.
+
+use crate::books::EndReason;
+use crate::columns::Address;
+use crate::packet::{Direction, Header};
+
+/// One end of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Its address.
+    pub address: Address,
+    /// Its transport port, 0 where there is none.
+    pub port: u16,
+}
+
+/// The key of a flow: what all its packets share, whichever way they run.
+///
+/// `a` is the smaller endpoint, by address bytes as a big-endian number, then port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct FlowKey {
+    /// Address of the smaller endpoint; IPv4 in the first 4 bytes.
+    pub address_a: [u8; 16],
+    /// Address of the larger endpoint.
+    pub address_b: [u8; 16],
+    /// Port of the smaller endpoint.
+    pub port_a: u16,
+    /// Port of the larger endpoint.
+    pub port_b: u16,
+    /// Upper-layer protocol.
+    pub protocol: u8,
+    /// 4 or 6.
+    pub family: u8,
+}
+
+/// An open flow record (RFC 7011, RFC 5103), as extractors see it.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// What its packets share.
+    pub key: FlowKey,
+    /// Extra key parts (VLAN, ICMP identifier, MACs, outer addresses, sensor); empty by default.
+    pub extra: Box<[u8]>,
+    /// `flow_id`, where a sink asks for it.
+    pub id: [u8; 16],
+    /// Shard of the key.
+    pub shard: u8,
+    /// Whether endpoint a is the initiator.
+    pub initiator_is_a: bool,
+    /// Whether the first packet was sent by the responder (a SYN+ACK).
+    pub initiator_swapped: bool,
+    /// 0, or one more than that of the record which the active timeout ended.
+    pub segment: u32,
+    /// Source and record ordinal of the first packet: [`Header::ord`].
+    pub first: u64,
+    /// Source and record ordinal of the last packet.
+    pub last: u64,
+    /// `t` of the first packet, ns since 1970.
+    pub start: i64,
+    /// `t` of the last packet, ns since 1970.
+    pub end: i64,
+    /// Clock at the first packet.
+    pub start_clock: i64,
+    /// Clock at the last packet.
+    pub last_clock: i64,
+    /// Packets forward and backward.
+    pub packets: [u64; 2],
+    /// Sums of the IP length forward and backward, bytes.
+    pub bytes: [u64; 2],
+    /// TCP close state.
+    pub close: CloseState,
+    /// Why it ended; `None` while it is open.
+    pub end_reason: Option<EndReason>,
+}
+
+/// What the close rule (semantics: end of a flow, rules 3 and 4) remembers of a TCP connection; indexed by direction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CloseState {
+    /// Sequence number of the first SYN of each side.
+    pub isn: [Option<u32>; 2],
+    /// Acknowledgement number that acknowledges the first FIN of each side.
+    pub fin: [Option<u32>; 2],
+    /// Whether it was acknowledged.
+    pub acked: [bool; 2],
+    /// Clock at the closing packet and the reason, once closed.
+    pub closed: Option<(i64, EndReason)>,
+}
+
+impl Flow {
+    /// The end that started the flow.
+    pub fn initiator(&self) -> Endpoint {
+        self.endpoint(self.initiator_is_a)
+    }
+
+    /// The other end.
+    pub fn responder(&self) -> Endpoint {
+        self.endpoint(!self.initiator_is_a)
+    }
+
+    fn endpoint(&self, a: bool) -> Endpoint {
+        let key = &self.key;
+        let (bytes, port) = if a { (key.address_a, key.port_a) } else { (key.address_b, key.port_b) };
+        Endpoint { address: Address { family: key.family, bytes }, port }
+    }
+
+    /// The direction of a packet of this flow.
+    #[inline]
+    pub fn direction(&self, packet: &Header) -> Direction {
+        use crate::packet::marks::{FROM_B, LOOP};
+        if packet.is(LOOP) || packet.is(FROM_B) != self.initiator_is_a { Direction::Forward } else { Direction::Backward }
+    }
+
+    /// Whether the protocol is TCP.
+    pub fn is_tcp(&self) -> bool {
+        self.key.protocol == 6
+    }
+}

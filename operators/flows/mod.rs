@@ -1,0 +1,5 @@
+//! Packets to flow records.
+
+mod flow;
+
+pub use flow::{CloseState, Endpoint, Flow, FlowKey};

@@ -1,0 +1,20 @@
+//! The operators of jayflow: everything a node of the dataflow does, in the order in which data runs.
+//!
+//! In a folder `mod.rs` holds the thin timely operator and the list; its siblings are plain Rust without timely, so they are
+//! tested without a worker. Nothing here knows a spec file, a command line or a host name.
+
+// The derive macros name this crate by its full name, also from inside.
+extern crate self as jayflow_operators;
+
+pub mod books;
+pub mod columns;
+pub mod error;
+pub mod features;
+pub mod flows;
+pub mod options;
+pub mod packet;
+pub mod schema;
+pub mod sources;
+
+pub use books::Books;
+pub use error::Error;

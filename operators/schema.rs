@@ -1,0 +1,162 @@
+//! What a column is: its name, type, unit, definition and null rule.
+//!
+//! A group of features is a struct with `#[derive(Features)]`: field = column, field order = column order, type = type of the
+//! column, `Option` = nullable, doc comment = definition. Everything else (schema, docs, selection, nulls, metadata of files) is
+//! read from there.
+
+use crate::columns::RowWriter;
+pub use jayflow_derive::Features;
+use serde::{Deserialize, Serialize};
+
+/// The type of a column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DataType {
+    /// `true` or `false`.
+    Bool,
+    /// Unsigned, 8 bits.
+    U8,
+    /// Unsigned, 16 bits.
+    U16,
+    /// Unsigned, 32 bits.
+    U32,
+    /// Unsigned, 64 bits: counts and sums.
+    U64,
+    /// Signed, 8 bits.
+    I8,
+    /// Signed, 32 bits.
+    I32,
+    /// Signed, 64 bits.
+    I64,
+    /// IEEE 754 double, never NaN and never infinite.
+    F64,
+    /// UTF-8.
+    Text,
+    /// An IPv4 or IPv6 address, written in canonical form (RFC 5952).
+    Address,
+    /// 128 bits, written as 32 lower-case hexadecimal digits.
+    Id,
+    /// Nanoseconds since 1970; written as seconds in text formats, as a timestamp in binary ones.
+    Time,
+    /// A list of values of one type.
+    List(Box<DataType>),
+    /// Named parts.
+    Struct(Vec<(String, DataType)>),
+}
+
+/// Named feature sets; each contains those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Profile {
+    /// JJ-CORE.
+    Core,
+    /// JJ-EXTENDED.
+    Extended,
+    /// JJ-EXPERIMENTAL.
+    Experimental,
+    /// In no profile: switched on by an option.
+    Optional,
+}
+
+impl Profile {
+    /// The name in specs and documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Core => "JJ-CORE",
+            Self::Extended => "JJ-EXTENDED",
+            Self::Experimental => "JJ-EXPERIMENTAL",
+            Self::Optional => "OPTIONAL",
+        }
+    }
+}
+
+/// Which packets of a flow a feature looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// The flow as a whole; no packets of one direction alone.
+    Flow,
+    /// All packets.
+    Both,
+    /// The packets of the initiator.
+    Fwd,
+    /// The packets of the responder.
+    Bwd,
+}
+
+/// What `split = true` does with a feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Split {
+    /// Nothing: it has no meaning for one direction.
+    No,
+    /// Adds `NAME_fwd` and `NAME_bwd`, the same definition over the packets of one direction.
+    Yes,
+    /// Nothing: it is about one direction already.
+    Is,
+}
+
+/// One column: the declaration everything else is derived from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feature {
+    /// Name of the column.
+    pub name: String,
+    /// Name of the group it belongs to.
+    pub group: String,
+    /// Type of its values.
+    pub data_type: DataType,
+    /// Unit, empty where it has none.
+    pub unit: String,
+    /// When it is null; `None` = never.
+    pub null: Option<String>,
+    /// What is written for a null with `missing = "default"`, as text.
+    pub default: String,
+    /// The smallest profile that has it.
+    pub profile: Profile,
+    /// Which packets it looks at.
+    pub scope: Scope,
+    /// What `split = true` does with it.
+    pub split: Split,
+    /// The setting of `[features]` that switches it on; `None` = always on.
+    pub when: Option<String>,
+    /// What it is, in one or two sentences.
+    pub definition: String,
+    /// The IPFIX information element that means the same, if there is one.
+    pub element: Option<u16>,
+}
+
+/// A list of columns, in output order.
+pub type Schema = Vec<Feature>;
+
+/// The columns of a group. Implemented by `#[derive(Features)]`.
+pub trait Features: 'static {
+    /// Every column of the group, in output order.
+    fn schema() -> Schema;
+    /// Writes one row: every column of `schema`, in its order.
+    fn write(&self, out: &mut RowWriter<'_>);
+}
+
+/// A type that a column can hold.
+pub trait Value {
+    /// The type of the column.
+    fn data_type() -> DataType;
+    /// Whether the value may be absent.
+    const NULLABLE: bool = false;
+    /// Writes the value into the next column.
+    fn write(&self, out: &mut RowWriter<'_>);
+}
+
+/// One column of a family.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Appended to the family's name after `_`.
+    pub suffix: &'static str,
+    /// Put before the family's definition: "Minimum of".
+    pub phrase: &'static str,
+    /// Type of the column.
+    pub data_type: DataType,
+}
+
+/// Several columns with one definition: the statistics of one list of numbers.
+pub trait Family {
+    /// The columns, in output order.
+    fn members() -> Vec<Member>;
+    /// Writes every column of `members`, in order.
+    fn write(&self, out: &mut RowWriter<'_>);
+}

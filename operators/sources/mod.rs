@@ -1,0 +1,5 @@
+//! Captures to records.
+
+mod record;
+
+pub use record::{Chunk, Record};
