@@ -200,7 +200,10 @@ pub struct Counts<R> {
 
 impl<R: Reason> Default for Counts<R> {
     fn default() -> Self {
-        Self { counts: vec![0; R::ALL.len()], reasons: std::marker::PhantomData }
+        Self {
+            counts: vec![0; R::ALL.len()],
+            reasons: std::marker::PhantomData,
+        }
     }
 }
 
@@ -231,7 +234,10 @@ impl<R: Reason> Counts<R> {
 
     /// The reasons that were counted at least once, with their counts, in the order of the list.
     pub fn nonzero(&self) -> impl Iterator<Item = (R, u64)> + '_ {
-        R::ALL.iter().map(|reason| (*reason, self.get(*reason))).filter(|(_, count)| *count > 0)
+        R::ALL
+            .iter()
+            .map(|reason| (*reason, self.get(*reason)))
+            .filter(|(_, count)| *count > 0)
     }
 
     /// Adds the counts of another worker.
@@ -346,7 +352,9 @@ impl Books {
         self.inputs.partial.merge(&other.inputs.partial);
         self.inputs.refused.merge(&other.inputs.refused);
         self.inputs.skipped += other.inputs.skipped;
-        self.inputs.faults.extend(other.inputs.faults.iter().cloned());
+        self.inputs
+            .faults
+            .extend(other.inputs.faults.iter().cloned());
         self.inputs.faults.sort();
         self.packets.read += other.packets.read;
         self.packets.used += other.packets.used;
@@ -386,7 +394,11 @@ impl Books {
             inputs.listed,
             inputs.whole + inputs.partial.total() + inputs.refused.total() + inputs.skipped,
         );
-        check("packets read = used + skipped", self.packets.read, self.packets.used + self.packets.skipped.total());
+        check(
+            "packets read = used + skipped",
+            self.packets.read,
+            self.packets.used + self.packets.skipped.total(),
+        );
         let flows = &self.flows;
         check(
             "flows opened = emitted + discarded + open",
@@ -394,8 +406,16 @@ impl Books {
             flows.emitted.total() + flows.discarded.total() + flows.open,
         );
         if flows.open == 0 {
-            check("packets of all flows = packets used", flows.packets, self.packets.used);
-            check("bytes of all flows = bytes used", flows.bytes, self.bytes_used);
+            check(
+                "packets of all flows = packets used",
+                flows.packets,
+                self.packets.used,
+            );
+            check(
+                "bytes of all flows = bytes used",
+                flows.bytes,
+                self.bytes_used,
+            );
         }
         for (name, sink) in &self.sinks {
             check(
@@ -420,7 +440,10 @@ mod tests {
         a.packets.skipped.add(Skip::NotIp);
         let mut b = a.clone();
         b.packets.skipped.add(Skip::Truncated);
-        assert!(a.flows.open == 0 && !a.imbalances().is_empty(), "2 packets used, none in a flow");
+        assert!(
+            a.flows.open == 0 && !a.imbalances().is_empty(),
+            "2 packets used, none in a flow"
+        );
         a.flows.packets = 2;
         assert_eq!(a.imbalances(), Vec::<String>::new());
         a.merge(&b);

@@ -46,14 +46,22 @@ pub struct Address {
 impl Address {
     /// The bytes of the address as on the wire: 4 or 16.
     pub fn octets(&self) -> &[u8] {
-        if self.family == 4 { &self.bytes[..4] } else { &self.bytes }
+        if self.family == 4 {
+            &self.bytes[..4]
+        } else {
+            &self.bytes
+        }
     }
 }
 
 impl From<Address> for std::net::IpAddr {
     fn from(address: Address) -> Self {
         let bytes = address.bytes;
-        if address.family == 4 { Self::from([bytes[0], bytes[1], bytes[2], bytes[3]]) } else { Self::from(bytes) }
+        if address.family == 4 {
+            Self::from([bytes[0], bytes[1], bytes[2], bytes[3]])
+        } else {
+            Self::from(bytes)
+        }
     }
 }
 
@@ -86,16 +94,28 @@ impl Column {
             DataType::I32 => Values::I32(Vec::new()),
             DataType::I64 => Values::I64(Vec::new()),
             DataType::F64 => Values::F64(Vec::new()),
-            DataType::Text => Values::Text { ends: Vec::new(), bytes: Vec::new() },
+            DataType::Text => Values::Text {
+                ends: Vec::new(),
+                bytes: Vec::new(),
+            },
             DataType::Address => Values::Address(Vec::new()),
             DataType::Id => Values::Id(Vec::new()),
             DataType::Time => Values::Time(Vec::new()),
-            DataType::List(item) => Values::List { ends: Vec::new(), items: Box::new(Self::new(item, false)) },
-            DataType::Struct(parts) => {
-                Values::Struct(parts.iter().map(|(name, part)| (name.clone(), Self::new(part, false))).collect())
-            }
+            DataType::List(item) => Values::List {
+                ends: Vec::new(),
+                items: Box::new(Self::new(item, false)),
+            },
+            DataType::Struct(parts) => Values::Struct(
+                parts
+                    .iter()
+                    .map(|(name, part)| (name.clone(), Self::new(part, false)))
+                    .collect(),
+            ),
         };
-        Self { values, valid: nullable.then(Vec::new) }
+        Self {
+            values,
+            valid: nullable.then(Vec::new),
+        }
     }
 
     /// Number of rows.
@@ -124,7 +144,9 @@ impl Column {
 
     /// Whether row `row` is null.
     pub fn is_null(&self, row: usize) -> bool {
-        self.valid.as_ref().is_some_and(|valid| !valid.get(row).copied().unwrap_or(false))
+        self.valid
+            .as_ref()
+            .is_some_and(|valid| !valid.get(row).copied().unwrap_or(false))
     }
 
     /// Adds a row of the type's zero value: the value under a null.
@@ -139,7 +161,10 @@ impl Column {
             Values::I32(v) => v.push(0),
             Values::F64(v) => v.push(0.0),
             Values::Text { ends, bytes } => ends.push(offset(bytes.len())),
-            Values::Address(v) => v.push(Address { family: 4, bytes: [0; 16] }),
+            Values::Address(v) => v.push(Address {
+                family: 4,
+                bytes: [0; 16],
+            }),
             Values::Id(v) => v.push([0; 16]),
             Values::I64(v) | Values::Time(v) => v.push(0),
             Values::List { ends, items } => ends.push(offset(items.len())),
@@ -163,12 +188,26 @@ impl Column {
             (Values::F64(to), Values::F64(from)) => to.push(from[row]),
             (Values::Address(to), Values::Address(from)) => to.push(from[row]),
             (Values::Id(to), Values::Id(from)) => to.push(from[row]),
-            (Values::I64(to), Values::I64(from)) | (Values::Time(to), Values::Time(from)) => to.push(from[row]),
-            (Values::Text { ends, bytes }, Values::Text { ends: from, bytes: source }) => {
+            (Values::I64(to), Values::I64(from)) | (Values::Time(to), Values::Time(from)) => {
+                to.push(from[row])
+            }
+            (
+                Values::Text { ends, bytes },
+                Values::Text {
+                    ends: from,
+                    bytes: source,
+                },
+            ) => {
                 bytes.extend_from_slice(&source[span(from, row)]);
                 ends.push(offset(bytes.len()));
             }
-            (Values::List { ends, items }, Values::List { ends: from, items: source }) => {
+            (
+                Values::List { ends, items },
+                Values::List {
+                    ends: from,
+                    items: source,
+                },
+            ) => {
                 for item in span(from, row) {
                     items.push_from(source, item);
                 }
@@ -234,8 +273,14 @@ pub struct Columns {
 impl Columns {
     /// An empty batch of this schema.
     pub fn new(schema: &Schema) -> Self {
-        let columns = schema.iter().map(|feature| Column::new(&feature.data_type, feature.null.is_some())).collect();
-        Self { keys: Vec::new(), columns }
+        let columns = schema
+            .iter()
+            .map(|feature| Column::new(&feature.data_type, feature.null.is_some()))
+            .collect();
+        Self {
+            keys: Vec::new(),
+            columns,
+        }
     }
 
     /// Number of rows.
@@ -282,7 +327,11 @@ macro_rules! push {
 impl<'a> RowWriter<'a> {
     /// A writer of one row of a group; `targets` has one entry for each column of the group.
     pub fn new(columns: &'a mut [Column], targets: &'a [Option<u32>]) -> Self {
-        Self { columns, targets, next: 0 }
+        Self {
+            columns,
+            targets,
+            next: 0,
+        }
     }
 
     /// The next column, or `None` where nobody asked for it.
@@ -321,7 +370,11 @@ impl<'a> RowWriter<'a> {
     /// Writes a finite float. A value that is not a finite number has no place in a row: debug builds stop, others write 0.
     #[inline]
     pub fn f64(&mut self, value: f64) {
-        debug_assert!(value.is_finite(), "column {} of the group is {value}", self.next);
+        debug_assert!(
+            value.is_finite(),
+            "column {} of the group is {value}",
+            self.next
+        );
         if let Some(column) = self.advance() {
             if let Values::F64(values) = &mut column.values {
                 values.push(if value.is_finite() { value } else { 0.0 });

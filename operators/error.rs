@@ -14,7 +14,11 @@ pub struct Error {
 impl Error {
     /// A failure with this message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, cause: None }
+        Self {
+            message: message.into(),
+            help: None,
+            cause: None,
+        }
     }
 
     /// A failure to do `what` with the file `path`.

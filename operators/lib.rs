@@ -8,12 +8,14 @@ extern crate self as jayflow_operators;
 
 pub mod books;
 pub mod columns;
+pub mod decode;
 pub mod error;
 pub mod features;
 pub mod flows;
 pub mod options;
 pub mod packet;
 pub mod schema;
+pub mod sinks;
 pub mod sources;
 
 pub use books::Books;

@@ -74,7 +74,10 @@ pub struct OptionError {
 impl OptionError {
     /// The whole value is wrong.
     pub fn new(wrong: Wrong) -> Self {
-        Self { at: Vec::new(), wrong }
+        Self {
+            at: Vec::new(),
+            wrong,
+        }
     }
 
     /// The same fault, seen from one level further out.
@@ -211,7 +214,9 @@ impl<T: OptionValue> OptionValue for Vec<T> {
             Setting::List(items) => items
                 .iter()
                 .enumerate()
-                .map(|(index, item)| T::read(item).map_err(|error| error.inside(Step::Index(index))))
+                .map(|(index, item)| {
+                    T::read(item).map_err(|error| error.inside(Step::Index(index)))
+                })
                 .collect(),
             one => Ok(vec![T::read(one)?]),
         }
@@ -224,7 +229,10 @@ pub struct Duration(pub i64);
 
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, size) = TIME_UNITS.iter().find(|(_, size)| self.0 % size == 0 && self.0 >= *size).unwrap_or(&("ns", 1));
+        let (unit, size) = TIME_UNITS
+            .iter()
+            .find(|(_, size)| self.0 % size == 0 && self.0 >= *size)
+            .unwrap_or(&("ns", 1));
         write!(f, "{}{unit}", self.0 / size)
     }
 }
@@ -240,14 +248,24 @@ const TIME_UNITS: [(&str, i64); 7] = [
     ("ns", 1),
 ];
 
-const SIZE_UNITS: [(&str, i64); 7] =
-    [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000), ("B", 1)];
+const SIZE_UNITS: [(&str, i64); 7] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("KB", 1_000),
+    ("B", 1),
+];
 
 /// `text` as a number with one of `units`, in the smallest unit. Exact: the number has at most nine decimals.
 fn quantity(text: &str, units: &[(&str, i64)]) -> Option<i64> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')?;
     let (number, unit) = text.split_at(digits);
-    let size = units.iter().find(|(name, _)| *name == unit.trim()).map(|(_, size)| *size)?;
+    let size = units
+        .iter()
+        .find(|(name, _)| *name == unit.trim())
+        .map(|(_, size)| *size)?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if fraction.len() > 9 || whole.is_empty() {
         return None;
@@ -264,9 +282,9 @@ impl OptionValue for Duration {
     }
     fn read(setting: &Setting) -> Result<Self, OptionError> {
         match setting {
-            Setting::Text(text) => quantity(text, &TIME_UNITS)
-                .map(Self)
-                .ok_or_else(|| Wrong::Other(format!("expected {}, found \"{text}\"", Self::kind())).into()),
+            Setting::Text(text) => quantity(text, &TIME_UNITS).map(Self).ok_or_else(|| {
+                Wrong::Other(format!("expected {}, found \"{text}\"", Self::kind())).into()
+            }),
             Setting::Int(number) => Err(Wrong::Unit(format!("\"{number}s\"")).into()),
             Setting::Float(number) => Err(Wrong::Unit(format!("\"{number}s\"")).into()),
             other => wrong_kind(&Self::kind(), other),
@@ -287,7 +305,9 @@ impl OptionValue for Timeout {
             Setting::Text(text) if text == "off" => Ok(Self(None)),
             Setting::Text(text) => quantity(text, &TIME_UNITS)
                 .map(|ns| Self(Some(Duration(ns))))
-                .ok_or_else(|| Wrong::Other(format!("expected {}, found \"{text}\"", Self::kind())).into()),
+                .ok_or_else(|| {
+                    Wrong::Other(format!("expected {}, found \"{text}\"", Self::kind())).into()
+                }),
             other => Duration::read(other).map(|duration| Self(Some(duration))),
         }
     }
@@ -306,7 +326,9 @@ impl OptionValue for Size {
             Setting::Text(text) => quantity(text, &SIZE_UNITS)
                 .and_then(|bytes| u64::try_from(bytes).ok())
                 .map(Self)
-                .ok_or_else(|| Wrong::Other(format!("expected {}, found \"{text}\"", Self::kind())).into()),
+                .ok_or_else(|| {
+                    Wrong::Other(format!("expected {}, found \"{text}\"", Self::kind())).into()
+                }),
             Setting::Int(number) => Err(Wrong::Unit(format!("\"{number}B\"")).into()),
             other => wrong_kind(&Self::kind(), other),
         }
@@ -341,7 +363,15 @@ mod tests {
         assert_eq!(quantity("1.5s", &TIME_UNITS), Some(1_500_000_000));
         assert_eq!(quantity("0.000000001s", &TIME_UNITS), Some(1));
         assert_eq!(quantity("64KiB", &SIZE_UNITS), Some(65_536));
-        for wrong in ["s", "60", "60 fortnights", "-5s", "", ".s", "99999999999999d"] {
+        for wrong in [
+            "s",
+            "60",
+            "60 fortnights",
+            "-5s",
+            "",
+            ".s",
+            "99999999999999d",
+        ] {
             assert_eq!(quantity(wrong, &TIME_UNITS), None, "{wrong}");
         }
         assert_eq!(Duration(90_000_000_000).to_string(), "90s");

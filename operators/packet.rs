@@ -189,12 +189,19 @@ impl BlockPool {
 
     /// Bytes to fill: empty, with the capacity of an earlier use.
     pub fn take(&self) -> Vec<u8> {
-        self.0.lock().ok().and_then(|mut free| free.pop()).unwrap_or_default()
+        self.0
+            .lock()
+            .ok()
+            .and_then(|mut free| free.pop())
+            .unwrap_or_default()
     }
 
     /// A block of these bytes that comes back here when it is dropped.
     pub fn block(&self, bytes: Vec<u8>) -> Arc<Block> {
-        Arc::new(Block { bytes, pool: Some(self.clone()) })
+        Arc::new(Block {
+            bytes,
+            pool: Some(self.clone()),
+        })
     }
 
     fn give_back(&self, mut bytes: Vec<u8>) {
@@ -227,7 +234,9 @@ impl PacketBatch {
     #[inline]
     pub fn extra_of(&self, index: usize) -> &[u8] {
         let stride = self.stride as usize;
-        self.extra.get(index * stride..(index + 1) * stride).unwrap_or(&[])
+        self.extra
+            .get(index * stride..(index + 1) * stride)
+            .unwrap_or(&[])
     }
 }
 
@@ -255,19 +264,28 @@ pub struct Packet<'a> {
 impl<'a> Packet<'a> {
     /// A packet whose header points into `arena`.
     pub fn new(header: &'a Header, arena: &'a [u8], time: i64, direction: Direction) -> Self {
-        Self { header, arena, time, direction }
+        Self {
+            header,
+            arena,
+            time,
+            direction,
+        }
     }
 
     /// Captured payload bytes, at most `payload_len`; empty where none was captured or kept.
     pub fn payload(&self) -> &'a [u8] {
         let start = self.header.payload as usize;
-        self.arena.get(start..start + self.header.payload_captured as usize).unwrap_or(&[])
+        self.arena
+            .get(start..start + self.header.payload_captured as usize)
+            .unwrap_or(&[])
     }
 
     /// Captured bytes of the frame from the link layer on.
     pub fn frame(&self) -> &'a [u8] {
         let start = self.header.frame as usize;
-        self.arena.get(start..start + self.header.captured as usize).unwrap_or(&[])
+        self.arena
+            .get(start..start + self.header.captured as usize)
+            .unwrap_or(&[])
     }
 
     /// Whether the initiator sent it.

@@ -5,7 +5,9 @@ use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, Lit, LitStr, Result, Type};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, Lit, LitStr, Result, Type,
+};
 
 /// Columns of a group: field = column, field order = column order, `Option` = nullable, doc comment = definition.
 ///
@@ -27,7 +29,9 @@ pub fn options(input: TokenStream) -> TokenStream {
 
 fn expand(input: TokenStream, derive: fn(&DeriveInput) -> Result<Tokens>) -> TokenStream {
     let input = syn::parse_macro_input!(input as DeriveInput);
-    derive(&input).unwrap_or_else(|error| error.to_compile_error()).into()
+    derive(&input)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
 }
 
 /// `key = "text"` pairs and bare keys of one attribute.
@@ -36,7 +40,12 @@ struct Arguments(Vec<(String, Option<String>, proc_macro2::Span)>);
 
 impl Arguments {
     fn of(attributes: &[Attribute], name: &str, known: &[&str]) -> Result<Option<Self>> {
-        let Some(attribute) = attributes.iter().find(|attribute| attribute.path().is_ident(name)) else { return Ok(None) };
+        let Some(attribute) = attributes
+            .iter()
+            .find(|attribute| attribute.path().is_ident(name))
+        else {
+            return Ok(None);
+        };
         let mut found = Self::default();
         if matches!(attribute.meta, syn::Meta::Path(_)) {
             return Ok(Some(found));
@@ -44,9 +53,16 @@ impl Arguments {
         attribute.parse_nested_meta(|meta| {
             let key = meta.path.require_ident()?.to_string();
             if !known.contains(&key.as_str()) {
-                return Err(meta.error(format!("unknown key `{key}`; known are {}", known.join(", "))));
+                return Err(meta.error(format!(
+                    "unknown key `{key}`; known are {}",
+                    known.join(", ")
+                )));
             }
-            let value = if meta.input.peek(syn::Token![=]) { Some(meta.value()?.parse::<LitStr>()?.value()) } else { None };
+            let value = if meta.input.peek(syn::Token![=]) {
+                Some(meta.value()?.parse::<LitStr>()?.value())
+            } else {
+                None
+            };
             found.0.push((key, value, meta.path.span()));
             Ok(())
         })?;
@@ -54,7 +70,10 @@ impl Arguments {
     }
 
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(name, ..)| name == key).and_then(|(_, value, _)| value.as_deref())
+        self.0
+            .iter()
+            .find(|(name, ..)| name == key)
+            .and_then(|(_, value, _)| value.as_deref())
     }
 
     fn has(&self, key: &str) -> bool {
@@ -67,14 +86,22 @@ fn doc(attributes: &[Attribute], at: &impl Spanned, what: &str) -> Result<String
     let lines: Vec<String> = attributes
         .iter()
         .filter(|attribute| attribute.path().is_ident("doc"))
-        .filter_map(|attribute| match &attribute.meta.require_name_value().ok()?.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().trim().to_owned()),
-            _ => None,
-        })
+        .filter_map(
+            |attribute| match &attribute.meta.require_name_value().ok()?.value {
+                Expr::Lit(ExprLit {
+                    lit: Lit::Str(text),
+                    ..
+                }) => Some(text.value().trim().to_owned()),
+                _ => None,
+            },
+        )
         .collect();
     let text = lines.join(" ").trim().to_owned();
     if text.is_empty() {
-        return Err(Error::new(at.span(), format!("{what} needs a doc comment: it is its definition")));
+        return Err(Error::new(
+            at.span(),
+            format!("{what} needs a doc comment: it is its definition"),
+        ));
     }
     Ok(text)
 }
@@ -84,7 +111,10 @@ fn fields<'a>(input: &'a DeriveInput, what: &str) -> Result<Vec<&'a Field>> {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => Ok(fields.named.iter().collect()),
             Fields::Unit => Ok(Vec::new()),
-            Fields::Unnamed(_) => Err(Error::new(input.span(), format!("{what} needs named fields"))),
+            Fields::Unnamed(_) => Err(Error::new(
+                input.span(),
+                format!("{what} needs named fields"),
+            )),
         },
         _ => Err(Error::new(input.span(), format!("{what} is for structs"))),
     }
@@ -106,30 +136,51 @@ fn is_option(ty: &Type) -> bool {
     matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == "Option"))
 }
 
-const COLUMN_KEYS: [&str; 9] = ["unit", "null", "default", "profile", "scope", "split", "when", "element", "name"];
+const COLUMN_KEYS: [&str; 9] = [
+    "unit", "null", "default", "profile", "scope", "split", "when", "element", "name",
+];
 
 fn derive_features(input: &DeriveInput) -> Result<Tokens> {
     let name = &input.ident;
-    let shared = Arguments::of(&input.attrs, "features", &["group", "profile"])?.unwrap_or_default();
-    let group = shared.get("group").map_or_else(|| separated(&name.to_string(), '_'), str::to_owned);
+    let shared =
+        Arguments::of(&input.attrs, "features", &["group", "profile"])?.unwrap_or_default();
+    let group = shared
+        .get("group")
+        .map_or_else(|| separated(&name.to_string(), '_'), str::to_owned);
     let mut schema = Vec::new();
     let mut write = Vec::new();
     for field in fields(input, "Features")? {
-        let ident = field.ident.as_ref().ok_or_else(|| Error::new(field.span(), "a column needs a name"))?;
+        let ident = field
+            .ident
+            .as_ref()
+            .ok_or_else(|| Error::new(field.span(), "a column needs a name"))?;
         let ty = &field.ty;
         let definition = doc(&field.attrs, field, "a column")?;
         let family = Arguments::of(&field.attrs, "family", &COLUMN_KEYS)?;
         let is_family = family.is_some();
         let column = Arguments::of(&field.attrs, "column", &COLUMN_KEYS)?;
         if is_family && column.is_some() {
-            return Err(Error::new(field.span(), "a field is a column or a family, not both"));
+            return Err(Error::new(
+                field.span(),
+                "a field is a column or a family, not both",
+            ));
         }
         let arguments = family.or(column).unwrap_or_default();
         let null = arguments.get("null");
         if !is_family {
             match (is_option(ty), null) {
-                (true, None) => return Err(Error::new(field.span(), "an Option needs `null`: say when it is null")),
-                (false, Some(_)) => return Err(Error::new(field.span(), "`null` is for an Option; this is never null")),
+                (true, None) => {
+                    return Err(Error::new(
+                        field.span(),
+                        "an Option needs `null`: say when it is null",
+                    ));
+                }
+                (false, Some(_)) => {
+                    return Err(Error::new(
+                        field.span(),
+                        "`null` is for an Option; this is never null",
+                    ));
+                }
                 _ => {}
             }
         }
@@ -137,7 +188,11 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
         let column_name = text("name", &ident.to_string().trim_start_matches("r#"));
         let unit = text("unit", "");
         let default = text("default", "");
-        let profile = match arguments.get("profile").or(shared.get("profile")).unwrap_or("JJ-CORE") {
+        let profile = match arguments
+            .get("profile")
+            .or(shared.get("profile"))
+            .unwrap_or("JJ-CORE")
+        {
             "JJ-CORE" => quote!(Core),
             "JJ-EXTENDED" => quote!(Extended),
             "JJ-EXPERIMENTAL" => quote!(Experimental),
@@ -150,7 +205,12 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
             "both" => quote!(Both),
             "fwd" => quote!(Fwd),
             "bwd" => quote!(Bwd),
-            other => return Err(Error::new(field.span(), format!("`{other}` is no scope: flow, both, fwd, bwd"))),
+            other => {
+                return Err(Error::new(
+                    field.span(),
+                    format!("`{other}` is no scope: flow, both, fwd, bwd"),
+                ));
+            }
         };
         let usual = match scope_text.as_str() {
             "both" => "yes",
@@ -161,14 +221,26 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
             "yes" => quote!(Yes),
             "no" => quote!(No),
             "is" => quote!(Is),
-            other => return Err(Error::new(field.span(), format!("`{other}` is no split: yes, no, is"))),
+            other => {
+                return Err(Error::new(
+                    field.span(),
+                    format!("`{other}` is no split: yes, no, is"),
+                ));
+            }
         };
-        let optional = |value: Option<&str>| value.map_or(quote!(None), |value| quote!(Some(#value.to_owned())));
+        let optional = |value: Option<&str>| {
+            value.map_or(quote!(None), |value| quote!(Some(#value.to_owned())))
+        };
         let (null, when) = (optional(null), optional(arguments.get("when")));
         let element = match arguments.get("element").map(str::parse::<u16>) {
             None => quote!(None),
             Some(Ok(number)) => quote!(Some(#number)),
-            Some(Err(_)) => return Err(Error::new(field.span(), "`element` is the number of an IPFIX information element")),
+            Some(Err(_)) => {
+                return Err(Error::new(
+                    field.span(),
+                    "`element` is the number of an IPFIX information element",
+                ));
+            }
         };
         let feature = |name: Tokens, data_type: Tokens, definition: Tokens| {
             quote! {
@@ -229,15 +301,24 @@ fn derive_options(input: &DeriveInput) -> Result<Tokens> {
     let name = &input.ident;
     let (mut keys, mut sets, mut defaults) = (Vec::new(), Vec::new(), Vec::new());
     for field in fields(input, "Options")? {
-        let ident = field.ident.as_ref().ok_or_else(|| Error::new(field.span(), "a setting needs a name"))?;
+        let ident = field
+            .ident
+            .as_ref()
+            .ok_or_else(|| Error::new(field.span(), "a setting needs a name"))?;
         let ty = &field.ty;
         let doc = doc(&field.attrs, field, "a setting")?;
-        let arguments = Arguments::of(&field.attrs, "option", &["default", "required", "name"])?.unwrap_or_default();
-        let key = arguments.get("name").map_or_else(|| ident.to_string().trim_start_matches("r#").to_owned(), str::to_owned);
+        let arguments = Arguments::of(&field.attrs, "option", &["default", "required", "name"])?
+            .unwrap_or_default();
+        let key = arguments.get("name").map_or_else(
+            || ident.to_string().trim_start_matches("r#").to_owned(),
+            str::to_owned,
+        );
         let required = arguments.has("required");
         let default = match arguments.get("default") {
             Some(text) => {
-                defaults.push(quote!(#ident: jayflow_operators::options::read_default::<#ty>(#key, #text)));
+                defaults.push(
+                    quote!(#ident: jayflow_operators::options::read_default::<#ty>(#key, #text)),
+                );
                 quote!(Some(#text))
             }
             None => {
@@ -300,7 +381,11 @@ fn derive_choice(input: &DeriveInput, data: &syn::DataEnum) -> Result<Tokens> {
         }
         doc(&variant.attrs, variant, "a choice")?;
         let arguments = Arguments::of(&variant.attrs, "option", &["name"])?.unwrap_or_default();
-        texts.push(arguments.get("name").map_or_else(|| separated(&variant.ident.to_string(), '-'), str::to_owned));
+        texts.push(
+            arguments
+                .get("name")
+                .map_or_else(|| separated(&variant.ident.to_string(), '-'), str::to_owned),
+        );
         variants.push(&variant.ident);
     }
     Ok(quote! {

@@ -18,12 +18,18 @@ pub struct Needs {
 
 impl Needs {
     /// Header fields only.
-    pub const NONE: Self = Self { payload: 0, headers: false };
+    pub const NONE: Self = Self {
+        payload: 0,
+        headers: false,
+    };
 
     /// What is needed to serve both.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
-        Self { payload: self.payload.max(other.payload), headers: self.headers || other.headers }
+        Self {
+            payload: self.payload.max(other.payload),
+            headers: self.headers || other.headers,
+        }
     }
 }
 
@@ -42,7 +48,10 @@ pub struct Wanted {
 impl Wanted {
     /// Whether a column is wanted whose name passes `test`. For `plan`, not for packets: it compares names.
     pub fn any(&self, test: impl Fn(&str) -> bool) -> bool {
-        self.columns.iter().zip(&self.names).any(|(wanted, name)| *wanted && test(name))
+        self.columns
+            .iter()
+            .zip(&self.names)
+            .any(|(wanted, name)| *wanted && test(name))
     }
 }
 

@@ -98,15 +98,29 @@ impl Flow {
 
     fn endpoint(&self, a: bool) -> Endpoint {
         let key = &self.key;
-        let (bytes, port) = if a { (key.address_a, key.port_a) } else { (key.address_b, key.port_b) };
-        Endpoint { address: Address { family: key.family, bytes }, port }
+        let (bytes, port) = if a {
+            (key.address_a, key.port_a)
+        } else {
+            (key.address_b, key.port_b)
+        };
+        Endpoint {
+            address: Address {
+                family: key.family,
+                bytes,
+            },
+            port,
+        }
     }
 
     /// The direction of a packet of this flow.
     #[inline]
     pub fn direction(&self, packet: &Header) -> Direction {
         use crate::packet::marks::{FROM_B, LOOP};
-        if packet.is(LOOP) || packet.is(FROM_B) != self.initiator_is_a { Direction::Forward } else { Direction::Backward }
+        if packet.is(LOOP) || packet.is(FROM_B) != self.initiator_is_a {
+            Direction::Forward
+        } else {
+            Direction::Backward
+        }
     }
 
     /// Whether the protocol is TCP.

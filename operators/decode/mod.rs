@@ -1,0 +1,5 @@
+//! Frames to header fields.
+
+mod options;
+
+pub use options::{DecodeOptions, Fragments, Tunnel};

@@ -1,0 +1,9 @@
+//! Rows to files.
+
+mod options;
+mod sink;
+
+pub use options::{
+    ArrowOptions, Compression, CsvOptions, JsonlOptions, ParquetOptions, Sort, StdoutOptions,
+};
+pub use sink::{Description, Sink};

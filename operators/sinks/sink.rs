@@ -1,0 +1,34 @@
+//! What a sink is.
+
+use crate::columns::Columns;
+use crate::error::Error;
+use crate::schema::Schema;
+
+/// What a sink is told about its rows.
+#[derive(Clone, Debug, Default)]
+pub struct Description {
+    /// The columns it gets.
+    pub schema: Schema,
+    /// What goes into the metadata of files that have such: (key, value), in this order.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// A destination of rows: they appear whole at `commit` or not at all.
+///
+/// Made by an `open` function of each sink's file, which refuses an existing path before a packet is read.
+pub trait Sink {
+    /// Takes rows in output order.
+    ///
+    /// # Errors
+    /// The destination failed; the run fails, and `abort` follows.
+    fn write(&mut self, rows: &Columns) -> Result<(), Error>;
+
+    /// Makes everything written appear under its final name, and gives the number of rows that the destination confirmed.
+    ///
+    /// # Errors
+    /// The destination failed; nothing was left behind.
+    fn commit(self: Box<Self>) -> Result<u64, Error>;
+
+    /// Removes what was written.
+    fn abort(self: Box<Self>);
+}

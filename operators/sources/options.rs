@@ -1,0 +1,47 @@
+//! The settings of `[sources.N]` with `type = "pcap"`.
+
+use crate::options::Options;
+
+/// Settings of a source of type `pcap`: capture files.
+#[derive(Clone, Debug, Options)]
+pub struct PcapOptions {
+    /// A file, a glob, a directory, or a list of such; `-` is standard input.
+    #[option(required)]
+    pub path: Vec<String>,
+    /// Whether directories are read with all their subdirectories.
+    #[option(default = "false")]
+    pub recursive: bool,
+    /// `none`: each input has its own flows. `all`: inputs are merged by time and flows span them.
+    #[option(default = "none")]
+    pub merge: Merge,
+    /// What a partial or refused input does: `skip` (the rest goes on, exit code 3) or `fail` (the run fails before commit).
+    #[option(default = "skip")]
+    pub errors: Faulty,
+    /// Packets to read of each input at most.
+    #[option]
+    pub limit: Option<u64>,
+    /// Packets before this time (RFC 3339, or seconds since 1970) are skipped as `filtered`.
+    #[option]
+    pub from: Option<String>,
+    /// Packets from this time on are skipped as `filtered`.
+    #[option]
+    pub to: Option<String>,
+}
+
+/// Whether flows span inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub enum Merge {
+    /// Each input has its own flows.
+    None,
+    /// Inputs are merged by time and flows span them.
+    All,
+}
+
+/// What a partial or refused input does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub enum Faulty {
+    /// The rest goes on.
+    Skip,
+    /// The run fails before commit.
+    Fail,
+}
