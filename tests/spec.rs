@@ -1,1 +1,766 @@
-mod placeholder {}
+//! The spec language: every code has a case, every message a snapshot, and no text makes the check panic.
+
+use expect_test::{Expect, expect};
+use jayflow::spec::codes::CODES;
+use jayflow::spec::{Diagnostics, Loaded, Spec};
+use jayflow::{Plan, plan};
+use proptest::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Everything that is found in a text, with files looked at.
+fn deep(text: &str) -> Result<Spec, Diagnostics> {
+    let loaded = Loaded::text("spec.toml", text, PathBuf::new())?;
+    let spec = loaded.check()?;
+    loaded.check_files(&spec)?;
+    Ok(spec)
+}
+
+fn check(text: &str) -> Result<Spec, Diagnostics> {
+    Loaded::text("spec.toml", text, PathBuf::new())?.check()
+}
+
+fn codes(found: &Diagnostics) -> Vec<&'static str> {
+    found.list.iter().map(|one| one.code).collect()
+}
+
+/// The text of what is wrong with a spec.
+fn shows(text: &str, expected: &Expect) {
+    let found = check(text).expect_err("the spec is wrong");
+    expected.assert_eq(&found.text(false));
+}
+
+/// A spec with this put in the middle.
+fn with(middle: &str) -> String {
+    format!("spec = 1\n\n[sources]\npath = \"a.pcap\"\n\n{middle}\n\n[sinks]\npath = \"a.csv\"\n")
+}
+
+#[test]
+fn every_code_has_an_example_that_gives_it_and_one_that_does_not() {
+    for code in CODES {
+        let found = match deep(code.wrong) {
+            Ok(spec) => spec.warnings,
+            Err(found) => found,
+        };
+        assert_eq!(codes(&found), [code.code], "{}", found.text(false));
+        match check(code.right) {
+            Ok(spec) => assert_eq!(spec.warnings.list, [], "{}", code.code),
+            Err(found) => panic!("{}:\n{}", code.code, found.text(false)),
+        }
+    }
+}
+
+#[test]
+fn codes_in_the_program_are_explained() {
+    let sources = [
+        include_str!("../dataflow/spec/check/graph.rs"),
+        include_str!("../dataflow/spec/check/keys.rs"),
+        include_str!("../dataflow/spec/check/mod.rs"),
+        include_str!("../dataflow/spec/check/nodes.rs"),
+        include_str!("../dataflow/spec/check/outputs.rs"),
+        include_str!("../dataflow/spec/check/sections.rs"),
+        include_str!("../dataflow/spec/files.rs"),
+        include_str!("../dataflow/spec/load.rs"),
+    ];
+    for source in sources {
+        let program = source.split("#[cfg(test)]").next().unwrap_or_default();
+        for part in program.split('"') {
+            let is_code = part.len() == 5
+                && part.starts_with(['E', 'W'])
+                && part[1..].bytes().all(|byte| byte.is_ascii_digit());
+            if is_code {
+                assert!(CODES.iter().any(|code| code.code == part), "{part}");
+            }
+        }
+    }
+}
+
+#[test]
+fn unknown_keys_and_sections() {
+    shows(
+        "spec = 1\n[source]\npath = \"a.pcap\"\n[views.a]\nx = 1\n[sinks]\npath = \"a.csv\"\nextends = 1\n",
+        &expect![[r#"
+            error[E0005]: unknown section `source`
+             --> spec.toml:2:2 (source)
+              |
+            2 | [source]
+              |  ^^^^^^
+              = help: did you mean `sources`?
+              = see `jayflow help E0005`
+
+            error[E0005]: unknown section `views`
+             --> spec.toml:4:2 (views)
+              |
+            4 | [views.a]
+              |  ^^^^^
+              = help: this version of jayflow does not have `views`
+              = see `jayflow help E0005`
+
+            error[E0005]: unknown key `extends` in `[sinks]`
+             --> spec.toml:8:1 (sinks.extends)
+              |
+            8 | extends = 1
+              | ^^^^^^^
+              = help: its keys are `type`, `input`, `columns`, `path`, `header`, `delimiter`, `sort`, `overwrite`
+              = see `jayflow help E0005`
+        "#]],
+    );
+    shows(
+        &with(
+            "[flows]\nidel_timeout = \"1s\"\nkey = [\"5tuple\", \"vlna\"]\nsampling = { rat = 0.5 }",
+        ),
+        &expect![[r#"
+            error[E0005]: unknown key `idel_timeout` in `[flows]`
+             --> spec.toml:7:1 (flows.idel_timeout)
+              |
+            7 | idel_timeout = "1s"
+              | ^^^^^^^^^^^^
+              = help: did you mean `idle_timeout`?
+              = see `jayflow help E0005`
+
+            error[E0008]: `vlna` is not a key part
+             --> spec.toml:8:18 (flows.key[1])
+              |
+            8 | key = ["5tuple", "vlna"]
+              |                  ^^^^^^
+              = help: did you mean `vlan`? one of `5tuple`, `3tuple`, `2tuple`, `vlan`, `tunnel`, `mac`
+              = see `jayflow help E0008`
+
+            error[E0005]: unknown key `rat`
+             --> spec.toml:9:14 (flows.sampling.rat)
+              |
+            9 | sampling = { rat = 0.5 }
+              |              ^^^
+              = help: did you mean `rate`?
+              = see `jayflow help E0005`
+        "#]],
+    );
+}
+
+#[test]
+fn values() {
+    shows(
+        &with(
+            "[flows]\nidle_timeout = { tcp = 60, udp = \"1s\" }\nterminate = true\nmax_flows = -1\nactive_timeout = \"1800\"\nsampling = { rate = 2 }",
+        ),
+        &expect![[r#"
+            error[E0212]: a duration needs a unit
+             --> spec.toml:7:24 (flows.idle_timeout.tcp)
+              |
+            7 | idle_timeout = { tcp = 60, udp = "1s" }
+              |                        ^^
+              = help: write `"60s"` (seconds) or `"60ms"`
+              = see `jayflow help E0212`
+
+            error[E0007]: expected text, found a boolean
+             --> spec.toml:8:13 (flows.terminate)
+              |
+            8 | terminate = true
+              |             ^^^^
+              = help: one of `"tcp"`, `"fin-rst"`, `"never"`
+              = see `jayflow help E0007`
+
+            error[E0008]: expected a whole number from 0 to 18446744073709551615, found -1
+             --> spec.toml:9:13 (flows.max_flows)
+              |
+            9 | max_flows = -1
+              |             ^^
+              = help: Open records at most, over all 256 shards (of each source, with `merge = "none"`).
+              = see `jayflow help E0008`
+
+            error[E0212]: a duration needs a unit
+              --> spec.toml:10:18 (flows.active_timeout)
+               |
+            10 | active_timeout = "1800"
+               |                  ^^^^^^
+               = help: write `"1800s"` or `"30m"`
+               = see `jayflow help E0212`
+
+            error[E0008]: expected a share from 0 to 1, found 2
+              --> spec.toml:11:21 (flows.sampling.rate)
+               |
+            11 | sampling = { rate = 2 }
+               |                     ^
+               = help: Keeps a share of the flows: `{ rate = 0.1, by = "flow", seed = 0 }`, or of the packets with `by = "packet"`.
+               = see `jayflow help E0008`
+        "#]],
+    );
+    shows(
+        &with(
+            "[decode]\ndecap = [\"gre\", \"vxlam\"]\nmax_depth = 300\n[run]\nworkers = 0\nmemory = 1000\nprogress = \"maybe\"",
+        ),
+        &expect![[r#"
+            error[E0008]: `vxlam` is not a tunnel
+             --> spec.toml:7:17 (decode.decap[1])
+              |
+            7 | decap = ["gre", "vxlam"]
+              |                 ^^^^^^^
+              = help: did you mean `vxlan`? one of `none`, `all`, `gre`, `ipip`, `6in4`, `vxlan`, `geneve`, `gtpu`, `teredo`
+              = see `jayflow help E0008`
+
+            error[E0008]: expected a whole number from 0 to 255, found 300
+             --> spec.toml:8:13 (decode.max_depth)
+              |
+            8 | max_depth = 300
+              |             ^^^
+              = help: Nested IP headers at most; deeper packets are skipped as `too_deep`.
+              = see `jayflow help E0008`
+
+            error[E0212]: a size needs a unit
+              --> spec.toml:11:10 (run.memory)
+               |
+            11 | memory = 1000
+               |          ^^^^
+               = help: write `"1000B"` (bytes) or `"1000MiB"`
+               = see `jayflow help E0212`
+
+            error[E0008]: `maybe` is not a progress
+              --> spec.toml:12:12 (run.progress)
+               |
+            12 | progress = "maybe"
+               |            ^^^^^^^
+               = help: one of `auto`, `always`, `never`
+               = see `jayflow help E0008`
+
+            error[E0008]: expected 1 or more, found 0
+              --> spec.toml:10:11 (run.workers)
+               |
+            10 | workers = 0
+               |           ^
+               = help: leave it out for the default
+               = see `jayflow help E0008`
+        "#]],
+    );
+}
+
+#[test]
+fn nodes() {
+    shows(
+        "spec = 1\n[sources]\npath = \"a\"\n[sources.b]\npath = \"b\"\n[flows.key]\nx = 1\n[[sinks]]\npath = \"a.csv\"\n[features.A]\n",
+        &expect![[r#"
+            error[E0009]: `[sources]` has the key `path` beside the source `b`
+             --> spec.toml:3:1 (sources.path)
+              |
+            3 | path = "a"
+              | ^^^^
+              = help: give this source a name too: move the key below `[sources.NAME]`
+              = see `jayflow help E0009`
+
+            error[E0010]: `key` is a key of `[flows]` and cannot name a flow table
+             --> spec.toml:6:8 (flows.key)
+              |
+            6 | [flows.key]
+              |        ^^^
+              = help: choose another name
+              = see `jayflow help E0010`
+
+            error[E0011]: `A` cannot be the name of a node
+              --> spec.toml:10:11 (features.A)
+               |
+            10 | [features.A]
+               |           ^
+               = help: a name has lower-case letters, digits and `_`, begins with a letter and has at most 63 characters
+               = see `jayflow help E0011`
+
+            error[E0007]: expected a table, found a list
+             --> spec.toml:8:1 (sinks)
+              |
+            8 | [[sinks]]
+              | ^^^^^^^^^
+              = help: write `[sinks.NAME]` for each instead of `[[sinks]]`
+              = see `jayflow help E0007`
+        "#]],
+    );
+    shows(
+        "spec = 1\n[sources.a]\npath = \"a\"\n[flows.t]\ninput = [\"b\", \"features\"]\n[features.f]\ninput = \"a\"\n[sinks.a]\npath = \"a.csv\"\ninput = \"t\"\n",
+        &expect![[r#"
+            error[E0301]: two nodes are named `a`; the other is `[sources.a]` at spec.toml:2
+             --> spec.toml:8:8 (sinks.a)
+              |
+            8 | [sinks.a]
+              |        ^
+              = help: the nodes of all sections share one name space: choose another name
+              = see `jayflow help E0301`
+
+            error[E0302]: no node is named `b`
+             --> spec.toml:5:10 (flows.t.input[0])
+              |
+            5 | input = ["b", "features"]
+              |          ^^^
+              = help: did you mean `a`, `t` or `f`?
+              = see `jayflow help E0302`
+
+            error[E0302]: no node is named `features`
+             --> spec.toml:5:15 (flows.t.input[1])
+              |
+            5 | input = ["b", "features"]
+              |               ^^^^^^^^^^
+              = help: read `a` here
+              = see `jayflow help E0302`
+
+            error[E0304]: features are computed of flow records, and `a` gives packets
+             --> spec.toml:7:9 (features.f.input)
+              |
+            7 | input = "a"
+              |         ^^^
+              = help: read `t` here
+              = see `jayflow help E0304`
+
+            error[E0304]: a sink writes rows, and `t` gives flow records
+              --> spec.toml:10:9 (sinks.a.input)
+               |
+            10 | input = "t"
+               |         ^^^
+               = help: read `f` here
+               = see `jayflow help E0304`
+        "#]],
+    );
+    shows(
+        "spec = 1\n[sources.flows]\npath = \"a\"\n[sinks.out]\npath = \"x.csv\"\n",
+        &expect![[r#"
+            error[E0301]: two nodes are named `flows`; the other is `[flows]` without a name of its own
+             --> spec.toml:2:10 (sources.flows)
+              |
+            2 | [sources.flows]
+              |          ^^^^^
+              = help: the nodes of all sections share one name space: choose another name
+              = see `jayflow help E0301`
+        "#]],
+    );
+    shows(
+        "spec = 1\n",
+        &expect![[r#"
+        error[E0306]: the spec has no source
+         --> spec.toml:1:1 (sources)
+          |
+        1 | spec = 1
+          | ^^^^
+          = help: add `[sources]` with `path = "capture.pcap"`
+          = see `jayflow help E0306`
+
+        error[E0307]: the spec has no sink
+         --> spec.toml:1:1 (sinks)
+          |
+        1 | spec = 1
+          | ^^^^
+          = help: add `[sinks.out]` with `path = "flows.csv"`
+          = see `jayflow help E0307`
+    "#]],
+    );
+}
+
+#[test]
+fn sinks() {
+    shows(
+        "spec = 1\n[sources]\npath = \"a\"\n[sinks.a]\npath = \"flows\"\n[sinks.b]\npath = \"x.csv\"\ndelimiter = \"ab\"\ncompression = \"zstd\"\n[sinks.c]\ntype = \"parkett\"\n[sinks.d]\npath = \"d.arrow\"\ncompression = \"snappy\"\n[sinks.e]\n",
+        &expect![[r#"
+            error[E0006]: the sink has no `type` and none follows from the path `flows`
+             --> spec.toml:5:8 (sinks.a.type)
+              |
+            5 | path = "flows"
+              |        ^^^^^^^
+              = help: give the file an ending (.csv .jsonl .parquet .arrow) or set `type`
+              = see `jayflow help E0006`
+
+            error[E0005]: unknown key `compression` in `[sinks.b]`
+             --> spec.toml:9:1 (sinks.b.compression)
+              |
+            9 | compression = "zstd"
+              | ^^^^^^^^^^^
+              = help: its keys are `type`, `input`, `columns`, `path`, `header`, `delimiter`, `sort`, `overwrite`
+              = see `jayflow help E0005`
+
+            error[E0008]: expected one ASCII character other than a quote or a line end
+             --> spec.toml:8:13 (sinks.b.delimiter)
+              |
+            8 | delimiter = "ab"
+              |             ^^^^
+              = help: for a tab write `"\t"`
+              = see `jayflow help E0008`
+
+            error[E0008]: `parkett` is not a type of sink
+              --> spec.toml:11:8 (sinks.c.type)
+               |
+            11 | type = "parkett"
+               |        ^^^^^^^^^
+               = help: one of `csv`, `jsonl`, `parquet`, `arrow`, `stdout`
+               = see `jayflow help E0008`
+
+            error[E0008]: an Arrow file cannot be compressed with `snappy`
+              --> spec.toml:14:15 (sinks.d.compression)
+               |
+            14 | compression = "snappy"
+               |               ^^^^^^^^
+               = help: one of `none`, `zstd`, `lz4`
+               = see `jayflow help E0008`
+
+            error[E0006]: the sink has neither `path` nor `type`
+              --> spec.toml:15:8 (sinks.e.type)
+               |
+            15 | [sinks.e]
+               |        ^
+               = help: give the file an ending (.csv .jsonl .parquet .arrow) or set `type`
+               = see `jayflow help E0006`
+        "#]],
+    );
+    shows(
+        "spec = 1\n[sources]\npath = \"a\"\n[sinks.a]\npath = \"out/x.csv\"\n[sinks.b]\npath = \"out/./y/../x.csv\"\n[sinks.c]\ntype = \"stdout\"\n[sinks.d]\ntype = \"jsonl\"\npath = \"-\"\n",
+        &expect![[r#"
+            error[E0412]: the sink `a` writes `out/./y/../x.csv` too
+             --> spec.toml:7:8 (sinks.b.path)
+              |
+            7 | path = "out/./y/../x.csv"
+              |        ^^^^^^^^^^^^^^^^^^
+              = help: give each sink a file of its own
+              = see `jayflow help E0412`
+
+            error[E0412]: the sink `c` writes standard output too
+              --> spec.toml:12:8 (sinks.d.path)
+               |
+            12 | path = "-"
+               |        ^^^
+               = help: give each sink a file of its own
+               = see `jayflow help E0412`
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_set_on_the_command_line_is_told_as_such() {
+    let text = with("");
+    let mut loaded = Loaded::text("spec.toml", text, PathBuf::new()).expect("TOML");
+    loaded.set("flows.idle_timeout=30").expect("an assignment");
+    loaded.set("flows.terminat=never").expect("an assignment");
+    let found = loaded.check().expect_err("two faults");
+    expect![[r#"
+        error[E0212]: a duration needs a unit
+         --> --set:1:20 (flows.idle_timeout)
+          |
+        1 | flows.idle_timeout=30
+          |                    ^^
+          = help: write `"30s"` (seconds) or `"30ms"`
+          = see `jayflow help E0212`
+
+        error[E0005]: unknown key `terminat` in `[flows]`
+         --> --set:1:7 (flows.terminat)
+          |
+        1 | flows.terminat=never
+          |       ^^^^^^^^
+          = help: did you mean `terminate`?
+          = see `jayflow help E0005`
+    "#]]
+    .assert_eq(&found.text(false));
+}
+
+#[test]
+fn at_most_fifty() {
+    let keys: String = (0..70).map(|n| format!("key_{n} = 1\n")).collect();
+    let found = check(&with(&format!("[decode]\n{keys}"))).expect_err("70 faults");
+    assert_eq!((found.list.len(), found.more), (50, 20));
+    assert!(found.text(false).ends_with("\nand 20 more\n"));
+}
+
+#[test]
+fn limits() {
+    let at = |text: &str| codes(&check(text).expect_err("beyond a limit"));
+    assert_eq!(at(&"# \n".repeat(400_000)), ["E0003"]);
+    assert_eq!(
+        at(&format!(
+            "a = {}1{}",
+            "{b=".repeat(1_000),
+            "}".repeat(1_000)
+        )),
+        ["E0003"]
+    );
+    assert_eq!(at(&format!("[{}a]", "a.".repeat(70))), ["E0003"]);
+    assert_eq!(at("spec = 1\n\u{0}"), ["E0001"]);
+}
+
+#[test]
+fn paths_start_from_the_spec_file() {
+    let spec = "spec = 1\n[sources]\npath = [\"a/*.pcap\", \"/b.pcap\", \"-\"]\n[sinks.x]\npath = \"x.csv\"\n[sinks.y]\ntype = \"csv\"\npath = \"-\"\n";
+    let mut loaded = Loaded::text("dir/spec.toml", spec, PathBuf::from("dir")).expect("TOML");
+    let checked = loaded.check().expect("a right spec");
+    assert_eq!(
+        checked.sources[0].options.path,
+        ["dir/a/*.pcap", "/b.pcap", "-"]
+    );
+    let paths: Vec<_> = checked
+        .sinks
+        .iter()
+        .map(|sink| (sink.options.label.as_str(), sink.options.options.path()))
+        .collect();
+    assert_eq!(paths, [("x.csv", Some("dir/x.csv")), ("-", Some("-"))]);
+    // Those of the command line do not.
+    loaded.set("sinks.x.path=z.csv").expect("an assignment");
+    let checked = loaded.check().expect("a right spec");
+    assert_eq!(checked.sinks[0].options.options.path(), Some("z.csv"));
+}
+
+#[test]
+fn the_text_of_a_changed_spec_gives_the_same_plan() {
+    let mut loaded = Loaded::text(
+        "spec.toml",
+        "# why\nspec = 1\n[sources]\npath = \"a.pcap\"\n[sinks.out]\npath = \"x.csv\"\n",
+        PathBuf::new(),
+    )
+    .expect("TOML");
+    let plain = Plan::new(&loaded.check().expect("a right spec"));
+    assert!(plain.text.starts_with("# why"));
+    loaded.set("flows.idle_timeout=30s").expect("an assignment");
+    let changed = Plan::new(&loaded.check().expect("a right spec"));
+    assert_ne!(changed.digest, plain.digest);
+    let again = Plan::new(&check(&changed.text).expect("a right spec"));
+    assert_eq!(again.digest, changed.digest);
+    assert_eq!(plan::explain(&again), plan::explain(&changed));
+}
+
+const TWO: &str = "spec = 1
+name = \"two sources, two sinks\"
+[sources.a]
+path = \"a.pcap\"
+[sources.b]
+path = [\"b/*.pcap\", \"c\\\"<x>\"]
+merge = \"all\"
+limit = 10
+[sources.unread]
+path = \"u.pcap\"
+[decode]
+decap = \"all\"
+[flows.table]
+input = [\"a\", \"b\"]
+key = [\"5tuple\", \"vlan\"]
+idle_timeout = { tcp = \"5m\", other = \"off\" }
+[sinks.csv_out]
+path = \"x.csv\"
+[sinks.all]
+path = \"x.parquet\"
+sort = \"none\"
+[run]
+workers = 4
+fused = false
+";
+
+#[test]
+fn plans() {
+    let spec = check(TWO).expect("a right spec");
+    assert_eq!(codes(&spec.warnings), ["W0401"]);
+    let plan = Plan::new(&spec);
+    assert_eq!(plan.sources().count(), 2, "nobody reads the third");
+    expect![[r#"
+        1 read     a         pcap a.pcap; each input has its own flows
+        2 read     b         pcap b/*.pcap, c"<x>; inputs merged by time; at most 10 packets of each input
+        3 sink     all       parquet x.parquet <- 6, 0 columns, in the order of their ends
+        4 decode   decode    from 1, 2: tunnels come off, later fragments join the flow of the first
+        5 flows    table     from 4: exchange by hash of 5tuple+vlan; 254 B/flow; idle tcp 5m udp 1m icmp 1m other off, active off, tcp linger 5s
+        6 features features  from 5: (0 of 0 columns); an operator for each group
+        7 sink     csv_out   csv x.csv <- 6, 0 columns, sorted by start
+        0 columns; workers 4, processes 1; 4096 records a chunk, 8192 packets an epoch; spec 2b6476805df6
+    "#]].assert_eq(&plan::explain(&plan));
+    expect![[r#"
+        flowchart LR
+            n1(["a<br/>a.pcap"])
+            n2(["b<br/>b/*.pcap, c&quot;&lt;x&gt;"])
+            n3(["all<br/>x.parquet, 0 columns"])
+            n4["decode<br/>tunnels come off"]
+            n5["table<br/>5tuple + vlan"]
+            n6["features<br/>0 columns"]
+            n7(["csv_out<br/>x.csv, 0 columns"])
+            n1 -->|records| n4
+            n2 -->|records| n4
+            n4 -->|packets, by flow key| n5
+            n5 -->|flow records| n6
+            n6 -->|rows| n7
+            n6 -->|rows| n3
+    "#]]
+    .assert_eq(&plan::mermaid(&plan));
+    expect![[r#"
+        digraph jayflow {
+            rankdir=LR;
+            node [shape=box];
+            n1 [label="a\na.pcap", style=rounded];
+            n2 [label="b\nb/*.pcap, c\"<x>", style=rounded];
+            n3 [label="all\nx.parquet, 0 columns", style=rounded];
+            n4 [label="decode\ntunnels come off"];
+            n5 [label="table\n5tuple + vlan"];
+            n6 [label="features\n0 columns"];
+            n7 [label="csv_out\nx.csv, 0 columns", style=rounded];
+            n1 -> n4 [label="records"];
+            n2 -> n4 [label="records"];
+            n4 -> n5 [label="packets, by flow key"];
+            n5 -> n6 [label="flow records"];
+            n6 -> n7 [label="rows"];
+            n6 -> n3 [label="rows"];
+        }
+    "#]]
+    .assert_eq(&plan::dot(&plan));
+}
+
+fn shared() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = std::env::var_os("JAYFLOW_SHARED").map_or(root.join("../shared"), PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!(
+        "NOT CHECKED: {} is not there; set JAYFLOW_SHARED",
+        folder.display()
+    );
+    None
+}
+
+/// The example specs whose sections are all known now.
+const KNOWN: [&str; 2] = ["01_quickstart.toml", "02_all_features_parquet.toml"];
+
+#[test]
+fn typical_mistakes_give_exactly_the_expected_diagnostics() {
+    let Some(shared) = shared() else { return };
+    let folder = shared.join("specs");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a spec");
+    let list: toml_edit::DocumentMut = read("mistakes.toml").parse().expect("TOML");
+    let mut checked = 0;
+    for mistake in list["mistake"].as_array_of_tables().expect("a list") {
+        let text = |key: &str| mistake[key].as_str().expect("text");
+        let name = text("spec");
+        if !KNOWN.contains(&name) {
+            continue;
+        }
+        let original = read(name);
+        check(&original).expect("the example is right");
+        assert_eq!(original.matches(text("find")).count(), 1);
+        let changed = original.replace(text("find"), text("put"));
+        // The captures of the examples are those of the mistakes only where files are looked at.
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(directory.path().join("captures")).expect("a directory");
+        let base = directory.path().to_path_buf();
+        let loaded = Loaded::text(name, changed.as_str(), base);
+        let found = loaded.and_then(|loaded| {
+            let spec = loaded.check()?;
+            if mistake.get("deep").is_some() {
+                loaded.check_files(&spec)?;
+            }
+            Ok(())
+        });
+        let found = found.expect_err("a mistake");
+        let json = found.json();
+        assert_eq!(found.list.len(), 1, "{}", found.text(false));
+        let one = &found.list[0];
+        let at = format!("{}:{}", json[0]["line"], json[0]["column"]);
+        assert_eq!(
+            (
+                one.code,
+                at.as_str(),
+                one.path.as_str(),
+                one.message.as_str()
+            ),
+            (text("code"), text("at"), text("path"), text("message")),
+        );
+        assert_eq!(&changed[one.at.start..one.at.end], text("mark"));
+        // SQLite files come with a later sink: until then they are no advice.
+        let help = text("help").replace(" .sqlite", "");
+        let order = |help: &str| {
+            let mut endings: Vec<&str> = help.split([' ', '(', ')']).collect();
+            endings.sort_unstable();
+            endings.join(" ")
+        };
+        assert_eq!(order(one.help.as_deref().unwrap_or("")), order(&help));
+        checked += 1;
+    }
+    assert_eq!(checked, 6);
+}
+
+/// Texts that are almost specs.
+fn mutated() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "[",
+        "]",
+        "[[",
+        "{",
+        "}",
+        "=",
+        "\"",
+        "'",
+        "\n",
+        ".",
+        ",",
+        "#",
+        "\\",
+        "sources",
+        "sinks",
+        "flows",
+        "features",
+        "run",
+        "decode",
+        "input",
+        "path",
+        "type",
+        "columns",
+        "groups",
+        "key",
+        "idle_timeout",
+        "sampling",
+        "1",
+        "-1",
+        "1e400",
+        "nan",
+        "true",
+        "[]",
+        "{}",
+        "\"-\"",
+        "\"*\"",
+        "\"[\"",
+        "\"60\"",
+        "\u{fe}",
+        "é",
+        "\u{202e}",
+        "1979-05-27T07:32:00Z",
+    ]);
+    let base = prop::sample::select(
+        CODES
+            .iter()
+            .flat_map(|code| [code.wrong, code.right])
+            .chain([TWO])
+            .collect::<Vec<_>>(),
+    );
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), 0usize..6, pieces), 0..8);
+    (base, edits).prop_map(|(base, edits)| {
+        let mut text = base.to_owned();
+        for (at, remove, piece) in edits {
+            let at = text.floor_char_boundary(at.index(text.len() + 1));
+            let end = text
+                .floor_char_boundary((at + remove).min(text.len()))
+                .max(at);
+            text.replace_range(at..end, piece);
+        }
+        text
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_check_never_panics(text in mutated(), set in "[a-z._=\\[\"\\]{}0-9]{0,20}") {
+        let loaded = Loaded::text("spec.toml", text.as_str(), PathBuf::new());
+        let checked = loaded.and_then(|mut loaded| {
+            let _ = loaded.clone().set(&set);
+            let _ = loaded.set(&format!("flows.{set}"));
+            loaded.check()
+        });
+        match checked {
+            Ok(spec) => {
+                let plan = Plan::new(&spec);
+                plan::mermaid(&plan);
+                let again = check(&plan.text).expect("the text of a right spec is right");
+                prop_assert_eq!(plan::dot(&Plan::new(&again)), plan::dot(&plan));
+            }
+            Err(found) => {
+                prop_assert!(found.has_errors());
+                let acts = |c: char| c.is_control() && c != '\n' && c != '\t';
+                prop_assert!(!found.text(false).contains(acts));
+                found.text(true);
+                found.github();
+                found.json();
+            }
+        }
+    }
+}

@@ -15,7 +15,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<
     for candidate in known {
         let distance = distance(name, candidate);
         // A short name is within two changes of any other short name: something of it must be left.
-        if distance <= limit && distance < length.max(2) {
+        if distance <= limit && distance < length {
             near.push((distance, candidate));
         } else if length >= 3 && candidate.starts_with(name) {
             starts.push(candidate);

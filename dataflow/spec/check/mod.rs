@@ -1,0 +1,223 @@
+//! A tree to a spec: every key against the `Options` of its node, names, inputs, columns. All faults of a stage at once.
+//!
+//! Pure: no file is opened (`files.rs` does that). Stages: sections and keys; the graph; what is read and written.
+
+mod graph;
+mod keys;
+mod nodes;
+mod outputs;
+mod sections;
+
+use crate::plan::features;
+use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::spec::load::{Entry, Loaded};
+use crate::spec::{Node, RunOptions, Sink, Spec, format};
+use graph::Graph;
+use operators::decode::DecodeOptions;
+use operators::flows::FlowOptions;
+
+impl Loaded {
+    /// Checks everything that can be checked without opening a file.
+    ///
+    /// # Errors
+    /// All faults of the first stage that has any.
+    pub fn check(&self) -> Result<Spec, Diagnostics> {
+        let mut check = Check {
+            loaded: self,
+            found: Diagnostics::default(),
+        };
+        let spec = check.spec();
+        let mut found = check.found;
+        found.sources.clone_from(&self.sources);
+        found.list.sort_by_key(|one| (one.at.source, one.at.start));
+        match spec {
+            Some(mut spec) if !found.has_errors() => {
+                spec.warnings = found;
+                Ok(spec)
+            }
+            _ => Err(found),
+        }
+    }
+}
+
+/// A node as it was found: its keys, not yet read.
+struct Raw<'a> {
+    name: String,
+    /// Where its name is, or that of its section.
+    at: Span,
+    /// `sinks.out`, or `sinks` without a name.
+    path: String,
+    entries: &'a [Entry],
+}
+
+impl<'a> Raw<'a> {
+    fn entry(&self, name: &str) -> Option<&'a Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+}
+
+/// The inputs a node names, and where.
+type Inputs = Vec<(String, Span, String)>;
+
+struct Check<'a> {
+    loaded: &'a Loaded,
+    found: Diagnostics,
+}
+
+impl<'a> Check<'a> {
+    /// The spec; `None` where a stage found errors.
+    fn spec(&mut self) -> Option<Spec> {
+        let loaded = self.loaded;
+        let (name, description) = self.top();
+        let sources: Vec<_> = self
+            .nodes("sources")
+            .into_iter()
+            .map(|raw| {
+                let options = self.source(&raw);
+                (raw, options)
+            })
+            .collect();
+        let decode_raw = self.nodes("decode").pop();
+        let decode: DecodeOptions = self.optional("decode", decode_raw.as_ref());
+        let flows_raw = self.only("flows");
+        let flows: FlowOptions = self.optional("flows", flows_raw.as_ref());
+        let features_raw = self.only("features");
+        let settings: features::Settings = self.optional("features", features_raw.as_ref());
+        let schema = self.select(&settings, features_raw.as_ref());
+        let sinks: Vec<_> = self
+            .nodes("sinks")
+            .into_iter()
+            .filter_map(|raw| {
+                let options = self.sink(&raw)?;
+                Some((raw, options))
+            })
+            .collect();
+        let run_raw = self.nodes("run").pop();
+        let run: RunOptions = self.optional("run", run_raw.as_ref());
+        if let Some(raw) = &run_raw {
+            self.run(raw, &run);
+        }
+        let sources_in: Vec<Inputs> = [&flows_raw, &features_raw]
+            .into_iter()
+            .map(|raw| raw.as_ref().map_or_else(Vec::new, |raw| self.inputs(raw)))
+            .collect();
+        let sinks_in: Vec<Inputs> = sinks.iter().map(|(raw, _)| self.inputs(raw)).collect();
+        if self.found.has_errors() {
+            return None;
+        }
+
+        let flows_name = flows_raw
+            .as_ref()
+            .map_or("flows", |raw| &raw.name)
+            .to_owned();
+        let features_name = features_raw
+            .as_ref()
+            .map_or("features", |raw| &raw.name)
+            .to_owned();
+        let raws = sources
+            .iter()
+            .map(|(raw, _)| raw)
+            .chain(&flows_raw)
+            .chain(&features_raw)
+            .chain(sinks.iter().map(|(raw, _)| raw));
+        self.unique(raws, &[&flows_name, &features_name]);
+        let start = loaded
+            .root
+            .iter()
+            .find(|entry| entry.name == "spec")
+            .map_or_else(Span::default, |entry| entry.at);
+        if sources.is_empty() {
+            self.found.push(
+                Diagnostic::new("E0306", start, "sources", "the spec has no source")
+                    .help("add `[sources]` with `path = \"capture.pcap\"`"),
+            );
+        }
+        if sinks.is_empty() {
+            self.found.push(
+                Diagnostic::new("E0307", start, "sinks", "the spec has no sink")
+                    .help("add `[sinks.out]` with `path = \"flows.csv\"`"),
+            );
+        }
+        let graph = Graph {
+            sources: sources.iter().map(|(raw, _)| raw.name.clone()).collect(),
+            flows: flows_name.clone(),
+            features: features_name.clone(),
+            sinks: sinks.iter().map(|(raw, _)| raw.name.clone()).collect(),
+        };
+        let mut inputs = sources_in.iter();
+        let flows_from = self.resolve(&graph, "flows", inputs.next());
+        let features_from = self.resolve(&graph, "features", inputs.next());
+        let sinks_from: Vec<_> = sinks_in
+            .iter()
+            .map(|inputs| self.resolve(&graph, "sinks", Some(inputs)))
+            .collect();
+        if self.found.has_errors() {
+            return None;
+        }
+
+        for (raw, _) in &sources {
+            if !flows_from.contains(&raw.name) {
+                self.found.push(
+                    Diagnostic::new(
+                        "W0401",
+                        raw.at,
+                        &raw.path,
+                        format!("nothing reads `{}`", raw.name),
+                    )
+                    .help(format!("add it to the `input` of `{flows_name}`")),
+                );
+            }
+        }
+        self.paths(&sinks);
+        let sinks: Vec<Node<Sink>> = sinks
+            .into_iter()
+            .zip(sinks_from)
+            .map(|((raw, options), inputs)| {
+                let columns = self.columns(&raw, &schema);
+                let path = raw.entry("path").and_then(|entry| entry.value.text());
+                let label = path.unwrap_or(options.type_name()).to_owned();
+                let sink = Sink {
+                    label,
+                    options,
+                    columns,
+                };
+                self.node(&raw, inputs, sink)
+            })
+            .collect();
+        Some(Spec {
+            name,
+            description,
+            sources: sources
+                .into_iter()
+                .map(|(raw, options)| self.node(&raw, Vec::new(), options))
+                .collect(),
+            decode,
+            flows: Node {
+                name: flows_name,
+                inputs: flows_from,
+                options: flows,
+            },
+            features: Node {
+                name: features_name,
+                inputs: features_from,
+                options: settings,
+            },
+            schema,
+            sinks,
+            run,
+            text: match loaded.sources.first() {
+                Some(source) if !loaded.changed => source.text.clone(),
+                _ => format::text(&loaded.root),
+            },
+            warnings: Diagnostics::default(),
+        })
+    }
+
+    fn node<T>(&self, raw: &Raw<'_>, inputs: Vec<String>, options: T) -> Node<T> {
+        Node {
+            name: raw.name.clone(),
+            inputs,
+            options,
+        }
+    }
+}
