@@ -8,6 +8,7 @@ extern crate self as jayflow_operators;
 
 pub mod books;
 pub mod columns;
+pub mod container;
 pub mod decode;
 pub mod error;
 pub mod features;

@@ -227,9 +227,28 @@ pub struct PacketBatch {
     pub arena: Arc<Block>,
     /// Place of the batch among those of its source, in processing order.
     pub sequence: u64,
+    /// Payload bytes of a packet that cross to another process at most: what somebody downstream reads.
+    pub keep_payload: u32,
+    /// Whether the bytes before the payload cross too.
+    pub keep_headers: bool,
 }
 
 impl PacketBatch {
+    /// A batch without packets that shares everything else with this one.
+    pub fn empty_like(&self) -> Self {
+        Self {
+            headers: Vec::new(),
+            extra: Vec::new(),
+            arena: Arc::clone(&self.arena),
+            ..*self
+        }
+    }
+
+    /// The source of its packets; 0 where it has none.
+    pub fn source(&self) -> u32 {
+        self.headers.first().map_or(0, Header::source)
+    }
+
     /// The extra key parts of packet `index`.
     #[inline]
     pub fn extra_of(&self, index: usize) -> &[u8] {
