@@ -13,3 +13,6 @@ pub use options::{
     Evict, FlowOptions, IcmpKey, IdleTimeout, InitiatorRule, KeyPart, Sampling, Terminate,
 };
 pub use table::{FlowTable, Meter, SHARDS};
+
+#[cfg(test)]
+mod model;
