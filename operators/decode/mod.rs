@@ -13,12 +13,20 @@
 )]
 
 mod bytes;
+#[cfg(test)]
+mod captures;
 mod decoder;
 mod fast;
 mod fragment;
+#[cfg(test)]
+mod generate;
 mod link;
 mod network;
 mod options;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod reference;
 pub mod stack;
 mod transport;
 mod tunnel;
