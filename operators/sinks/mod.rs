@@ -1,7 +1,9 @@
 //! Rows to files.
 
+mod file;
 mod options;
 mod sink;
+mod text;
 
 pub use options::{
     ArrowOptions, Compression, CsvOptions, JsonlOptions, ParquetOptions, Sort, StdoutOptions,
