@@ -4,15 +4,11 @@
 //! things differ from it on purpose: empty text is `""`, so that it is not null, and text that a spreadsheet would take for a
 //! formula (`= + - @`) has its first character escaped as `\xNN`. Rows come in order; sorting is not done here.
 
-use super::file::WholeFile;
+use super::file::{PIECE, WholeFile};
 use super::{CsvOptions, Description, Sink, text};
 use crate::columns::{Column, Columns, Values};
 use crate::error::Error;
 use crate::schema::Schema;
-use std::io::Write;
-
-/// Bytes handed to the file at once.
-pub(super) const PIECE: usize = 1 << 18;
 
 struct Csv {
     file: WholeFile,
@@ -66,14 +62,6 @@ impl Csv {
         }
         self.out.push(b'\n');
     }
-
-    fn flush(&mut self) -> Result<(), Error> {
-        self.file
-            .write_all(&self.out)
-            .map_err(|error| self.file.failed(error))?;
-        self.out.clear();
-        Ok(())
-    }
 }
 
 impl Sink for Csv {
@@ -81,7 +69,7 @@ impl Sink for Csv {
         for row in 0..rows.rows() {
             self.row(&rows.columns, row);
             if self.out.len() >= PIECE {
-                self.flush()?;
+                self.file.put(&mut self.out)?;
             }
         }
         self.rows += rows.rows() as u64;
@@ -89,7 +77,7 @@ impl Sink for Csv {
     }
 
     fn commit(mut self: Box<Self>) -> Result<u64, Error> {
-        self.flush()?;
+        self.file.put(&mut self.out)?;
         self.file.commit()?;
         Ok(self.rows)
     }
@@ -155,7 +143,10 @@ mod tests {
 
     fn written(options: CsvOptions, description: &Description, rows: &Columns) -> Vec<u8> {
         sample::written(|path| {
-            let options = CsvOptions { path, ..options.clone() };
+            let options = CsvOptions {
+                path,
+                ..options.clone()
+            };
             let mut sink = open(&options, description, "1-0")?;
             sink.write(rows)?;
             sink.commit()
@@ -180,15 +171,26 @@ mod tests {
     #[test]
     fn null_and_empty_text_differ() {
         let (description, rows) = sample::texts(&[None, Some("")]);
-        let options = CsvOptions { header: false, ..CsvOptions::default() };
+        let options = CsvOptions {
+            header: false,
+            ..CsvOptions::default()
+        };
         assert_eq!(written(options, &description, &rows), b"0,\n1,\"\"\n");
     }
 
     #[test]
     fn formulas_are_escaped_and_numbers_are_not() {
-        let (description, rows) =
-            sample::texts(&[Some("=1+1"), Some("+1"), Some("-1,2"), Some("@a"), Some("a=b")]);
-        let options = CsvOptions { header: false, ..CsvOptions::default() };
+        let (description, rows) = sample::texts(&[
+            Some("=1+1"),
+            Some("+1"),
+            Some("-1,2"),
+            Some("@a"),
+            Some("a=b"),
+        ]);
+        let options = CsvOptions {
+            header: false,
+            ..CsvOptions::default()
+        };
         assert_eq!(
             String::from_utf8(written(options, &description, &rows)).unwrap(),
             "0,\\x3d1+1\n1,\\x2b1\n2,\"\\x2d1,2\"\n3,\\x40a\n4,a=b\n"

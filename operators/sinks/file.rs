@@ -10,6 +10,9 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
+/// Bytes to hand over at once: large enough that calls of the system do not count.
+pub const PIECE: usize = 1 << 18;
+
 /// A file that appears whole at `commit` or not at all.
 pub struct WholeFile {
     path: PathBuf,
@@ -101,9 +104,14 @@ impl WholeFile {
         Ok(whole(path, Out::File(file, temporary)))
     }
 
-    /// Bytes written so far.
-    pub fn written(&self) -> u64 {
-        self.written
+    /// Writes and empties `piece`.
+    ///
+    /// # Errors
+    /// The system failed.
+    pub fn put(&mut self, piece: &mut Vec<u8>) -> Result<(), Error> {
+        self.write_all(piece).map_err(|error| self.failed(error))?;
+        piece.clear();
+        Ok(())
     }
 
     /// The failure to write this file: names it and the bytes written, and says what to do. `cause` may hold the error of the
@@ -321,7 +329,7 @@ pub(crate) mod tests {
         file.commit().unwrap();
         assert_eq!(names(folder.path()), ["a.csv"]);
         assert_eq!(fs::read(&path).unwrap(), b"one");
-        assert_eq!(file.written(), 3);
+        assert_eq!(file.written, 3);
         assert!(file.write_all(b"more").is_err());
     }
 

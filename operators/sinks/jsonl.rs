@@ -2,14 +2,10 @@
 //!
 //! Times are seconds, lists are arrays, a struct is an array of its parts. Rows come in order; sorting is not done here.
 
-use super::file::WholeFile;
+use super::file::{PIECE, WholeFile};
 use super::{Description, JsonlOptions, Sink, text};
 use crate::columns::Columns;
 use crate::error::Error;
-use std::io::Write;
-
-/// Bytes handed to the file at once.
-const PIECE: usize = 1 << 18;
 
 struct Jsonl {
     file: WholeFile,
@@ -42,16 +38,6 @@ pub fn open(
     }))
 }
 
-impl Jsonl {
-    fn flush(&mut self) -> Result<(), Error> {
-        self.file
-            .write_all(&self.out)
-            .map_err(|error| self.file.failed(error))?;
-        self.out.clear();
-        Ok(())
-    }
-}
-
 impl Sink for Jsonl {
     fn write(&mut self, rows: &Columns) -> Result<(), Error> {
         for row in 0..rows.rows() {
@@ -62,7 +48,7 @@ impl Sink for Jsonl {
             }
             self.out.extend_from_slice(b"}\n");
             if self.out.len() >= PIECE {
-                self.flush()?;
+                self.file.put(&mut self.out)?;
             }
         }
         self.rows += rows.rows() as u64;
@@ -70,7 +56,7 @@ impl Sink for Jsonl {
     }
 
     fn commit(mut self: Box<Self>) -> Result<u64, Error> {
-        self.flush()?;
+        self.file.put(&mut self.out)?;
         self.file.commit()?;
         Ok(self.rows)
     }
@@ -86,7 +72,10 @@ mod tests {
 
     fn lines(description: &Description, rows: &Columns) -> Vec<Value> {
         let bytes = sample::written(|path| {
-            let options = JsonlOptions { path, ..JsonlOptions::default() };
+            let options = JsonlOptions {
+                path,
+                ..JsonlOptions::default()
+            };
             let mut sink = open(&options, description, "1-0")?;
             sink.write(rows)?;
             sink.commit()
@@ -126,11 +115,20 @@ mod tests {
 
     #[test]
     fn any_text_is_one_line_and_reads_back() {
-        let odd = ["a\nb\r\u{0}\u{1b}[31m", "\u{202e}gpj.exe\u{2028}", "\\x3d \\\\", "=1+1", "\u{1f600}"];
+        let odd = [
+            "a\nb\r\u{0}\u{1b}[31m",
+            "\u{202e}gpj.exe\u{2028}",
+            "\\x3d \\\\",
+            "=1+1",
+            "\u{1f600}",
+        ];
         let texts: Vec<Option<&str>> = odd.iter().copied().map(Some).collect();
         let (description, rows) = sample::texts(&texts);
         let lines = lines(&description, &rows);
-        let read: Vec<&str> = lines.iter().map(|line| line["text"].as_str().unwrap()).collect();
+        let read: Vec<&str> = lines
+            .iter()
+            .map(|line| line["text"].as_str().unwrap())
+            .collect();
         assert_eq!(read, odd);
     }
 }

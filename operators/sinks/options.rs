@@ -49,7 +49,13 @@ impl OptionValue for Delimiter {
             return wrong_kind(&Self::kind(), setting);
         };
         match text.as_bytes() {
-            [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"\"\r\n\0.+-".contains(byte) => Ok(Self(*byte)),
+            [byte]
+                if byte.is_ascii()
+                    && !byte.is_ascii_alphanumeric()
+                    && !b"\"\r\n\0.+-".contains(byte) =>
+            {
+                Ok(Self(*byte))
+            }
             _ => Err(Wrong::Other(format!("expected {}, found {text:?}", Self::kind())).into()),
         }
     }
@@ -72,7 +78,9 @@ impl OptionValue for RowGroup {
             .ok()
             .and_then(std::num::NonZeroUsize::new)
             .map(Self)
-            .ok_or_else(|| Wrong::Other(format!("expected {}, found {number}", Self::kind())).into())
+            .ok_or_else(|| {
+                Wrong::Other(format!("expected {}, found {number}", Self::kind())).into()
+            })
     }
 }
 

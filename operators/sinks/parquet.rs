@@ -84,16 +84,24 @@ impl Sink for Parquet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sinks::sample;
+    use crate::sinks::{RowGroup, sample};
+    use arrow::compute::concat_batches;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-    use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
+    use parquet::basic::{LogicalType, TimeUnit};
+    use std::fs::File;
+    use std::io::Read;
+    use std::num::NonZeroUsize;
 
-    fn bytes(options: &ParquetOptions) -> Vec<u8> {
+    fn file(options: &ParquetOptions) -> File {
         let (description, rows) = sample::rows();
-        sample::written(|path| {
-            let options = ParquetOptions { path, ..options.clone() };
+        sample::file(|path| {
+            let options = ParquetOptions {
+                path,
+                ..options.clone()
+            };
             let mut sink = open(&options, &description, "1-0")?;
             sink.write(&rows)?;
+            sink.write(&Columns::new(&description.schema))?;
             sink.write(&rows)?;
             sink.commit()
         })
@@ -102,13 +110,82 @@ mod tests {
     #[test]
     fn every_type_and_codec_reads_back() {
         let (description, rows) = sample::rows();
-        for compression in [Compression::None, Compression::Zstd, Compression::Snappy, Compression::Lz4] {
-            let options = ParquetOptions { compression, ..ParquetOptions::default() };
-            let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes(&options))).unwrap();
-            let batches: Vec<_> = builder.build().unwrap().map(Result::unwrap).collect();
-            let read = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
-            let expected = record_batch(&rows, &schema(&description)).unwrap();
-            assert_eq!(read.columns(), arrow::compute::concat_batches(&expected.schema(), [&expected, &expected]).unwrap().columns());
+        let expected = record_batch(&rows, &schema(&description)).unwrap();
+        for compression in [
+            Compression::None,
+            Compression::Zstd,
+            Compression::Snappy,
+            Compression::Lz4,
+        ] {
+            let options = ParquetOptions {
+                compression,
+                ..ParquetOptions::default()
+            };
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file(&options)).unwrap();
+            assert_eq!(reader.schema(), &schema(&description), "metadata and all");
+            let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
+            let read = concat_batches(&expected.schema(), &batches).unwrap();
+            let twice = concat_batches(&expected.schema(), [&expected, &expected]).unwrap();
+            assert_eq!(read, twice);
         }
+    }
+
+    #[test]
+    fn rows_are_grouped_and_facts_are_in_the_footer() {
+        let options = ParquetOptions {
+            row_group: RowGroup(NonZeroUsize::new(4).unwrap()),
+            ..ParquetOptions::default()
+        };
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file(&options)).unwrap();
+        let metadata = reader.metadata();
+        let groups: Vec<i64> = metadata
+            .row_groups()
+            .iter()
+            .map(|group| group.num_rows())
+            .collect();
+        assert_eq!(groups, [4, 2]);
+        let facts = metadata.file_metadata().key_value_metadata().unwrap();
+        let version = facts
+            .iter()
+            .find(|fact| fact.key == "jayflow.version")
+            .unwrap();
+        assert_eq!(version.value.as_deref(), Some("0.1.0"));
+        let field = reader.schema().field_with_name("u64").unwrap();
+        assert_eq!(
+            field.metadata().get("unit").map(String::as_str),
+            Some("bytes")
+        );
+        assert_eq!(
+            field.metadata().get("null").map(String::as_str),
+            Some("row 2")
+        );
+        let columns = metadata.file_metadata().schema_descr();
+        let logical = |name: &str| {
+            let column = columns
+                .columns()
+                .iter()
+                .find(|column| column.name() == name);
+            column.and_then(|column| column.logical_type_ref().cloned())
+        };
+        let Some(LogicalType::Timestamp(time)) = logical("time") else {
+            panic!("{:?}", logical("time"));
+        };
+        assert!(time.is_adjusted_to_u_t_c && time.unit == TimeUnit::NANOS);
+        let Some(LogicalType::Integer(number)) = logical("u16") else {
+            panic!("{:?}", logical("u16"));
+        };
+        assert!(number.bit_width == 16 && !number.is_signed);
+    }
+
+    #[test]
+    fn two_runs_give_the_same_bytes() {
+        let bytes = || {
+            let mut bytes = Vec::new();
+            file(&ParquetOptions::default())
+                .read_to_end(&mut bytes)
+                .unwrap();
+            bytes
+        };
+        assert!(bytes() == bytes());
     }
 }

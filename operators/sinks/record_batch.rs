@@ -6,8 +6,8 @@ use super::{Description, text};
 use crate::columns::{Column, Columns, Values};
 use crate::schema::{DataType, Feature};
 use arrow::array::{
-    ArrayRef, BooleanArray, ListArray, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray,
-    StructArray, TimestampNanosecondArray,
+    ArrayRef, BooleanArray, ListArray, PrimitiveArray, RecordBatch, RecordBatchOptions,
+    StringArray, StructArray, TimestampNanosecondArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{
@@ -58,7 +58,9 @@ fn data_type(data_type: &DataType) -> ArrowType {
         DataType::F64 => ArrowType::Float64,
         DataType::Text | DataType::Address | DataType::Id => ArrowType::Utf8,
         DataType::Time => ArrowType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
-        DataType::List(item) => ArrowType::List(Arc::new(Field::new("item", self::data_type(item), false))),
+        DataType::List(item) => {
+            ArrowType::List(Arc::new(Field::new("item", self::data_type(item), false)))
+        }
         DataType::Struct(parts) => ArrowType::Struct(
             parts
                 .iter()
@@ -110,7 +112,12 @@ fn array(column: &Column, data_type: &ArrowType) -> Result<ArrayRef, ArrowError>
                 return Err(mismatch(data_type));
             };
             let values = array(items, item.data_type())?;
-            Arc::new(ListArray::try_new(Arc::clone(item), offsets(ends)?, values, nulls)?)
+            Arc::new(ListArray::try_new(
+                Arc::clone(item),
+                offsets(ends)?,
+                values,
+                nulls,
+            )?)
         }
         Values::Struct(parts) => {
             let ArrowType::Struct(fields) = data_type else {
@@ -122,7 +129,9 @@ fn array(column: &Column, data_type: &ArrowType) -> Result<ArrayRef, ArrowError>
 }
 
 fn mismatch(data_type: &ArrowType) -> ArrowError {
-    ArrowError::SchemaError(format!("a column is not the {data_type} that its schema says"))
+    ArrowError::SchemaError(format!(
+        "a column is not the {data_type} that its schema says"
+    ))
 }
 
 fn numbers<T: ArrowPrimitiveType>(
@@ -153,7 +162,11 @@ fn structs(
 }
 
 /// Values that become text.
-fn written(rows: usize, column: &Column, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
+fn written(
+    rows: usize,
+    column: &Column,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef, ArrowError> {
     let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(rows));
     for row in 0..rows {
         if !column.is_null(row) {
