@@ -225,6 +225,39 @@ impl Column {
         }
     }
 
+    /// Adds rows of several columns of the same type, each as (place in `sources`, row there): one match a column, not one a value.
+    ///
+    /// # Panics
+    /// If the types differ: all columns come from one schema.
+    pub fn gather(&mut self, sources: &[&Self], picks: &[(u32, u32)]) {
+        macro_rules! gather {
+            ($($variant:ident)+) => {
+                match &mut self.values {
+                    $(Values::$variant(to) => {
+                        to.extend(picks.iter().map(|&(source, row)| match &sources[source as usize].values {
+                            Values::$variant(from) => from[row as usize],
+                            from => unreachable!("columns of one schema have one type: {from:?}"),
+                        }));
+                    })+
+                    Values::Text { .. } | Values::List { .. } | Values::Struct(_) => {
+                        for &(source, row) in picks {
+                            self.push_from(sources[source as usize], row as usize);
+                        }
+                        return;
+                    }
+                }
+            };
+        }
+        gather!(Bool U8 U16 U32 U64 I8 I32 I64 F64 Address Id Time);
+        if let Some(valid) = &mut self.valid {
+            valid.extend(
+                picks
+                    .iter()
+                    .map(|&(source, row)| !sources[source as usize].is_null(row as usize)),
+            );
+        }
+    }
+
     /// Bytes held, roughly: what a memory budget counts.
     pub fn bytes(&self) -> usize {
         let values = match &self.values {
@@ -293,6 +326,19 @@ impl Columns {
         self.keys.push(other.keys[row]);
         for (to, from) in self.columns.iter_mut().zip(&other.columns) {
             to.push_from(from, row);
+        }
+    }
+
+    /// Adds rows of several batches of the same schema, each as (place in `sources`, row there).
+    pub fn gather(&mut self, sources: &[&Self], picks: &[(u32, u32)]) {
+        self.keys.extend(
+            picks
+                .iter()
+                .map(|&(source, row)| sources[source as usize].keys[row as usize]),
+        );
+        for (at, column) in self.columns.iter_mut().enumerate() {
+            let columns: Vec<&Column> = sources.iter().map(|source| &source.columns[at]).collect();
+            column.gather(&columns, picks);
         }
     }
 
