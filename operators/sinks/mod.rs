@@ -14,6 +14,9 @@ mod sorter;
 mod stdout;
 mod text;
 
+use crate::books::Books;
+use crate::columns::Columns;
+use crate::container::Deal;
 use crate::error::Error;
 use crate::options::{Key, OptionError, Options, Setting};
 pub use file::{folder, is_closed_pipe, sweep};
@@ -23,7 +26,16 @@ pub use options::{
 };
 pub use sink::{Description, Sink};
 pub use sorter::{Sorted, Sorter};
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use timely::container::NoopBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident($options:ident) = $name:literal,)+) => {
@@ -132,6 +144,133 @@ pub fn kind_of_path(path: &str) -> Option<&'static str> {
     ["csv", "jsonl", "parquet", "arrow"]
         .into_iter()
         .find(|kind| extension.eq_ignore_ascii_case(kind))
+}
+
+/// A sink with the rows on their way to it. Lives on the one worker that writes.
+pub struct Collector {
+    name: String,
+    sink: Box<dyn Sink>,
+    /// `None` = rows are written as they come.
+    sorter: Option<Sorter>,
+    /// Set when the sink fails, so that readers stop.
+    stop: Arc<AtomicBool>,
+    failed: Option<Error>,
+}
+
+impl Collector {
+    /// A collector for `sink`; `name` is that of its destination in the books.
+    pub fn new(
+        name: String,
+        sink: Box<dyn Sink>,
+        sorter: Option<Sorter>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            name,
+            sink,
+            sorter,
+            stop,
+            failed: None,
+        }
+    }
+
+    /// The name of the destination.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn push(&mut self, rows: Columns, books: &mut Books) {
+        books.sinks.entry(self.name.clone()).or_default().offered += rows.rows() as u64;
+        if self.failed.is_some() {
+            return;
+        }
+        let taken = match &mut self.sorter {
+            Some(sorter) => sorter.push(rows),
+            None => self.sink.write(&rows),
+        };
+        if let Err(error) = taken {
+            self.stop.store(true, Ordering::Relaxed);
+            self.failed = Some(error);
+        }
+    }
+
+    /// Writes what waits for its place in the order. The rows are then complete, but not under their final name.
+    ///
+    /// # Errors
+    /// The sink failed, now or before.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let Some(sorter) = self.sorter.take() else {
+            return Ok(());
+        };
+        let mut sorted = sorter.finish()?;
+        while let Some(rows) = sorted.next()? {
+            self.sink.write(&rows)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the rows appear, and gives how many the destination confirmed.
+    ///
+    /// # Errors
+    /// The sink failed; nothing was left behind.
+    pub fn commit(self) -> Result<u64, Error> {
+        self.sink.commit()
+    }
+
+    /// Removes what was written.
+    pub fn abort(self) {
+        self.sink.abort();
+    }
+}
+
+/// Operator `sink`: takes the columns a sink wants and brings their rows to the worker that writes. `columns` are places in the
+/// rows of the stream; `collector` is `None` on all workers but the first.
+pub fn collect(
+    rows: Stream<'_, u64, Columns>,
+    columns: Vec<usize>,
+    collector: Option<Rc<RefCell<Collector>>>,
+    books: Rc<RefCell<Books>>,
+) {
+    let mut builder = OperatorBuilder::new("project".to_owned(), rows.scope());
+    let mut input = builder.new_input(rows, Pipeline);
+    let (output, projected) = builder.new_output();
+    let mut output: OutputBuilder<u64, NoopBuilder<Columns>> = OutputBuilder::from(output);
+    builder.build(move |_| {
+        move |_| {
+            let mut output = output.activate();
+            input.for_each(|capability, rows| {
+                let rows = std::mem::take(rows);
+                let taken = columns
+                    .iter()
+                    .filter_map(|column| rows.columns.get(*column).cloned());
+                let mut taken = Columns {
+                    columns: taken.collect(),
+                    keys: rows.keys,
+                };
+                if let Some(held) = capability.retain_least(0) {
+                    output
+                        .session_with_builder(&held)
+                        .give_container(&mut taken);
+                }
+            });
+        }
+    });
+    let mut builder = OperatorBuilder::new("sink".to_owned(), projected.scope());
+    let mut input = builder.new_input(projected, DistributorPact(|_| Deal::new(|_: &Columns| 0)));
+    builder.build(move |_| {
+        move |_| {
+            input.for_each(|_, rows| {
+                if let Some(collector) = &collector {
+                    collector
+                        .borrow_mut()
+                        .push(std::mem::take(rows), &mut books.borrow_mut());
+                }
+            });
+        }
+    });
 }
 
 #[cfg(test)]

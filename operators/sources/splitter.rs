@@ -3,17 +3,16 @@
 //! An epoch is a slice of the input: with `merge = "none"` a number of packets of one input, with `merge = "all"` a stretch of
 //! the clock that is the same for all inputs and processes. No row depends on its length.
 
-use super::record::{Chunk, Record};
+use super::record::Chunk;
 use crate::books::Books;
-use crate::packet::Block;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An input that gives its records block by block.
 pub trait Blocks {
-    /// The next records, in file order, and the block they lie in; `None` = the input has ended, well or not.
-    fn next(&mut self, books: &mut Books) -> Option<(Arc<Block>, Vec<Record>)>;
+    /// The next records, in file order; `None` = the input has ended, well or not.
+    fn next(&mut self, books: &mut Books) -> Option<Chunk>;
 
     /// Counts the fate of the input: after `next` gave `None`, or before that if the run was `stopped` by a signal.
     /// Gives the clock after its last record; `None` = it had none.
@@ -113,10 +112,9 @@ enum State {
 
 struct Reading {
     blocks: Box<dyn Blocks>,
-    block: Arc<Block>,
-    records: Vec<Record>,
+    /// What the input gave last, and how many of its records are gone.
+    chunk: Chunk,
     next: usize,
-    first_record: u64,
     sequence: u64,
     clock: i64,
 }
@@ -161,27 +159,24 @@ impl Splitter {
                     None => return self.ended(bound, source, None),
                     Some(blocks) => Reading {
                         blocks,
-                        block: Arc::default(),
-                        records: Vec::new(),
+                        chunk: Chunk::default(),
                         next: 0,
-                        first_record: 0,
                         sequence: 0,
                         clock: input.first_time(),
                     },
                 },
             };
-            if reading.next == reading.records.len() {
+            if reading.next == reading.chunk.records.len() {
                 match reading.blocks.next(books) {
                     None => {
                         let clock = reading.blocks.close(false, books);
                         return self.ended(bound, source, clock);
                     }
-                    Some((block, records)) => {
-                        (reading.block, reading.records, reading.next) = (block, records, 0)
-                    }
+                    Some(chunk) => (reading.chunk, reading.next) = (chunk, 0),
                 }
                 // the first record may lie in a later epoch than was known, and another input's turn come first
                 let bound = reading
+                    .chunk
                     .records
                     .first()
                     .map_or(bound, |record| self.slicing.epoch(record.clock));
@@ -195,6 +190,7 @@ impl Splitter {
                 .last()
                 .map_or(reading.clock, |record| record.clock);
             let next = reading
+                .chunk
                 .records
                 .get(reading.next)
                 .map_or(bound, |record| self.slicing.epoch(record.clock));
@@ -206,13 +202,11 @@ impl Splitter {
 
     /// Takes the next records of one epoch, at most a chunk.
     fn cut(&self, source: u32, bound: u64, reading: &mut Reading) -> Chunk {
-        let rest = reading.records.get(reading.next..).unwrap_or(&[]);
+        let rest = reading.chunk.records.get(reading.next..).unwrap_or(&[]);
         let mut length = rest.len().min(self.chunk);
         if let Slicing::Packets(limit) = self.slicing {
-            length = length.min(
-                usize::try_from(limit.max(1) - self.packets.min(limit.max(1) - 1))
-                    .unwrap_or(usize::MAX),
-            );
+            let room = limit.max(1).saturating_sub(self.packets).max(1);
+            length = length.min(usize::try_from(room).unwrap_or(usize::MAX));
         } else {
             length = rest
                 .iter()
@@ -221,24 +215,19 @@ impl Splitter {
                 .count()
                 .max(1);
         }
-        let records = if reading.next == 0 && length == rest.len() {
-            std::mem::take(&mut reading.records)
-        } else {
-            rest.get(..length).unwrap_or(rest).to_vec()
-        };
-        let chunk = Chunk {
+        let mut chunk = Chunk {
             source,
-            first_record: reading.first_record,
+            first_record: reading.chunk.first_record + reading.next as u64,
             sequence: reading.sequence,
-            block: Arc::clone(&reading.block),
-            records,
+            block: Arc::clone(&reading.chunk.block),
+            records: Vec::new(),
         };
-        reading.next = if reading.records.is_empty() {
-            0
+        if length == reading.chunk.records.len() {
+            chunk.records = std::mem::take(&mut reading.chunk).records;
         } else {
-            reading.next + length
-        };
-        reading.first_record += length as u64;
+            chunk.records.extend(rest.iter().take(length));
+            reading.next += length;
+        }
         reading.sequence += 1;
         chunk
     }
