@@ -13,6 +13,7 @@ use parquet::basic::Compression as Codec;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use std::sync::Arc;
 
 struct Parquet {
     writer: ArrowWriter<WholeFile>,
@@ -47,7 +48,7 @@ pub fn open(
         ))
         .build();
     let path = &options.path;
-    let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+    let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
         .map_err(|error| Error::new(format!("cannot write {path}: {error}")).because(error))?;
     Ok(Box::new(Parquet {
         writer,

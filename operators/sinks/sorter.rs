@@ -120,19 +120,18 @@ impl Sorter {
     }
 }
 
-/// Rows in the order of their keys.
+/// Rows in the order of their keys, a batch at a time.
 pub struct Sorted {
     schema: Schema,
     rows: Rows,
 }
 
-impl Sorted {
-    /// The next rows, about 8,192; `None` at the end.
-    ///
-    /// # Errors
-    /// A temporary file cannot be read.
-    pub fn next(&mut self) -> Result<Option<Columns>, Error> {
-        self.rows.next(&self.schema, BATCH)
+impl Iterator for Sorted {
+    type Item = Result<Columns, Error>;
+
+    /// The next rows, about 8,192. An error is that of a temporary file that cannot be read; nothing sound follows it.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next(&self.schema, BATCH).transpose()
     }
 }
 
@@ -361,11 +360,7 @@ mod tests {
             sorter.push(rows).unwrap();
         }
         let levels = sorter.runs.len();
-        let mut rows = sorter.finish().unwrap();
-        let mut batches = Vec::new();
-        while let Some(batch) = rows.next().unwrap() {
-            batches.push(batch);
-        }
+        let batches: Vec<Columns> = sorter.finish().unwrap().map(Result::unwrap).collect();
         let keys = batches
             .iter()
             .flat_map(|batch| batch.keys.clone())
