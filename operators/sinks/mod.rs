@@ -205,9 +205,8 @@ impl Collector {
         let Some(sorter) = self.sorter.take() else {
             return Ok(());
         };
-        let mut sorted = sorter.finish()?;
-        while let Some(rows) = sorted.next()? {
-            self.sink.write(&rows)?;
+        for rows in sorter.finish()? {
+            self.sink.write(&rows?)?;
         }
         Ok(())
     }
