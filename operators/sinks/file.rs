@@ -247,6 +247,24 @@ pub fn is_closed_pipe(error: &Error) -> bool {
     system_error(error).is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
+/// Removes the partial files of `path` that this process is writing: for a program that has to stop at once.
+pub fn discard(path: &Path) {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return;
+    };
+    let ours = format!("{name}.{}-", std::process::id());
+    for entry in fs::read_dir(folder(path)).into_iter().flatten().flatten() {
+        if entry
+            .file_name()
+            .to_str()
+            .is_some_and(|found| found.starts_with(&ours) && found.ends_with(".partial"))
+        {
+            // what cannot be removed is swept by the next run
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Removes what runs that died left of `path`, and names it, to be called before `create`. The partial file of a run that
 /// lives is locked and stays.
 pub fn sweep(path: &Path) -> Vec<PathBuf> {

@@ -14,9 +14,9 @@ pub trait Blocks {
     /// The next records, in file order; `None` = the input has ended, well or not.
     fn next(&mut self, books: &mut Books) -> Option<Chunk>;
 
-    /// Counts the fate of the input: after `next` gave `None`, or before that if the run was `stopped` by a signal.
+    /// Counts the fate of the input: after `next` gave `None`, or before that if the run was stopped by a signal.
     /// Gives the clock after its last record; `None` = it had none.
-    fn close(self: Box<Self>, stopped: bool, books: &mut Books) -> Option<i64>;
+    fn close(self: Box<Self>, books: &mut Books) -> Option<i64>;
 }
 
 /// An input that is not open yet.
@@ -24,8 +24,8 @@ pub trait Input {
     /// Position in the sorted list of all inputs of the run.
     fn source(&self) -> u32;
 
-    /// Opens it; `None` = it was refused, and counted so.
-    fn open(&self, books: &mut Books) -> Option<Box<dyn Blocks>>;
+    /// Opens it. What cannot be opened gives no records and counts itself as refused.
+    fn open(&self) -> Box<dyn Blocks>;
 
     /// Counts it as not read because the run was stopped.
     fn stopped(&self, books: &mut Books);
@@ -155,21 +155,18 @@ impl Splitter {
             };
             let mut reading = match state {
                 State::Reading(reading) => reading,
-                State::Waiting(input) => match input.open(books) {
-                    None => return self.ended(bound, source, None),
-                    Some(blocks) => Reading {
-                        blocks,
-                        chunk: Chunk::default(),
-                        next: 0,
-                        sequence: 0,
-                        clock: input.first_time(),
-                    },
+                State::Waiting(input) => Reading {
+                    blocks: input.open(),
+                    chunk: Chunk::default(),
+                    next: 0,
+                    sequence: 0,
+                    clock: input.first_time(),
                 },
             };
             if reading.next == reading.chunk.records.len() {
                 match reading.blocks.next(books) {
                     None => {
-                        let clock = reading.blocks.close(false, books);
+                        let clock = reading.blocks.close(books);
                         return self.ended(bound, source, clock);
                     }
                     Some(chunk) => (reading.chunk, reading.next) = (chunk, 0),
@@ -283,7 +280,7 @@ impl Splitter {
                         None
                     }
                     State::Reading(reading) => {
-                        reading.blocks.close(true, books);
+                        reading.blocks.close(books);
                         Some(reading.clock)
                     }
                 };
