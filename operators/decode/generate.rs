@@ -58,7 +58,7 @@ pub(super) fn extension(kind: u8, next: u8, inside: &[u8]) -> Vec<u8> {
 
 /// A TCP segment from port 4000 to port 80.
 pub(super) fn tcp(flags: u8, options: &[u8], payload: &[u8]) -> Vec<u8> {
-    let offset = ((20 + options.len()) / 4 << 4) as u8;
+    let offset = ((20 + options.len()) / 4 * 16) as u8;
     let fixed = [
         0x0F, 0xA0, 0, 80, 1, 2, 3, 4, 5, 6, 7, 8, offset, flags, 0x72, 0x10, 0, 0, 0, 0,
     ];
