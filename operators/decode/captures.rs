@@ -17,6 +17,9 @@ fn captures() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let areas = std::fs::read_dir(Path::new(&shared).join("pcaps"));
     for area in areas.into_iter().flatten().flatten() {
+        if area.file_name() == "truth" {
+            continue;
+        }
         let files = std::fs::read_dir(area.path());
         found.extend(
             files

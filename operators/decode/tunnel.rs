@@ -13,6 +13,7 @@ use crate::books::Skip;
 /// UDP ports by which tunnels are told (RFC 7348, RFC 8926, 3GPP TS 29.281, RFC 4380).
 mod port {
     pub const VXLAN: u16 = 4789;
+    pub const VXLAN_GPE: u16 = 4790;
     pub const GENEVE: u16 = 6081;
     pub const GTPU: u16 = 2152;
     pub const TEREDO: u16 = 3544;
@@ -45,8 +46,8 @@ pub(super) fn enter<'a, L: Labels>(
             let dst = u16::from_be_bytes([c, d]);
             let inside = bytes.skip(8)?;
             walk.push(Label::Udp);
-            if dst == port::VXLAN && decap.has(Tunnel::Vxlan) {
-                vxlan(walk, inside)
+            if matches!(dst, port::VXLAN | port::VXLAN_GPE) && decap.has(Tunnel::Vxlan) {
+                vxlan(walk, inside, dst == port::VXLAN_GPE)
             } else if dst == port::GENEVE && decap.has(Tunnel::Geneve) {
                 geneve(walk, inside)
             } else if (dst == port::GTPU || src == port::GTPU) && decap.has(Tunnel::Gtpu) {
@@ -115,13 +116,23 @@ fn gre<'a, L: Labels>(walk: &mut Walk<L>, bytes: Bytes<'a>) -> Entered<'a> {
     }
 }
 
-fn vxlan<'a, L: Labels>(walk: &mut Walk<L>, bytes: Bytes<'a>) -> Entered<'a> {
-    let network_known = bytes.u8(0)? & 8 != 0;
-    if !network_known {
+/// VXLAN, or its generic protocol extension (draft-ietf-nvo3-vxlan-gpe) where the header says what it carries.
+fn vxlan<'a, L: Labels>(walk: &mut Walk<L>, bytes: Bytes<'a>, generic: bool) -> Entered<'a> {
+    const NETWORK: u8 = 8;
+    const NEXT_PROTOCOL: u8 = 4;
+    let [flags, _, _, next] = bytes.array(0)?;
+    let inside = bytes.skip(8)?;
+    if flags & NETWORK == 0 {
         return Err(NO_TUNNEL);
     }
     walk.push(Label::Vxlan);
-    link::ethernet(walk, bytes.skip(8)?)
+    match next {
+        _ if !generic || flags & NEXT_PROTOCOL == 0 => link::ethernet(walk, inside),
+        1 => version(inside, 4),
+        2 => version(inside, 6),
+        3 => link::ethernet(walk, inside),
+        _ => Err(NO_TUNNEL),
+    }
 }
 
 fn geneve<'a, L: Labels>(walk: &mut Walk<L>, bytes: Bytes<'a>) -> Entered<'a> {
@@ -316,6 +327,15 @@ mod tests {
             &inner(),
             "UDP-VXLAN-ETH-IP-TCP",
         );
+        for (next, inside, inner, stack) in [
+            (1, &[][..], inner(), "UDP-VXLAN-IP-TCP"),
+            (2, &[], inner6.clone(), "UDP-VXLAN-IP6-TCP"),
+            (3, &eth, inner(), "UDP-VXLAN-ETH-IP-TCP"),
+        ] {
+            let header = [0x0C, 0, 0, next, 0, 0, 1, 0];
+            let before = to(9, 4790, &join(&[&header, inside]));
+            is_taken_off("vxlan", 17, &before, &inner, stack);
+        }
         is_taken_off(
             "geneve",
             17,
