@@ -235,6 +235,23 @@ mod tests {
         source.next(&first(3, 9)[..23]);
         assert_eq!(source.next(&later(3)), (0, 0, 17));
         assert_eq!(source.orphans(), 2);
+        for (protocol, whole) in [
+            (1, 8),
+            (6, 20),
+            (33, 12),
+            (58, 8),
+            (132, 12),
+            (136, 8),
+            (47, 0),
+        ] {
+            for length in whole.max(1) - 1..=whole {
+                let orphans = source.orphans();
+                source.next(&ipv4(protocol, &[], 0x2000, &[9; 20][..length]));
+                source.next(&ipv4(protocol, &[], 8, b"more"));
+                assert_eq!(source.orphans() - orphans, u64::from(length < whole));
+                source.clock += LIFETIME + 1;
+            }
+        }
     }
 
     #[test]

@@ -253,6 +253,9 @@ mod tests {
             bad[place] = value;
             assert_eq!(skipped(RAW, &bad), Skip::Malformed);
         }
+        let mut cut = good[..19].to_vec();
+        cut[3] = 19;
+        assert_eq!(skipped(RAW, &cut), Skip::Truncated, "not enough to judge");
         assert_eq!(skipped(229, &good), Skip::Malformed);
         assert_eq!(skipped(228, &ipv6(59, &[])), Skip::Malformed);
     }
@@ -386,5 +389,8 @@ mod tests {
         let (header, text) = packet(RAW, &ipv4(17, &[], 0x1000, b"abc"));
         assert_eq!((text.as_str(), header.payload_len), ("RAW-IP", 3));
         assert!(header.is(marks::LATER_FRAGMENT));
+        let cut = ipv4(17, &[], 0x1000, b"abc");
+        let found = anomalies(RAW, &cut[..22]);
+        assert_eq!(found, [Anomaly::FragmentOrphan, Anomaly::IpLenOverrun]);
     }
 }
