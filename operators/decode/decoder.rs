@@ -39,42 +39,52 @@ impl Decoder {
         block: &[u8],
         books: &mut Books,
     ) -> Option<Header> {
-        let (mut header, fragment) = self.decode_apart(record, ord, block, books)?;
-        if let (Some(table), Some(fragment)) = (&mut self.fragments, fragment) {
+        let mut header = Header::zeroed();
+        let mut fragment = None;
+        if !self.decode_into(&mut header, &mut fragment, record, ord, block, books) {
+            return None;
+        }
+        if let (Some(fragment), Some(table)) = (fragment, &mut self.fragments) {
             table.apply(&mut header, &fragment, books);
         }
         Some(header)
     }
 
     /// The same without the fragment table, for records in any order: whoever has the packets of the source in order calls
-    /// [`FragmentTable::apply`] with what comes beside the header. Nothing comes where the settings leave fragments alone.
+    /// [`FragmentTable::apply`] with what is put into `fragment`. Gives whether the record is a packet.
+    ///
+    /// `header` is written whole where it is; a header that is returned and moved costs as much again as reading it.
+    /// `fragment` is `None` where the settings leave fragments alone.
     #[inline]
-    pub fn decode_apart(
+    pub fn decode_into(
         &self,
+        header: &mut Header,
+        fragment: &mut Option<FragmentInfo>,
         record: &Record,
         ord: u64,
         block: &[u8],
         books: &mut Books,
-    ) -> Option<(Header, Option<FragmentInfo>)> {
+    ) -> bool {
         let frame = frame_of(record, block);
-        if self.decap.is_none()
-            && let Some(header) = fast::decode(record, ord, frame, books)
-        {
-            return Some((header, None));
+        *fragment = None;
+        *header = blank(record, ord);
+        if self.decap.is_none() && fast::decode(header, frame, books).is_some() {
+            return true;
         }
-        self.decode_slowly(record, ord, frame, books)
+        *header = blank(record, ord);
+        self.decode_slowly(header, fragment, frame, books)
     }
 
-    /// The general path, for every frame.
+    /// The general path, for every frame: fills in a blank header.
     #[inline(never)]
     pub(super) fn decode_slowly(
         &self,
-        record: &Record,
-        ord: u64,
+        header: &mut Header,
+        fragment: &mut Option<FragmentInfo>,
         frame: &[u8],
         books: &mut Books,
-    ) -> Option<(Header, Option<FragmentInfo>)> {
-        let mut walk = Walk::new(blank(record, ord), 0);
+    ) -> bool {
+        let mut walk = Walk::new(*header, 0);
         let read = walk.read(frame, self.decap, self.max_depth);
         for anomaly in Anomaly::ALL {
             if walk.anomalies & bit(*anomaly) != 0 {
@@ -87,13 +97,12 @@ impl Decoder {
                 let count = books.packets.ethertypes.entry(kind).or_default();
                 *count = count.saturating_add(1);
             }
-            return None;
+            return false;
         }
-        walk.header.stack = walk.labels;
-        Some((
-            walk.header,
-            walk.fragment.filter(|_| self.fragments.is_some()),
-        ))
+        *header = walk.header;
+        header.stack = walk.labels;
+        *fragment = walk.fragment.filter(|_| self.fragments.is_some());
+        true
     }
 }
 

@@ -3,22 +3,19 @@
 //!
 //! A property test holds it equal to the general path.
 
-use super::decoder::blank;
 use super::link::{ethertype, linktype};
 use super::network::widen;
 use super::stack::{Label, Labels, pack};
 use super::transport::{options_are_whole, protocol};
 use crate::books::{Anomaly, Books};
 use crate::packet::{Header, marks};
-use crate::sources::Record;
 
-/// The packet in `frame`, if it is a common one.
+/// Fills in the blank header of a common packet. `None` where it is not one; the header is of no use then.
 #[inline]
-pub(super) fn decode(record: &Record, ord: u64, frame: &[u8], books: &mut Books) -> Option<Header> {
-    if record.link != linktype::ETHERNET {
+pub(super) fn decode(header: &mut Header, frame: &[u8], books: &mut Books) -> Option<()> {
+    if header.link != linktype::ETHERNET {
         return None;
     }
-    let mut header = blank(record, ord);
     header.marks = marks::ETHERNET;
     header.network = 14;
     header.stack = const { pack(&[Label::Eth]) };
@@ -34,8 +31,8 @@ pub(super) fn decode(record: &Record, ord: u64, frame: &[u8], books: &mut Books)
     }
     let room = header.wire_len.saturating_sub(header.network);
     let (body, length) = match kind {
-        ethertype::IPV4 => ipv4(&mut header, rest, room),
-        ethertype::IPV6 => ipv6(&mut header, rest, room),
+        ethertype::IPV4 => ipv4(header, rest, room),
+        ethertype::IPV6 => ipv6(header, rest, room),
         _ => None,
     }?;
     let captured = usize::try_from(length)
@@ -43,8 +40,8 @@ pub(super) fn decode(record: &Record, ord: u64, frame: &[u8], books: &mut Books)
         .and_then(|length| body.get(..length));
     let body = captured.unwrap_or(body);
     let size = match header.protocol {
-        protocol::TCP => tcp(&mut header, body),
-        protocol::UDP => udp(&mut header, body, length),
+        protocol::TCP => tcp(header, body),
+        protocol::UDP => udp(header, body, length),
         _ => None,
     }?;
     header.payload_len = length.checked_sub(size)?;
@@ -54,7 +51,7 @@ pub(super) fn decode(record: &Record, ord: u64, frame: &[u8], books: &mut Books)
     if header.payload_captured < header.payload_len {
         books.anomalies.add(Anomaly::PayloadTruncated);
     }
-    Some(header)
+    Some(())
 }
 
 /// What follows the IP header, and its length on the wire.

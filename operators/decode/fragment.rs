@@ -137,3 +137,183 @@ impl Named {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::generate::{extension, ipv4, ipv6, udp};
+    use super::super::reference::record;
+    use super::super::{DecodeOptions, Decoder, Fragments};
+    use super::*;
+    use crate::sources::Record;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    /// A source whose clock can be set.
+    struct Source {
+        decoder: Decoder,
+        books: Books,
+        clock: i64,
+    }
+
+    impl Source {
+        fn new(fragments: Fragments) -> Self {
+            let options = DecodeOptions {
+                fragments,
+                ..DecodeOptions::default()
+            };
+            Self {
+                decoder: Decoder::new(&options),
+                books: Books::default(),
+                clock: 0,
+            }
+        }
+
+        /// Ports and protocol of the next packet.
+        fn next(&mut self, frame: &[u8]) -> (u16, u16, u8) {
+            let record = Record {
+                clock: self.clock,
+                ..record(101, frame)
+            };
+            let header = self.decoder.decode(&record, 0, frame, &mut self.books);
+            let header = header.expect("a packet");
+            (header.src_port, header.dst_port, header.protocol)
+        }
+
+        fn orphans(&self) -> u64 {
+            self.books.anomalies.get(Anomaly::FragmentOrphan)
+        }
+    }
+
+    fn with_id(id: u16, mut packet: Vec<u8>) -> Vec<u8> {
+        packet[4..6].copy_from_slice(&id.to_be_bytes());
+        packet
+    }
+
+    fn first(id: u16, port: u16) -> Vec<u8> {
+        with_id(id, ipv4(17, &[], 0x2000, &udp(port, 53, b"abcdefgh")))
+    }
+
+    fn later(id: u16) -> Vec<u8> {
+        with_id(id, ipv4(17, &[], 2, b"ijkl"))
+    }
+
+    #[test]
+    fn later_fragments_join_the_flow_of_the_first() {
+        let mut source = Source::new(Fragments::FirstPort);
+        assert_eq!(source.next(&later(1)), (0, 0, 17));
+        assert_eq!(source.orphans(), 1);
+        assert_eq!(source.next(&first(1, 9)), (9, 53, 17));
+        source.clock = 30 * SECOND;
+        assert_eq!(source.next(&later(1)), (9, 53, 17));
+        assert_eq!(source.next(&later(2)), (0, 0, 17));
+        let mut other = later(1);
+        other[19] = 3; // another destination
+        assert_eq!(source.next(&other), (0, 0, 17));
+        source.clock += 1;
+        assert_eq!(source.next(&later(1)), (0, 0, 17), "30 s are over");
+        assert_eq!(source.orphans(), 4);
+    }
+
+    #[test]
+    fn a_new_first_fragment_replaces_and_renews() {
+        let mut source = Source::new(Fragments::FirstPort);
+        source.next(&first(1, 9));
+        source.clock = 20 * SECOND;
+        source.next(&first(1, 10));
+        source.clock = 50 * SECOND;
+        assert_eq!(source.next(&later(1)), (10, 53, 17));
+    }
+
+    #[test]
+    fn a_parted_transport_header_names_no_flow() {
+        let mut source = Source::new(Fragments::FirstPort);
+        source.next(&with_id(1, ipv4(17, &[], 0x2000, &udp(9, 53, b"")[..7])));
+        assert_eq!(source.next(&later(1)), (0, 0, 17));
+        source.next(&with_id(2, ipv4(17, &[], 0x2000, &udp(9, 53, b""))));
+        assert_eq!(source.next(&later(2)), (9, 53, 17));
+        // whole by its length, but ports not captured
+        source.next(&first(3, 9)[..23]);
+        assert_eq!(source.next(&later(3)), (0, 0, 17));
+        assert_eq!(source.orphans(), 2);
+        for (protocol, whole) in [
+            (1, 8),
+            (6, 20),
+            (33, 12),
+            (58, 8),
+            (132, 12),
+            (136, 8),
+            (47, 0),
+        ] {
+            for length in whole.max(1) - 1..=whole {
+                let orphans = source.orphans();
+                source.next(&ipv4(protocol, &[], 0x2000, &[9; 20][..length]));
+                source.next(&ipv4(protocol, &[], 8, b"more"));
+                assert_eq!(source.orphans() - orphans, u64::from(length < whole));
+                source.clock += LIFETIME + 1;
+            }
+        }
+    }
+
+    #[test]
+    fn ipv6_fragments_get_the_upper_layer_protocol() {
+        let mut source = Source::new(Fragments::FirstPort);
+        let mut inside = extension(44, 60, &extension(60, 17, &udp(9, 53, b"")));
+        inside[3] = 1;
+        assert_eq!(source.next(&ipv6(44, &inside)), (9, 53, 17));
+        let mut inside = extension(44, 60, b"data");
+        inside[3] = 0x10;
+        assert_eq!(source.next(&ipv6(44, &inside)), (9, 53, 17));
+        inside[7] ^= 1; // another identification
+        assert_eq!(source.next(&ipv6(44, &inside)), (0, 0, 60));
+    }
+
+    #[test]
+    fn fragments_can_be_left_alone() {
+        let mut source = Source::new(Fragments::Ignore);
+        source.next(&first(1, 9));
+        assert_eq!(source.next(&later(1)), (0, 0, 17));
+        assert_eq!(source.orphans(), 0);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_forgets_the_oldest() {
+        let mut source = Source::new(Fragments::FirstPort);
+        for id in 0..=MOST {
+            source.next(&first(id as u16, 9));
+        }
+        assert_eq!(source.next(&later(0)), (0, 0, 17));
+        assert_eq!(source.next(&later(1)), (9, 53, 17));
+        assert_eq!(source.next(&later(MOST as u16)), (9, 53, 17));
+        // the second oldest is renewed, so the third oldest goes first
+        source.next(&first(1, 10));
+        source.next(&first(60_000, 9));
+        assert_eq!(source.next(&later(1)), (10, 53, 17));
+        assert_eq!(source.next(&later(2)), (0, 0, 17));
+    }
+
+    #[test]
+    fn an_identification_used_for_ever_costs_nothing() {
+        let mut table = FragmentTable::default();
+        let mut header: Header = bytemuck::Zeroable::zeroed();
+        let mut fragment = FragmentInfo {
+            src: [1; 16],
+            dst: [2; 16],
+            id: 0,
+            protocol: 17,
+            family: 4,
+            whole: true,
+        };
+        let mut books = Books::default();
+        table.apply(&mut header, &fragment, &mut books);
+        fragment.id = 1;
+        for _ in 0..5 * MOST {
+            table.apply(&mut header, &fragment, &mut books);
+        }
+        assert_eq!(table.named.len(), 2);
+        assert!(table.order.len() <= 2 * MOST);
+        // all is forgotten once it is over
+        header.clock = LIFETIME + 1;
+        table.apply(&mut header, &fragment, &mut books);
+        assert_eq!((table.named.len(), table.order.len()), (1, 1));
+    }
+}

@@ -1,6 +1,9 @@
 //! Frames for tests: every layer written by hand, in any combination, then cut and damaged.
 
-use super::linktype;
+use super::reference::record;
+use super::{DecodeOptions, Decoder, describe, linktype};
+use crate::books::{Anomaly, Books, Skip};
+use crate::packet::Header;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -55,7 +58,7 @@ pub(super) fn extension(kind: u8, next: u8, inside: &[u8]) -> Vec<u8> {
 
 /// A TCP segment from port 4000 to port 80.
 pub(super) fn tcp(flags: u8, options: &[u8], payload: &[u8]) -> Vec<u8> {
-    let offset = ((20 + options.len()) / 4 << 4) as u8;
+    let offset = ((20 + options.len()) / 4 * 16) as u8;
     let fixed = [
         0x0F, 0xA0, 0, 80, 1, 2, 3, 4, 5, 6, 7, 8, offset, flags, 0x72, 0x10, 0, 0, 0, 0,
     ];
@@ -321,4 +324,45 @@ pub(super) fn frames(depth: usize) -> impl Strategy<Value = Frame> {
                 }
             },
         )
+}
+
+/// What is read of one frame with these settings: the header, its stack as text, and the books.
+pub(super) fn read_with(
+    options: &DecodeOptions,
+    link: u16,
+    frame: &[u8],
+) -> (Option<Header>, String, Books) {
+    let mut books = Books::default();
+    let header = Decoder::new(options).decode(&record(link, frame), 0, frame, &mut books);
+    let (text, _) = describe(frame, link, frame.len() as u32, options);
+    (header, text, books)
+}
+
+/// The header and the stack of a frame that is a packet.
+pub(super) fn packet(link: u16, frame: &[u8]) -> (Header, String) {
+    let (header, text, books) = read_with(&DecodeOptions::default(), link, frame);
+    (
+        header.unwrap_or_else(|| panic!("skipped: {:?}", books.packets)),
+        text,
+    )
+}
+
+/// Why a frame is no packet.
+pub(super) fn skipped(link: u16, frame: &[u8]) -> Skip {
+    let (_, _, books) = read_with(&DecodeOptions::default(), link, frame);
+    let reasons: Vec<_> = books.packets.skipped.nonzero().collect();
+    match reasons[..] {
+        [(reason, 1)] => reason,
+        _ => panic!("one reason, not {reasons:?}"),
+    }
+}
+
+/// The anomalies of a frame.
+pub(super) fn anomalies(link: u16, frame: &[u8]) -> Vec<Anomaly> {
+    let (_, _, books) = read_with(&DecodeOptions::default(), link, frame);
+    books
+        .anomalies
+        .nonzero()
+        .map(|(anomaly, _)| anomaly)
+        .collect()
 }

@@ -229,3 +229,154 @@ fn wifi<'a, L: Labels>(walk: &mut Walk<L>, frame: Bytes<'a>, pads: bool) -> Peel
     behind.need(1)?;
     llc(walk, behind)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::generate::{
+        ethernet, ipv4, ipv6, join, packet, read_with, skipped, tagged, udp,
+    };
+    use super::*;
+
+    fn ip() -> Vec<u8> {
+        ipv4(17, &[], 0, &udp(1, 2, b"x"))
+    }
+
+    /// A frame with this link-layer header is a packet with this stack, and truncated wherever it is cut before the IP header.
+    fn leads_to_ip(link: u16, before: &[u8], stack: &str) {
+        let frame = join(&[before, &ip()]);
+        let (header, text) = packet(link, &frame);
+        assert_eq!(text, format!("{stack}-IP-UDP"));
+        assert_eq!(header.network as usize, before.len());
+        assert_eq!((header.src_port, header.dst_port), (1, 2));
+        for cut in 1..before.len() + 20 {
+            let reason = skipped(link, &frame[..cut]);
+            assert!(
+                matches!(reason, Skip::Truncated | Skip::NotIp),
+                "{reason:?} at {cut}"
+            );
+        }
+        assert_eq!(skipped(link, &frame[..before.len() + 1]), Skip::Truncated);
+    }
+
+    #[test]
+    fn every_link_type_leads_to_ip() {
+        let zeros = [0; 40];
+        let snap = [0xAA, 0xAA, 3, 0, 0, 0, 8, 0];
+        for link in [12, 14, 101, 228] {
+            leads_to_ip(link, &[], "RAW");
+        }
+        leads_to_ip(0, &[2, 0, 0, 0], "NULL");
+        leads_to_ip(0, &[0, 0, 0, 30], "NULL");
+        leads_to_ip(108, &[0, 0, 0, 2], "NULL");
+        leads_to_ip(113, &join(&[&zeros[..14], &[8, 0]]), "SLL");
+        leads_to_ip(276, &join(&[&[8, 0], &zeros[..18]]), "SLL2");
+        for link in [9, 50] {
+            leads_to_ip(link, &[0xFF, 3, 0, 0x21], "PPP");
+            leads_to_ip(link, &[0x21], "PPP");
+            leads_to_ip(link, &[0x0F, 0, 8, 0], "PPP"); // Cisco HDLC
+            leads_to_ip(link, &[0x8F, 0, 0x81, 0, 0, 7, 8, 0], "PPP-VLAN");
+            leads_to_ip(link, &[2, 0x81, 0, 0, 1, 0], "PPP-MPLS");
+        }
+        let data = |control, flags, length: usize| join(&[&[control, flags], &zeros[..length - 2]]);
+        leads_to_ip(105, &join(&[&data(0x08, 1, 24), &snap]), "WIFI");
+        leads_to_ip(105, &join(&[&data(0x08, 3, 30), &snap]), "WIFI");
+        leads_to_ip(105, &join(&[&data(0x88, 1, 26), &snap]), "WIFI");
+        leads_to_ip(105, &join(&[&data(0x88, 0x81, 30), &snap]), "WIFI");
+        // radiotap: no field; flags that tell padding, alone, behind a time, behind two words of bits and a time
+        leads_to_ip(
+            127,
+            &join(&[&[0, 0, 8, 0, 0, 0, 0, 0], &data(0x88, 1, 26), &snap]),
+            "WIFI",
+        );
+        let flags = [0, 0, 9, 0, 2, 0, 0, 0, 0x20];
+        leads_to_ip(127, &join(&[&flags, &data(0x88, 1, 28), &snap]), "WIFI");
+        leads_to_ip(127, &join(&[&flags, &data(0x08, 1, 24), &snap]), "WIFI");
+        let time = join(&[&[0, 0, 17, 0, 3, 0, 0, 0], &zeros[..8], &[0x20]]);
+        leads_to_ip(127, &join(&[&time, &data(0x88, 1, 28), &snap]), "WIFI");
+        let words = join(&[
+            &[0, 0, 25, 0, 3, 0, 0, 0x80],
+            &zeros[..4],
+            &zeros[..12],
+            &[0x20],
+        ]);
+        leads_to_ip(127, &join(&[&words, &data(0x88, 1, 28), &snap]), "WIFI");
+    }
+
+    #[test]
+    fn layers_between_ethernet_and_ip_are_peeled() {
+        let before = |kind, inside: &[u8]| ethernet(kind, inside);
+        leads_to_ip(1, &before(0x0800, &[]), "ETH");
+        leads_to_ip(1, &before(0x8100, &tagged(7, 0x0800, &[])), "ETH-VLAN");
+        let three = tagged(7, 0x9100, &tagged(8, 0x8100, &tagged(9, 0x0800, &[])));
+        leads_to_ip(1, &before(0x88A8, &three), "ETH-VLAN-VLAN-VLAN");
+        leads_to_ip(
+            1,
+            &before(0x8847, &[0, 1, 0, 9, 0, 2, 1, 9]),
+            "ETH-MPLS-MPLS",
+        );
+        leads_to_ip(
+            1,
+            &before(0x8864, &[0x11, 0, 0, 1, 0, 0, 0, 0x21]),
+            "ETH-PPPOE",
+        );
+        let snap = [0xAA, 0xAA, 3, 0, 0, 0, 8, 0];
+        leads_to_ip(1, &before(60, &snap), "ETH");
+        leads_to_ip(1, &before(0x8100, &tagged(7, 60, &snap)), "ETH-VLAN");
+    }
+
+    #[test]
+    fn the_outermost_vlan_id_is_kept() {
+        let inside = tagged(0xF123, 0x8100, &tagged(9, 0x0800, &ip()));
+        let (header, text) = packet(1, &ethernet(0x88A8, &inside));
+        assert_eq!((header.vlan, header.ethernet), (0x123, 0));
+        assert!(header.is(marks::VLAN | marks::ETHERNET));
+        assert_eq!(text, "ETH-VLAN-VLAN-IP-UDP");
+        let (header, _) = packet(101, &ip());
+        assert!(!header.is(marks::VLAN) && !header.is(marks::ETHERNET));
+    }
+
+    #[test]
+    fn a_long_stack_is_described_from_the_frame() {
+        let mut inside = tagged(1, 0x86DD, &ipv6(58, &[128, 0, 0, 0, 0, 1, 0, 2]));
+        for _ in 0..299 {
+            inside = tagged(1, 0x8100, &inside);
+        }
+        let frame = ethernet(0x8100, &inside);
+        let (header, text) = packet(1, &frame);
+        assert_eq!(header.stack, super::super::stack::UNPACKED);
+        assert_eq!(text, format!("ETH-{}IP6-ICMP6", "VLAN-".repeat(300)));
+    }
+
+    #[test]
+    fn other_frames_are_not_ip() {
+        let mut arp = ethernet(0x0806, &[0; 28]);
+        let options = super::super::DecodeOptions::default();
+        let (header, _, books) = read_with(&options, 1, &arp);
+        assert_eq!(header, None);
+        assert_eq!(books.packets.ethertypes.get(&0x0806), Some(&1));
+        arp[13] = 5; // 0x0805
+        assert_eq!(skipped(1, &arp), Skip::NotIp);
+        let spanning_tree = ethernet(38, &[0x42; 38]);
+        let (_, _, books) = read_with(&options, 1, &spanning_tree);
+        assert_eq!(books.packets.skipped.get(Skip::NotIp), 1);
+        assert!(
+            books.packets.ethertypes.is_empty(),
+            "a length is no EtherType"
+        );
+        assert_eq!(
+            skipped(1, &ethernet(0x8847, &[0, 1, 1, 9, 0x50])),
+            Skip::NotIp
+        );
+        assert_eq!(skipped(9, &[0xFF, 3, 0xC0, 0x21, 0]), Skip::NotIp);
+        assert_eq!(skipped(0, &[3, 0, 0, 0, 0x45]), Skip::NotIp);
+        assert_eq!(skipped(108, &[2, 0, 0, 0, 0x45]), Skip::NotIp);
+        for (control, flags) in [(0x80, 0), (0x48, 0), (0x08, 0x40)] {
+            let frame = join(&[&[control, flags], &[0; 60]]);
+            assert_eq!(skipped(105, &frame), Skip::NotIp);
+        }
+        let several_in_one = join(&[&[0x88, 1], &[0; 22], &[0x80], &[0; 60]]);
+        assert_eq!(skipped(105, &several_in_one), Skip::NotIp);
+        assert_eq!(skipped(160, &ip()), Skip::UnsupportedLinktype);
+        assert_eq!(skipped(1, &[]), Skip::Empty);
+    }
+}

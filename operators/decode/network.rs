@@ -210,3 +210,187 @@ fn set_fragment<L: Labels>(walk: &mut Walk<L>, family: u8, later: bool, id: u32,
         whole: false,
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::generate::{
+        anomalies, ethernet, extension, ipv4, ipv6, join, packet, skipped, tcp, udp,
+    };
+    use super::*;
+
+    const RAW: u16 = 101;
+
+    #[test]
+    fn fields_of_ipv4() {
+        let packed = ipv4(17, &[1, 1, 1, 0], 0x4000, &udp(5, 6, b"abc"));
+        let (header, text) = packet(RAW, &packed);
+        assert_eq!((header.family, header.protocol), (4, 17));
+        assert_eq!((header.ttl, header.tos, header.ip_len), (64, 0xB8, 35));
+        assert_eq!(header.src, widen([10, 0, 0, 1]));
+        assert_eq!(header.dst, widen([10, 0, 0, 2]));
+        assert_eq!((header.transport, header.payload_len), (24, 3));
+        assert_eq!(text, "RAW-IP-UDP");
+        assert!(!header.is(marks::FRAGMENT), "only told not to fragment");
+    }
+
+    #[test]
+    fn fields_of_ipv6() {
+        let (header, text) = packet(RAW, &ipv6(6, &tcp(2, &[], b"abc")));
+        assert_eq!((header.family, header.protocol), (6, 6));
+        assert_eq!((header.ttl, header.tos, header.ip_len), (63, 0x12, 63));
+        assert_eq!(
+            (header.src[0], header.src[15], header.dst[15]),
+            (0xFD, 1, 2)
+        );
+        assert_eq!(text, "RAW-IP6-TCP");
+    }
+
+    #[test]
+    fn impossible_headers_are_malformed() {
+        let good = ipv4(17, &[], 0, &udp(5, 6, b""));
+        for (place, value) in [(0, 0x44), (0, 0x75), (0, 0x05), (3, 19)] {
+            let mut bad = good.clone();
+            bad[place] = value;
+            assert_eq!(skipped(RAW, &bad), Skip::Malformed);
+        }
+        let mut cut = good[..19].to_vec();
+        cut[3] = 19;
+        assert_eq!(skipped(RAW, &cut), Skip::Truncated, "not enough to judge");
+        assert_eq!(skipped(229, &good), Skip::Malformed);
+        assert_eq!(skipped(228, &ipv6(59, &[])), Skip::Malformed);
+    }
+
+    #[test]
+    fn the_length_is_that_of_the_header() {
+        // no length: to the end of the frame
+        let mut packed = ipv4(17, &[], 0, &udp(5, 6, b"abc"));
+        packed[2..4].fill(0);
+        let (header, _) = packet(1, &ethernet(0x0800, &packed));
+        assert_eq!((header.ip_len, header.payload_len), (31, 3));
+        let mut packed = ipv6(17, &udp(5, 6, b"abc"));
+        packed[4..6].fill(0);
+        assert_eq!(packet(RAW, &packed).0.ip_len, 51);
+        assert_eq!(
+            packet(RAW, &join(&[&ipv6(59, &[]), b"padding"])).0.ip_len,
+            40
+        );
+        // beyond the frame: stands
+        let mut packed = ipv4(17, &[], 0, &udp(0, 6, b"abc"));
+        packed[2..4].copy_from_slice(&[0xFF, 0xFF]);
+        let (header, _) = packet(RAW, &packed);
+        assert_eq!(
+            (header.ip_len, header.payload_len, header.payload_captured),
+            (65_535, 65_507, 3)
+        );
+        let found = anomalies(RAW, &packed);
+        assert_eq!(
+            found,
+            [
+                Anomaly::PayloadTruncated,
+                Anomaly::UdpLength,
+                Anomaly::IpLenOverrun
+            ]
+        );
+        // padding of the link layer is no payload
+        let padded = join(&[
+            &ethernet(0x0800, &ipv4(17, &[], 0, &udp(5, 6, b"abc"))),
+            &[0; 18],
+        ]);
+        let (header, _) = packet(1, &padded);
+        assert_eq!((header.payload_len, header.payload_captured), (3, 3));
+    }
+
+    #[test]
+    fn a_jumbo_option_gives_the_length() {
+        let jumbo = |value: u32, before: &[u8]| {
+            let options = join(&[before, &[0xC2, 4], &value.to_be_bytes()]);
+            let size = ((2 + options.len()) / 8 - 1) as u8;
+            let mut packed = ipv6(0, &join(&[&[17, size], &options, &udp(5, 6, b"abc")]));
+            packed[4..6].fill(0);
+            packet(RAW, &packed).0
+        };
+        assert_eq!(jumbo(100_000, &[]).ip_len, 100_040);
+        assert_eq!(jumbo(100_000, &[]).payload_len, 100_040 - 48 - 8);
+        assert_eq!(jumbo(100_000, &[0, 0, 1, 4, 0, 0, 0, 0]).ip_len, 100_040);
+        assert_eq!(jumbo(u32::MAX, &[]).ip_len, u32::MAX);
+        assert_eq!(jumbo(0, &[]).ip_len, 59);
+    }
+
+    #[test]
+    fn extension_headers_are_walked() {
+        let mut inside = udp(5, 6, b"abc");
+        let (mut next, mut stack) = (17, String::from("UDP"));
+        let kinds = [
+            (60, "DST"),
+            (140, "PROTO140"),
+            (139, "PROTO139"),
+            (135, "PROTO135"),
+            (51, "AH"),
+            (44, "FRAG"),
+            (43, "RT"),
+            (0, "HBH"),
+        ];
+        for (kind, label) in kinds {
+            inside = extension(kind, next, &inside);
+            (next, stack) = (kind, format!("{label}-{stack}"));
+            let packed = ipv6(kind, &inside);
+            let (header, text) = packet(RAW, &packed);
+            assert_eq!(text, format!("RAW-IP6-{stack}"));
+            assert_eq!(
+                (header.protocol, header.payload_len, header.src_port),
+                (17, 3, 5)
+            );
+            assert!(
+                !header.is(marks::FRAGMENT),
+                "offset 0 and no more fragments is no fragment"
+            );
+            let start = header.transport as usize;
+            for cut in 1..start {
+                assert_eq!(skipped(RAW, &packed[..cut]), Skip::Truncated);
+            }
+            packet(RAW, &packed[..start]);
+        }
+        for last in [50, 59, 4, 253] {
+            let (header, _) = packet(RAW, &ipv6(60, &extension(60, last, b"abc")));
+            assert_eq!((header.protocol, header.payload_len), (last, 3));
+        }
+    }
+
+    #[test]
+    fn an_extension_header_beyond_the_packet_is_malformed() {
+        let mut packed = ipv6(60, &extension(60, 17, &udp(5, 6, b"abc")));
+        packed[41] = 3;
+        assert_eq!(skipped(RAW, &packed), Skip::Malformed);
+        packed[41] = 1; // over the UDP header, which is inside
+        assert_eq!(packet(RAW, &packed).0.payload_len, 0);
+        packed[5] = 7; // the first 8 bytes are not inside
+        assert_eq!(skipped(RAW, &packed), Skip::Malformed);
+    }
+
+    #[test]
+    fn authentication_headers_of_ipv4_are_not_walked() {
+        let (header, text) = packet(RAW, &ipv4(51, &[], 0, &extension(51, 6, &tcp(2, &[], b""))));
+        assert_eq!((header.protocol, header.payload_len), (51, 32));
+        assert_eq!(text, "RAW-IP-AH");
+    }
+
+    #[test]
+    fn a_later_fragment_ends_the_walk() {
+        let mut inside = extension(44, 60, &extension(60, 17, &udp(5, 6, b"abc")));
+        inside[3] = 9; // offset 8, more
+        let (header, text) = packet(RAW, &ipv6(44, &inside));
+        assert_eq!(text, "RAW-IP6-FRAG");
+        assert_eq!((header.protocol, header.payload_len), (60, 19));
+        assert!(header.is(marks::FRAGMENT | marks::LATER_FRAGMENT));
+        inside[3] = 1; // the first
+        let (header, text) = packet(RAW, &ipv6(44, &inside));
+        assert_eq!(text, "RAW-IP6-FRAG-DST-UDP");
+        assert!(header.is(marks::FRAGMENT) && !header.is(marks::LATER_FRAGMENT));
+        let (header, text) = packet(RAW, &ipv4(17, &[], 0x1000, b"abc"));
+        assert_eq!((text.as_str(), header.payload_len), ("RAW-IP", 3));
+        assert!(header.is(marks::LATER_FRAGMENT));
+        let cut = ipv4(17, &[], 0x1000, b"abc");
+        let found = anomalies(RAW, &cut[..22]);
+        assert_eq!(found, [Anomaly::FragmentOrphan, Anomaly::IpLenOverrun]);
+    }
+}

@@ -3,8 +3,8 @@
 //! It does not read: lengths beyond the captured bytes, MPLS, PPP, 802.11, extension headers 135, 139 and 140, jumbograms. It reads
 //! differently, and is not asked: AH under IPv4 (a protocol here), MACsec, what follows the fragment header of a later fragment.
 
-use super::{DecodeOptions, describe, fast};
-use super::{Decoder, FragmentInfo, linktype, stack};
+use super::decoder::blank;
+use super::{DecodeOptions, Decoder, describe, fast, linktype, stack};
 use crate::books::{Anomaly, Books};
 use crate::packet::{Header, marks};
 use crate::sources::Record;
@@ -23,23 +23,17 @@ pub(super) fn record(link: u16, frame: &[u8]) -> Record {
     }
 }
 
-/// What the general path makes of a frame with default settings.
-pub(super) fn general(
-    record: &Record,
-    frame: &[u8],
-) -> (Option<(Header, Option<FragmentInfo>)>, Books) {
-    let mut books = Books::default();
-    let decoder = Decoder::new(&DecodeOptions::default());
-    let found = decoder.decode_slowly(record, 9, frame, &mut books);
-    (found, books)
-}
-
 /// Panics unless fast path and reference agree with the general path on this frame.
 pub(super) fn agree(record: &Record, frame: &[u8]) {
-    let (found, books) = general(record, frame);
+    let (mut books, mut fragment) = (Books::default(), None);
+    let mut header = blank(record, 9);
+    let decoder = Decoder::new(&DecodeOptions::default());
+    let used = decoder.decode_slowly(&mut header, &mut fragment, frame, &mut books);
     let mut counted = Books::default();
-    if let Some(header) = fast::decode(record, 9, frame, &mut counted) {
-        assert_eq!(found, Some((header, None)), "the fast path on {frame:02x?}");
+    let mut fast_header = blank(record, 9);
+    if fast::decode(&mut fast_header, frame, &mut counted).is_some() {
+        assert!(used && fragment.is_none(), "the fast path on {frame:02x?}");
+        assert_eq!(header, fast_header, "the fast path on {frame:02x?}");
         assert_eq!(books, counted, "the books of the fast path on {frame:02x?}");
     } else {
         assert_eq!(
@@ -48,7 +42,7 @@ pub(super) fn agree(record: &Record, frame: &[u8]) {
             "given up, and counted {frame:02x?}"
         );
     }
-    let header = found.map(|(header, _)| header);
+    let header = used.then_some(header);
     if let Some(header) = &header {
         consistent(header, frame);
     }
@@ -120,7 +114,6 @@ fn compare(sliced: &SlicedPacket<'_>, header: Option<&Header>, books: &Books, fr
         return;
     }
     let Some(header) = header else {
-        // what goes on behind a later fragment's header is read by etherparse only
         panic!("only the reference reads {frame:02x?}");
     };
     let ip = (header.family, header.ttl, header.tos, header.ip_len);

@@ -164,3 +164,153 @@ fn icmp<L: Labels>(walk: &mut Walk<L>, body: &Body<'_>) -> u64 {
     }
     8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::generate::{anomalies, ipv4, ipv6, join, packet, tcp, udp};
+    use super::super::options::DecodeOptions;
+    use super::*;
+
+    const RAW: u16 = 101;
+
+    #[test]
+    fn fields_of_tcp() {
+        let mut segment = tcp(0x12, &[2, 4, 5, 0xB4], b"abc");
+        segment[12] |= 1; // AE
+        let (header, text) = packet(RAW, &ipv4(6, &[], 0, &segment));
+        assert_eq!((header.src_port, header.dst_port), (4000, 80));
+        assert_eq!((header.seq, header.ack), (0x0102_0304, 0x0506_0708));
+        assert_eq!((header.tcp_flags, header.window), (0x112, 0x7210));
+        assert_eq!(
+            (header.payload_len, header.payload, header.payload_captured),
+            (3, 44, 3)
+        );
+        assert!(header.is(marks::TCP_KNOWN | marks::WINDOW_KNOWN));
+        assert_eq!(text, "RAW-IP-TCP");
+    }
+
+    #[test]
+    fn a_cut_tcp_header_is_read_as_far_as_it_goes() {
+        let whole = ipv4(6, &[], 0, &tcp(0x12, &[2, 4, 5, 0xB4], b"abc"));
+        for cut in 20..=whole.len() {
+            let record = crate::sources::Record {
+                original: whole.len() as u32,
+                ..super::super::reference::record(RAW, &whole[..cut])
+            };
+            let mut books = crate::books::Books::default();
+            let header = super::super::Decoder::new(&DecodeOptions::default())
+                .decode(&record, 0, &whole[..cut], &mut books)
+                .expect("a packet");
+            let behind = cut - 20;
+            assert_eq!(header.src_port, if behind >= 4 { 4000 } else { 0 });
+            assert_eq!(header.dst_port, if behind >= 4 { 80 } else { 0 });
+            assert_eq!(header.is(marks::TCP_KNOWN), behind >= 14);
+            assert_eq!(header.is(marks::WINDOW_KNOWN), behind >= 16);
+            // without the data offset, 20 is assumed
+            assert_eq!(header.payload_len, if behind >= 14 { 3 } else { 7 });
+            assert_eq!(header.payload_captured as usize, behind.saturating_sub(24));
+            let counted = |anomaly| books.anomalies.get(anomaly) == 1;
+            assert_eq!(counted(Anomaly::TcpHeader), behind < 14);
+            assert_eq!(counted(Anomaly::PayloadTruncated), cut < whole.len());
+            assert!(
+                !counted(Anomaly::TcpOptions),
+                "options that are cut off are not damaged"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_data_offset_leaves_no_payload() {
+        for offset in [0x40, 0xF0] {
+            let mut segment = tcp(0x12, &[], b"abc");
+            segment[12] = offset;
+            let frame = ipv4(6, &[], 0, &segment);
+            let (header, _) = packet(RAW, &frame);
+            assert_eq!((header.payload_len, header.payload_captured), (0, 0));
+            assert!(header.is(marks::TCP_KNOWN));
+            assert_eq!(anomalies(RAW, &frame), [Anomaly::TcpHeader]);
+        }
+    }
+
+    #[test]
+    fn option_lists_are_whole_or_not() {
+        let stamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+        let good: [&[u8]; 6] = [
+            &[],
+            &stamps,
+            &[0, 9, 9, 9],
+            &[2, 4, 5, 0xB4],
+            &[253, 2],
+            &[1],
+        ];
+        let bad: [&[u8]; 5] = [&[8, 10, 0, 0], &[2, 0, 0, 0], &[2, 1], &[1, 1, 1, 2], &[4]];
+        for options in good {
+            assert!(options_are_whole(options), "{options:?}");
+        }
+        for options in bad {
+            assert!(!options_are_whole(options), "{options:?}");
+        }
+        let frame = ipv4(6, &[], 0, &tcp(2, &[8, 10, 0, 0], b""));
+        assert_eq!(anomalies(RAW, &frame), [Anomaly::TcpOptions]);
+    }
+
+    #[test]
+    fn the_udp_length_decides_nothing() {
+        let mut datagram = udp(5, 6, b"abc");
+        for (claim, found) in [(11, vec![]), (0, vec![]), (10, vec![Anomaly::UdpLength])] {
+            datagram[5] = claim;
+            let frame = ipv4(17, &[], 0, &datagram);
+            assert_eq!(packet(RAW, &frame).0.payload_len, 3);
+            assert_eq!(anomalies(RAW, &frame), found);
+        }
+        let first_fragment = ipv4(17, &[], 0x2000, &datagram);
+        assert_eq!(anomalies(RAW, &first_fragment), []);
+    }
+
+    #[test]
+    fn identifiers_of_icmp() {
+        let message = |kind| [kind, 0, 0, 0, 0x12, 0x34, 0, 1];
+        for kind in 0..=255 {
+            let (v4, text) = packet(RAW, &ipv4(1, &[], 0, &message(kind)));
+            let known = [0, 8, 13, 14, 15, 16, 17, 18].contains(&kind);
+            assert_eq!(
+                (v4.is(marks::ICMP_ID), text.as_str()),
+                (known, "RAW-IP-ICMP")
+            );
+            assert_eq!(v4.icmp_id, if known { 0x1234 } else { 0 });
+            let (v6, text) = packet(RAW, &ipv6(58, &message(kind)));
+            let known = [128, 129].contains(&kind);
+            assert_eq!(
+                (v6.is(marks::ICMP_ID), text.as_str()),
+                (known, "RAW-IP6-ICMP6")
+            );
+            assert_eq!((v6.src_port, v6.dst_port, v6.payload_len), (0, 0, 0));
+        }
+        let (short, _) = packet(RAW, &ipv4(1, &[], 0, &message(8)[..7]));
+        assert!(!short.is(marks::ICMP_ID));
+    }
+
+    #[test]
+    fn protocols_with_and_without_ports() {
+        let names = [
+            (132, "SCTP"),
+            (33, "PROTO33"),
+            (136, "PROTO136"),
+            (2, "IGMP"),
+            (47, "GRE"),
+            (50, "ESP"),
+            (89, "PROTO89"),
+            (135, "PROTO135"),
+        ];
+        for (protocol, name) in names {
+            let frame = ipv4(protocol, &[], 0, &[0, 5, 0, 6, 9, 9]);
+            let (header, text) = packet(RAW, &frame);
+            let ports = if has_ports(protocol) { (5, 6) } else { (0, 0) };
+            assert_eq!((header.src_port, header.dst_port), ports);
+            assert_eq!((header.payload_len, header.payload_captured), (6, 6));
+            assert_eq!(text, format!("RAW-IP-{name}"));
+        }
+        let (header, _) = packet(RAW, &join(&[&ipv4(132, &[], 0, &[0, 5, 0]), &[6]]));
+        assert_eq!(header.src_port, 0, "ports inside the IP packet only");
+    }
+}
