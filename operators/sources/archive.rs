@@ -4,12 +4,13 @@
 //! stream gives every byte that comes out before the fault. Archives of several files (tar, zip) are not read.
 //! RFC 1952 (gzip), RFC 8878 (zstd), the LZ4 frame format 1.6, the .xz file format 1.2.
 
+use super::frame::Frame;
 use super::input::Input;
 use flate2::{Decompress, FlushDecompress, Status};
 use liblzma::stream::{Action, Error as XzError, Status as XzStatus, Stream};
 use lz4_flex::frame::FrameDecoder;
 use std::io::{self, Read};
-use zstd::stream::raw::{Decoder as ZstdDecoder, Operation};
+use zstd::stream::raw::Decoder as ZstdDecoder;
 
 /// Compressed bytes read at a time.
 const BUFFER: usize = 256 << 10;
@@ -67,10 +68,11 @@ pub(super) enum Broken {
 }
 
 /// The compressed bytes at hand.
-struct Packed {
+pub(super) struct Packed {
     input: Input,
     buffer: Vec<u8>,
-    at: usize,
+    /// Place of the first byte that no decoder has taken.
+    pub at: usize,
     filled: usize,
     ended: bool,
     /// What a reader on top of this one ran into: its own error says less.
@@ -79,7 +81,7 @@ struct Packed {
 
 impl Packed {
     /// The bytes at hand: `n` at least, where there are so many.
-    fn peek(&mut self, n: usize) -> Result<&[u8], Broken> {
+    pub(super) fn peek(&mut self, n: usize) -> Result<&[u8], Broken> {
         while self.left() < n && !self.ended {
             self.buffer.copy_within(self.at..self.filled, 0);
             self.filled -= self.at;
@@ -156,14 +158,13 @@ impl Read for Packed {
 }
 
 /// What one step of a decoder did.
-struct Step {
-    given: usize,
+pub(super) struct Step {
+    pub given: usize,
     /// Whether the member ended; else why the stream is broken.
-    ended: Result<bool, Broken>,
+    pub ended: Result<bool, Broken>,
 }
 
 /// The decoder of one member, with the bytes it reads.
-#[expect(clippy::large_enum_variant, reason = "one an input")]
 enum Member {
     Gzip(Packed, Decompress),
     Zstd(Packed, ZstdDecoder<'static>, Frame),
@@ -259,102 +260,6 @@ impl Member {
             return Err(Broken::Cut);
         }
         Ok(step)
-    }
-}
-
-/// The place in a zstd frame. The decoder gets one part at a time, for it forgets what it gave in a call that fails.
-#[derive(Debug, Default)]
-struct Frame {
-    part: Part,
-    /// Bytes of the part that the decoder has not taken.
-    left: usize,
-    has_checksum: bool,
-    /// Whether the last step filled its output, so that there may be more.
-    is_pending: bool,
-}
-
-/// Parts of a zstd frame (RFC 8878 section 3.1.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Part {
-    #[default]
-    Start,
-    Header,
-    Block,
-    LastBlock,
-    Checksum,
-}
-
-impl Frame {
-    /// Goes to the next part; false at the end of the frame.
-    fn advance(&mut self, packed: &mut Packed) -> Result<bool, Broken> {
-        (self.part, self.left) = match self.part {
-            Part::Start => {
-                let [_, _, _, _, descriptor, ..] = *packed.peek(5)? else {
-                    return Err(Broken::Cut);
-                };
-                self.has_checksum = descriptor & 4 != 0;
-                let is_single = descriptor & 0x20 != 0;
-                let window = usize::from(!is_single);
-                let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
-                let content = match descriptor >> 6 {
-                    0 => usize::from(is_single),
-                    size => 1 << size,
-                };
-                (Part::Header, 5 + window + dictionary + content)
-            }
-            Part::Header | Part::Block => {
-                let [a, b, c, ..] = *packed.peek(3)? else {
-                    return Err(Broken::Cut);
-                };
-                let header = u32::from_le_bytes([a, b, c, 0]);
-                let content = match (header >> 1) & 3 {
-                    1 => 1, // one byte, repeated
-                    _ => (header >> 3) as usize,
-                };
-                let part = if header & 1 == 0 {
-                    Part::Block
-                } else {
-                    Part::LastBlock
-                };
-                (part, 3 + content)
-            }
-            Part::LastBlock if self.has_checksum => (Part::Checksum, 4),
-            Part::LastBlock | Part::Checksum => return Ok(false),
-        };
-        Ok(true)
-    }
-
-    fn step(
-        &mut self,
-        decoder: &mut ZstdDecoder<'static>,
-        packed: &mut Packed,
-        out: &mut [u8],
-    ) -> Result<Step, Broken> {
-        loop {
-            if self.left == 0 && !self.is_pending && !self.advance(packed)? {
-                let (given, ended) = (0, Ok(true));
-                return Ok(Step { given, ended });
-            }
-            let bytes = if self.left == 0 { &[] } else { packed.peek(1)? };
-            let input = bytes.get(..self.left).unwrap_or(bytes);
-            if input.is_empty() && !self.is_pending {
-                return Err(Broken::Cut);
-            }
-            let status = decoder.run_on_buffers(input, out).map_err(|error| {
-                if self.part == Part::Header {
-                    Broken::Unsupported(error.to_string())
-                } else {
-                    Broken::Damaged(error.to_string())
-                }
-            })?;
-            packed.at += status.bytes_read;
-            self.left -= status.bytes_read;
-            self.is_pending = status.bytes_written == out.len();
-            if status.bytes_written > 0 {
-                let (given, ended) = (status.bytes_written, Ok(false));
-                return Ok(Step { given, ended });
-            }
-        }
     }
 }
 

@@ -152,6 +152,7 @@ impl Pcapng {
         match kind {
             EPB_MAGIC | PB_MAGIC | SPB_MAGIC => self.packet(kind, at + 8, body, out)?,
             IDB_MAGIC => self.interface(body, out)?,
+            SHB_MAGIC => self.check_version(body)?,
             _ => {}
         }
         Ok(whole)
@@ -184,7 +185,7 @@ impl Pcapng {
         Ok(4)
     }
 
-    /// Takes byte order and version from the section header at the start of `rest`; interfaces are counted anew.
+    /// Takes the byte order from the section header at the start of `rest`; interfaces are counted anew.
     fn section(&mut self, rest: &[u8]) -> Result<(), Stop> {
         let Some(magic) = rest.get(8..).and_then(|rest| rest.first_chunk()) else {
             return Err(Stop::More(12));
@@ -198,20 +199,24 @@ impl Pcapng {
                 "a section whose byte-order magic is {magic:02x?}"
             )));
         };
-        let Some(version) = rest.get(12..).and_then(|rest| rest.first_chunk()) else {
-            return Err(Stop::More(16));
+        self.interfaces.clear();
+        Ok(())
+    }
+
+    /// The version in the body of a section header must be one whose blocks are known.
+    fn check_version(&self, body: &[u8]) -> Result<(), Stop> {
+        let Some(major) = body.get(4..).and_then(|body| body.first_chunk()) else {
+            return Err(damaged("a section header that is too short".to_owned()));
         };
-        let major = self.order.u16(*version);
-        if major != 1 {
-            return Err(Stop::Refused(
+        match self.order.u16(*major) {
+            1 => Ok(()),
+            major => Err(Stop::Refused(
                 Refused::UnsupportedFormat,
                 format!(
                     "pcapng version {major}; version 1 is read: convert it with `editcap -F pcapng`"
                 ),
-            ));
+            )),
         }
-        self.interfaces.clear();
-        Ok(())
     }
 
     fn interface(&mut self, body: &[u8], out: &mut Intake) -> Result<(), Stop> {

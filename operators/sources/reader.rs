@@ -4,13 +4,14 @@
 //! asked for, and anomalies of records. It decodes nothing, and never guesses where a record might start behind damage.
 
 use super::archive::{Archive, Broken, Packing};
+use super::ending::{Ending, foreign};
 use super::input::Input;
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
 use super::walk::{Bounds, Intake, Stop};
 use super::{Chunk, Record};
 use crate::Books;
-use crate::books::{Fault, InputBooks, Partial, Refused};
+use crate::books::{Fault, Partial, Refused};
 use crate::packet::{Block, BlockPool};
 use std::io::Read;
 use std::path::Path;
@@ -21,42 +22,10 @@ const BLOCK: usize = 256 << 10;
 /// Bytes that tell the format.
 const MAGIC: usize = Packing::MAGIC;
 
-/// How the reading of an input ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Read to its end, or to the limit asked for.
-    Whole,
-    /// Read up to a fault.
-    Partial(Partial, Fault),
-    /// Not read at all.
-    Refused(Refused, Fault),
-}
-
-impl Ending {
-    /// Counts the fate of one input; `listed` is counted by whoever lists the inputs.
-    pub fn count(&self, inputs: &mut InputBooks) {
-        let fault = match self {
-            Self::Whole => {
-                inputs.whole += 1;
-                return;
-            }
-            Self::Partial(reason, fault) => {
-                inputs.partial.add(*reason);
-                fault
-            }
-            Self::Refused(reason, fault) => {
-                inputs.refused.add(*reason);
-                fault
-            }
-        };
-        inputs.faults.push(fault.clone());
-    }
-}
-
 /// Where the bytes come from.
 enum Source {
     Plain(Input),
-    Packed(Archive),
+    Packed(Box<Archive>),
     /// Only where opening failed.
     Nothing,
 }
@@ -252,7 +221,7 @@ impl Reader {
         };
         if let Source::Plain(input) = std::mem::replace(&mut self.source, Source::Nothing) {
             match Archive::new(packing, input, bytes) {
-                Ok(archive) => self.source = Source::Packed(archive),
+                Ok(archive) => self.source = Source::Packed(Box::new(archive)),
                 Err(broken) => self.break_off(broken),
             }
         }
@@ -425,62 +394,6 @@ impl Reader {
             Source::Nothing => None,
         }
     }
-}
-
-/// What other formats start with, and what to do about them.
-const FOREIGN: [(&[u8], &str, &str); 8] = [
-    (b"BZh", "a bzip2 file", "decompress it with `bunzip2`"),
-    (b"PK\x03\x04", "a zip archive", "unpack it"),
-    (b"7z\xbc\xaf", "a 7z archive", "unpack it"),
-    (
-        b"\x02\x21\x4c\x18",
-        "an lz4 file of the old format",
-        "decompress it with `lz4 -d`",
-    ),
-    (
-        b"snoop\0",
-        "a snoop capture",
-        "convert it with `editcap -F pcapng`",
-    ),
-    (
-        b"GMBU",
-        "a Network Monitor capture",
-        "convert it with `editcap -F pcapng`",
-    ),
-    (
-        b"RTSS",
-        "a Network Monitor capture",
-        "convert it with `editcap -F pcapng`",
-    ),
-    (
-        b"XCP\0",
-        "a NetXRay capture",
-        "convert it with `editcap -F pcapng`",
-    ),
-];
-
-/// Why a file that starts with `bytes` is refused.
-fn foreign(bytes: &[u8]) -> Stop {
-    if let Some((_, what, advice)) = FOREIGN.iter().find(|(magic, ..)| bytes.starts_with(magic)) {
-        return Stop::Refused(Refused::UnsupportedFormat, format!("{what}: {advice}"));
-    }
-    if bytes.get(257..262) == Some(b"ustar") {
-        return Stop::Refused(
-            Refused::UnsupportedFormat,
-            "a tar archive: unpack it".to_owned(),
-        );
-    }
-    let start = bytes.get(..MAGIC).unwrap_or(bytes);
-    let hex: Vec<String> = start.iter().map(|byte| format!("{byte:02x}")).collect();
-    Stop::Refused(
-        Refused::NotACapture,
-        format!(
-            "it starts with {} (\"{}\"), which is no pcap, pcapng, gzip, zstd, lz4 or xz: \
-             if it is a capture of another kind, convert it with `editcap -F pcapng`",
-            hex.join(" "),
-            start.escape_ascii()
-        ),
-    )
 }
 
 #[cfg(test)]
