@@ -189,6 +189,19 @@ impl BlockPool {
 
     /// Bytes to fill: empty, with the capacity of an earlier use.
     pub fn take(&self) -> Vec<u8> {
+        let mut bytes = self.used();
+        bytes.clear();
+        bytes
+    }
+
+    /// `length` bytes to overwrite: what an earlier use left in them stays, as clearing them costs as much as reading.
+    pub fn take_to_fill(&self, length: usize) -> Vec<u8> {
+        let mut bytes = self.used();
+        bytes.resize(length, 0);
+        bytes
+    }
+
+    fn used(&self) -> Vec<u8> {
         self.0
             .lock()
             .ok()
@@ -204,11 +217,10 @@ impl BlockPool {
         })
     }
 
-    fn give_back(&self, mut bytes: Vec<u8>) {
+    fn give_back(&self, bytes: Vec<u8>) {
         if let Ok(mut free) = self.0.lock()
             && free.len() < Self::KEPT
         {
-            bytes.clear();
             free.push(bytes);
         }
     }

@@ -1,12 +1,30 @@
 //! Captures to records.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod archive;
+mod capture;
+mod ending;
+mod frame;
+mod input;
+mod list;
+mod moment;
 mod options;
+mod pcap;
+mod pcapng;
+mod reader;
 mod record;
 mod splitter;
+mod walk;
 
+pub use capture::{CaptureInput, Progress};
+pub use ending::Ending;
+pub use list::{ListError, first_time, list};
+pub use moment::Moment;
 pub use options::{Faulty, Merge, PcapOptions};
+pub use reader::Reader;
 pub use record::{Chunk, Record};
 pub use splitter::{Blocks, Input, Mark, Slicing, Splitter, Step};
+pub use walk::Bounds;
 
 use crate::books::Books;
 use std::cell::{Cell, RefCell};
