@@ -500,6 +500,19 @@ impl<'a> RowWriter<'a> {
         }
     }
 
+    /// Writes a value of named parts; `fill` adds one to each part of the column.
+    pub fn structure(&mut self, fill: impl FnOnce(&mut Column)) {
+        if self.empty {
+            return self.null();
+        }
+        if let Some(column) = self.advance() {
+            fill(column);
+            if let Some(valid) = &mut column.valid {
+                valid.push(true);
+            }
+        }
+    }
+
     /// Writes a list; `fill` adds its items to the item column.
     pub fn list(&mut self, fill: impl FnOnce(&mut Column)) {
         if self.empty {
