@@ -18,6 +18,7 @@ pub mod packet;
 pub mod schema;
 pub mod sinks;
 pub mod sources;
+pub mod statistics;
 
 pub use books::Books;
 pub use error::Error;

@@ -44,7 +44,11 @@ impl Input for CaptureInput {
 
     fn open(&self) -> Box<dyn Blocks> {
         let reader = Reader::open(&self.path, self.source, self.pool.clone(), self.bounds);
-        Box::new(Open { reader, progress: Arc::clone(&self.progress), told: 0 })
+        Box::new(Open {
+            reader,
+            progress: Arc::clone(&self.progress),
+            told: 0,
+        })
     }
 
     fn stopped(&self, books: &mut Books) {
@@ -74,7 +78,9 @@ impl Blocks for Open {
     fn next(&mut self, books: &mut Books) -> Option<Chunk> {
         let chunk = self.reader.next(books);
         let (read, _) = self.reader.progress();
-        self.progress.0.fetch_add(read.saturating_sub(self.told), Ordering::Relaxed);
+        self.progress
+            .0
+            .fetch_add(read.saturating_sub(self.told), Ordering::Relaxed);
         self.told = read;
         chunk
     }
