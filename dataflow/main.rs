@@ -1,2 +1,5 @@
-//! m
-fn main() {}
+//! The program `jayflow`: reads its arguments, does one thing, ends with an exit code.
+
+fn main() -> std::process::ExitCode {
+    jayflow::cli::main()
+}

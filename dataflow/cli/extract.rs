@@ -1,0 +1,367 @@
+//! `jayflow extract`.
+
+use super::run::Ending;
+use super::{Failure, Global, Outcome, Set, print};
+use crate::Error;
+use crate::plan::features::catalogue;
+use crate::spec::diagnostic::Source;
+use crate::spec::{Loaded, format};
+use clap::{Args, ValueEnum};
+use operators::options::Setting;
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+/// Captures to rows of flow features, without a spec file.
+///
+/// The options are keys of a spec: `--print-spec` shows it. On a terminal and without `-o`, a short table is shown; into a pipe go all
+/// columns as CSV. Example: `jayflow extract day1/ -o flows.parquet -f timing,tcp`
+#[derive(Args, Debug)]
+pub struct Extract {
+    /// Captures: files, globs, directories; `-` is standard input.
+    #[arg(required = true)]
+    input: Vec<String>,
+    /// A spec to start from: INPUT takes the place of its sources, OUT of its sinks.
+    #[arg(short, long, value_name = "SPEC")]
+    spec: Option<PathBuf>,
+    /// Shows the spec that the options mean, and runs nothing.
+    #[arg(long)]
+    print_spec: bool,
+    #[command(flatten)]
+    set: Set,
+    #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
+    flows: Flows,
+    #[command(flatten)]
+    features: Features,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    running: Running,
+    #[command(flatten)]
+    ending: Ending,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Input")]
+struct Reading {
+    /// Reads directories with all their subdirectories.
+    #[arg(short, long)]
+    recursive: bool,
+    /// `all` merges the inputs by time, so that flows span them; `none` keeps them apart.
+    #[arg(long, value_name = "HOW")]
+    merge: Option<String>,
+    /// Takes tunnels off: `all`, or any of gre, ipip, 6in4, vxlan, geneve, gtpu, teredo.
+    #[arg(long, value_name = "TUNNELS", value_delimiter = ',')]
+    decap: Vec<String>,
+    /// Packets to read of each input at most.
+    #[arg(long, value_name = "N")]
+    limit: Option<i64>,
+    /// Damaged inputs are errors: nothing is written then.
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Flows")]
+struct Flows {
+    /// A flow ends when no packet comes for this long, e.g. `60s`, or `off`.
+    #[arg(long, value_name = "TIME")]
+    idle_timeout: Option<String>,
+    /// A flow is cut when it has lived this long, e.g. `30m`, or `off`.
+    #[arg(long, value_name = "TIME")]
+    active_timeout: Option<String>,
+    /// How TCP ends a flow: `tcp`, `fin-rst` or `never`.
+    #[arg(long, value_name = "RULE")]
+    terminate: Option<String>,
+    /// Open flows at most.
+    #[arg(long, value_name = "N")]
+    max_flows: Option<i64>,
+    /// What makes a flow: `5tuple`, `3tuple` or `2tuple`, with any of `vlan`, `tunnel`, `mac`.
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    key: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Features")]
+struct Features {
+    /// Groups, features and globs; `-NAME` takes one out: `-f tcp,iat_*,-burst_count`.
+    #[arg(
+        short,
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    features: Vec<String>,
+    /// Only the features of a profile: JJ-CORE, JJ-EXTENDED or JJ-EXPERIMENTAL.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Adds each feature for both directions alone.
+    #[arg(long)]
+    split: bool,
+    /// Adds lists of times and lengths.
+    #[arg(long)]
+    raw_sequences: bool,
+    /// Adds the sequence of packet lengths and times.
+    #[arg(long)]
+    splt: bool,
+    /// Entries of a list at most.
+    #[arg(long, value_name = "N")]
+    max_sequence_length: Option<i64>,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+struct Output {
+    /// The file; its ending says the format: .parquet .csv .jsonl .arrow. A directory gets `flows.EXT`; `-` is standard output.
+    #[arg(short, long = "output", value_name = "OUT")]
+    out: Option<String>,
+    /// The format, where the ending does not say it.
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Replaces an existing file, at the end and at once.
+    #[arg(long)]
+    overwrite: bool,
+    /// Order of the rows: by start of the flow, or as they end.
+    #[arg(long, value_enum)]
+    sort: Option<Sort>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Sort {
+    /// By start.
+    Start,
+    /// As they end.
+    None,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Cluster")]
+struct Running {
+    /// Workers of each process; by default one a core.
+    #[arg(short, long, value_name = "N")]
+    workers: Option<i64>,
+    /// Processes on this machine.
+    #[arg(long, value_name = "N")]
+    processes: Option<i64>,
+    /// Runs each group of features as an operator of its own; the rows are the same.
+    #[arg(long)]
+    unfused: bool,
+}
+
+/// Keys of one section, in order.
+#[derive(Default)]
+struct Keys(Vec<(&'static str, Setting)>);
+
+impl Keys {
+    fn text(&mut self, key: &'static str, value: Option<&str>) {
+        self.0
+            .extend(value.map(|text| (key, Setting::Text(text.to_owned()))));
+    }
+
+    fn list(&mut self, key: &'static str, values: &[String]) {
+        if !values.is_empty() {
+            let items = values.iter().cloned().map(Setting::Text).collect();
+            self.0.push((key, Setting::List(items)));
+        }
+    }
+
+    fn number(&mut self, key: &'static str, value: Option<i64>) {
+        self.0
+            .extend(value.map(|number| (key, Setting::Int(number))));
+    }
+
+    fn flag(&mut self, key: &'static str, given: bool, value: bool) {
+        self.0.extend(given.then_some((key, Setting::Bool(value))));
+    }
+}
+
+impl Extract {
+    /// Makes the spec and runs it.
+    pub(super) fn run(&self, global: &Global) -> Outcome {
+        let terminal = std::io::stdout().is_terminal();
+        let loaded = self.load(terminal && !self.print_spec)?;
+        if self.print_spec {
+            loaded.check()?;
+            return print(&format::text(&loaded.root));
+        }
+        self.ending.run(&loaded, None, false, global)
+    }
+
+    /// The spec that the options mean.
+    fn load(&self, terminal: bool) -> Result<Loaded, Failure> {
+        let source = Source {
+            name: "options".to_owned(),
+            text: self.text(terminal)?,
+            base: PathBuf::new(),
+        };
+        let mut loaded = match &self.spec {
+            Some(path) => {
+                let mut loaded = Loaded::file(path).map_err(Failure::Usage)??;
+                let writes = self.output.out.is_some();
+                loaded
+                    .root
+                    .retain(|entry| entry.name != "sources" && !(writes && entry.name == "sinks"));
+                loaded.add(source)?;
+                loaded
+            }
+            None => Loaded::text(source.name, source.text, source.base)?,
+        };
+        self.set.apply(&mut loaded)?;
+        Ok(loaded)
+    }
+
+    fn text(&self, terminal: bool) -> Result<String, Failure> {
+        let sections = [
+            ("sources", self.sources()),
+            ("decode", self.decode()),
+            ("flows", self.flows()),
+            ("features", self.features.keys()),
+            ("sinks.out", self.sink(terminal)?),
+            ("run", self.run_keys()),
+        ];
+        let mut out = String::new();
+        if self.spec.is_none() {
+            out.push_str("spec = 1\n");
+        }
+        for (name, Keys(keys)) in sections {
+            if keys.is_empty() {
+                continue;
+            }
+            let gap = if out.is_empty() { "" } else { "\n" };
+            let _ = writeln!(out, "{gap}[{name}]");
+            for (key, value) in keys {
+                let _ = writeln!(out, "{key} = {}", format::setting(&value));
+            }
+        }
+        Ok(out)
+    }
+
+    fn sources(&self) -> Keys {
+        let mut keys = Keys::default();
+        match &self.input[..] {
+            [one] => keys.text("path", Some(one)),
+            several => keys.list("path", several),
+        }
+        keys.flag("recursive", self.reading.recursive, true);
+        keys.text("merge", self.reading.merge.as_deref());
+        keys.number("limit", self.reading.limit);
+        keys.text("errors", self.reading.strict.then_some("fail"));
+        keys
+    }
+
+    fn decode(&self) -> Keys {
+        let mut keys = Keys::default();
+        match &self.reading.decap[..] {
+            [one] if one == "all" || one == "none" => keys.text("decap", Some(one)),
+            several => keys.list("decap", several),
+        }
+        keys
+    }
+
+    fn flows(&self) -> Keys {
+        let mut keys = Keys::default();
+        keys.list("key", &self.flows.key);
+        keys.text("idle_timeout", self.flows.idle_timeout.as_deref());
+        keys.text("active_timeout", self.flows.active_timeout.as_deref());
+        keys.text("terminate", self.flows.terminate.as_deref());
+        keys.number("max_flows", self.flows.max_flows);
+        keys
+    }
+
+    fn sink(&self, terminal: bool) -> Result<Keys, Failure> {
+        let mut keys = Keys::default();
+        let output = &self.output;
+        let options = output.format.is_some() || output.overwrite || output.sort.is_some();
+        match &output.out {
+            Some(out) if Path::new(out).is_dir() => {
+                let format = output.format.as_deref().unwrap_or("parquet");
+                let file = Path::new(out).join(format!("flows.{format}"));
+                keys.text("path", Some(&file.display().to_string()));
+            }
+            Some(out) => {
+                let format = output.format.as_deref();
+                keys.text("type", format.or((out == "-").then_some("csv")));
+                keys.text("path", Some(out));
+            }
+            None if self.spec.is_some() && options => {
+                return Err(Failure::Usage(
+                    Error::new("`--format`, `--overwrite` and `--sort` belong to `-o`")
+                        .help("for the sinks of the spec write `--set sinks.NAME.KEY=VALUE`"),
+                ));
+            }
+            None if self.spec.is_some() => return Ok(keys),
+            None if terminal && output.format.is_none() => keys.text("type", Some("stdout")),
+            None => {
+                keys.text("type", Some(output.format.as_deref().unwrap_or("csv")));
+                keys.text("path", Some("-"));
+            }
+        }
+        keys.text(
+            "sort",
+            output.sort.map(|sort| match sort {
+                Sort::Start => "start",
+                Sort::None => "none",
+            }),
+        );
+        keys.flag("overwrite", output.overwrite, true);
+        Ok(keys)
+    }
+
+    fn run_keys(&self) -> Keys {
+        let mut keys = Keys::default();
+        keys.number("workers", self.running.workers);
+        keys.number("processes", self.running.processes);
+        keys.flag("fused", self.running.unfused, false);
+        keys
+    }
+}
+
+impl Features {
+    fn keys(&self) -> Keys {
+        let mut keys = Keys::default();
+        self.selection(&mut keys);
+        keys.text("profile", self.profile.as_deref());
+        keys.flag("split", self.split, true);
+        keys.flag("raw_sequences", self.raw_sequences, true);
+        keys.flag("splt", self.splt, true);
+        keys.number("max_sequence_length", self.max_sequence_length);
+        keys
+    }
+
+    /// One list on the command line is three in a spec: groups, features to keep, features to drop.
+    fn selection(&self, keys: &mut Keys) {
+        let all = catalogue();
+        let is_group = |name: &str| name == "all" || all.iter().any(|one| one.group == name);
+        let (mut groups, mut only, mut drop) = (Vec::new(), Vec::new(), Vec::new());
+        for item in &self.features {
+            match item.strip_prefix('-') {
+                Some(name) if is_group(name) => groups.push(item.clone()),
+                Some(name) => drop.push(name.to_owned()),
+                None if is_group(item) => groups.push(item.clone()),
+                None => only.push(item.clone()),
+            }
+        }
+        let (without, with): (Vec<String>, Vec<String>) =
+            groups.into_iter().partition(|name| name.starts_with('-'));
+        // `only` keeps features of the groups there are: with features named, a group stands for its features.
+        if !only.is_empty() {
+            for group in &with {
+                let names = all
+                    .iter()
+                    .filter(|one| group == "all" || one.group == *group);
+                only.extend(names.map(|one| one.name.clone()));
+            }
+        }
+        let mut groups = if only.is_empty() { with } else { Vec::new() };
+        if groups.is_empty() && !without.is_empty() {
+            groups.push("all".to_owned());
+        }
+        groups.extend(without);
+        keys.list("groups", &groups);
+        keys.list("only", &only);
+        keys.list("drop", &drop);
+    }
+}

@@ -1,0 +1,129 @@
+//! `jayflow features`.
+
+use super::help::wrapped;
+use super::{Failure, Outcome, print};
+use crate::Error;
+use crate::plan::features::catalogue;
+use crate::spec::suggest::did_you_mean;
+use clap::Args;
+use operators::schema::{DataType, Feature};
+use std::fmt::Write as _;
+
+/// Lists the features, those of a group, or explains one.
+///
+/// Example: `jayflow features timing`
+#[derive(Args, Debug)]
+pub struct Features {
+    /// A group, a feature, or a glob such as `iat_*`.
+    query: Option<String>,
+}
+
+impl Features {
+    /// Prints the list or the explanation.
+    pub(super) fn run(&self) -> Outcome {
+        let all = catalogue();
+        let Some(query) = &self.query else {
+            return print(&list(&all));
+        };
+        let glob = glob::Pattern::new(query).ok();
+        let found: Vec<Feature> = all
+            .iter()
+            .filter(|feature| {
+                let glob = glob.as_ref();
+                feature.group == *query || glob.is_some_and(|glob| glob.matches(&feature.name))
+            })
+            .cloned()
+            .collect();
+        match &found[..] {
+            [] => {
+                let names = all
+                    .iter()
+                    .flat_map(|feature| [feature.name.as_str(), feature.group.as_str()]);
+                let help = did_you_mean(query, names)
+                    .unwrap_or_else(|| "`jayflow features` lists all".to_owned());
+                Err(Failure::Usage(
+                    Error::new(format!("no feature or group is named `{query}`")).help(help),
+                ))
+            }
+            [one] if one.name == *query => print(&explained(one)),
+            several => print(&list(several)),
+        }
+    }
+}
+
+/// One feature a line, below the name of its group.
+fn list(features: &[Feature]) -> String {
+    let width = features.iter().map(|feature| feature.name.len()).max();
+    let width = width.unwrap_or(0);
+    let mut out = String::new();
+    let mut group = "";
+    for feature in features {
+        if feature.group != group {
+            let gap = if out.is_empty() { "" } else { "\n" };
+            let _ = writeln!(out, "{gap}{}", feature.group);
+            group = &feature.group;
+        }
+        let unit = match feature.unit.as_str() {
+            "" => String::new(),
+            unit => format!(" [{unit}]"),
+        };
+        let _ = writeln!(
+            out,
+            "  {:<width$}  {}{unit}  {}",
+            feature.name,
+            type_name(&feature.data_type),
+            feature.definition
+        );
+    }
+    out
+}
+
+fn explained(feature: &Feature) -> String {
+    let or = |text: &str, other: &str| match text {
+        "" => other.to_owned(),
+        text => text.to_owned(),
+    };
+    let mut out = format!("{}\n\n{}\n\n", feature.name, wrapped(&feature.definition));
+    let element = feature
+        .element
+        .map_or("none".to_owned(), |number| number.to_string());
+    for (what, text) in [
+        ("group", feature.group.clone()),
+        ("type", type_name(&feature.data_type)),
+        ("unit", or(&feature.unit, "none")),
+        (
+            "null",
+            feature.null.clone().unwrap_or_else(|| "never".to_owned()),
+        ),
+        ("default", or(&feature.default, "none")),
+        ("profile", feature.profile.name().to_owned()),
+        ("split", format!("{:?}", feature.split).to_lowercase()),
+        (
+            "switched on by",
+            feature
+                .when
+                .clone()
+                .unwrap_or_else(|| "always on".to_owned()),
+        ),
+        ("IPFIX element", element),
+    ] {
+        let _ = writeln!(out, "{what:<15} {text}");
+    }
+    out
+}
+
+/// The type of a column as documents name it.
+pub(super) fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::List(item) => format!("list<{}>", type_name(item)),
+        DataType::Struct(parts) => {
+            let parts: Vec<String> = parts
+                .iter()
+                .map(|(name, part)| format!("{name}: {}", type_name(part)))
+                .collect();
+            format!("struct<{}>", parts.join(", "))
+        }
+        DataType::Address => "ip".to_owned(),
+        plain => format!("{plain:?}").to_lowercase(),
+    }
+}

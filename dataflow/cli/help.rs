@@ -1,0 +1,85 @@
+//! `jayflow help`.
+
+use super::{Failure, Outcome, print};
+use crate::Error;
+use crate::spec::codes::{self, CODES};
+use crate::spec::suggest::did_you_mean;
+use clap::Args;
+
+/// Explains a code such as E0201, or a command.
+///
+/// Example: `jayflow help E0212`
+#[derive(Args, Debug)]
+pub struct Help {
+    /// A code, or a command; without it, the commands.
+    topic: Option<String>,
+}
+
+impl Help {
+    /// Prints the explanation.
+    pub(super) fn run(&self) -> Outcome {
+        let mut command = super::command();
+        let Some(topic) = &self.topic else {
+            return print(&command.render_help().to_string());
+        };
+        if let Some(code) = codes::find(topic) {
+            return print(&format!(
+                "{}: {}\n\n{}\n\nWrong:\n\n{}\nRight:\n\n{}",
+                code.code,
+                code.title,
+                wrapped(code.text),
+                indented(code.wrong),
+                indented(code.right)
+            ));
+        }
+        command.build();
+        if let Some(command) = command.find_subcommand_mut(topic) {
+            return print(&command.render_long_help().to_string());
+        }
+        let topics: Vec<&str> = CODES
+            .iter()
+            .map(|code| code.code)
+            .chain(command.get_subcommands().map(clap::Command::get_name))
+            .collect();
+        let help = did_you_mean(topic, topics).unwrap_or_else(|| {
+            format!(
+                "codes go from E0001 to {}",
+                CODES.last().map_or("", |code| code.code)
+            )
+        });
+        Err(Failure::Usage(
+            Error::new(format!("there is no help about `{topic}`")).help(help),
+        ))
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines()
+        .map(|line| {
+            if line.is_empty() {
+                "\n".to_owned()
+            } else {
+                format!("    {line}\n")
+            }
+        })
+        .collect()
+}
+
+/// Words in lines of at most 100 characters.
+pub(super) fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut width = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > 100 {
+            out.push('\n');
+            width = 0;
+        } else if width > 0 {
+            out.push(' ');
+            width += 1;
+        }
+        out.push_str(word);
+        width += length;
+    }
+    out
+}

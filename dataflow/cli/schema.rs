@@ -1,0 +1,173 @@
+//! `jayflow schema`.
+
+use super::features::type_name;
+use super::{Failure, Global, Outcome, Set, SpecArguments, print};
+use crate::plan::features::catalogue;
+use clap::{Args, ValueEnum};
+use operators::schema::Feature;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Prints the JSON Schema of specs, the catalogue of features, or the columns of a spec's sinks.
+///
+/// Example: `jayflow schema --features --format csv`
+#[derive(Args, Debug)]
+pub struct Schema {
+    /// The catalogue of features.
+    #[arg(long, group = "what")]
+    features: bool,
+    /// The groups of features.
+    #[arg(long, group = "what")]
+    groups: bool,
+    /// The columns of every sink of a spec.
+    #[arg(long, group = "what", value_name = "SPEC")]
+    output: Option<PathBuf>,
+    /// The form of the catalogue and of columns.
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A list of objects.
+    Json,
+    /// RFC 4180.
+    Csv,
+    /// A Markdown table.
+    Md,
+}
+
+/// Names of the columns of the catalogue.
+const HEADER: [&str; 12] = [
+    "group",
+    "name",
+    "type",
+    "unit",
+    "null",
+    "default",
+    "profile",
+    "scope",
+    "split",
+    "when",
+    "element",
+    "definition",
+];
+
+impl Schema {
+    /// Prints what was asked for.
+    pub(super) fn run(&self, global: &Global) -> Outcome {
+        if let Some(spec) = &self.output {
+            return self.columns(spec, global);
+        }
+        if self.features {
+            let all = catalogue();
+            let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+            return print(&self.table(&HEADER, &rows));
+        }
+        if self.groups {
+            let mut names: Vec<String> = catalogue().into_iter().map(|one| one.group).collect();
+            names.dedup();
+            let rows: Vec<Vec<String>> = names.into_iter().map(|name| vec![name]).collect();
+            return print(&self.table(&["group"], &rows));
+        }
+        if self.format != Format::Json {
+            return Err(Failure::Usage(
+                crate::Error::new("the JSON Schema of specs is JSON")
+                    .help("`--format` goes with `--features`, `--groups` or `--output`"),
+            ));
+        }
+        print(&format!("{:#}\n", crate::spec::schema::schema()))
+    }
+
+    fn columns(&self, spec: &std::path::Path, global: &Global) -> Outcome {
+        let spec = SpecArguments {
+            spec: spec.to_owned(),
+            set: Set { set: Vec::new() },
+        };
+        let (_, plan) = spec.plan(global)?;
+        let mut rows = Vec::new();
+        for (name, sink) in plan.sinks() {
+            for feature in plan.columns_of(sink) {
+                let mut cells = vec![name.to_owned()];
+                cells.extend(row(feature));
+                rows.push(cells);
+            }
+        }
+        let mut header = vec!["sink"];
+        header.extend(HEADER);
+        print(&self.table(&header, &rows))
+    }
+
+    fn table(&self, header: &[&str], rows: &[Vec<String>]) -> String {
+        match self.format {
+            Format::Json => {
+                let rows: Vec<Value> = rows
+                    .iter()
+                    .map(|row| {
+                        header
+                            .iter()
+                            .zip(row)
+                            .map(|(k, v)| ((*k).to_owned(), json!(v)))
+                            .collect::<serde_json::Map<_, _>>()
+                            .into()
+                    })
+                    .collect();
+                format!("{:#}\n", Value::from(rows))
+            }
+            Format::Csv => lines(header, rows, "", ",", "", |cell| {
+                if cell.contains([',', '"', '\n']) {
+                    format!("\"{}\"", cell.replace('"', "\"\""))
+                } else {
+                    cell.to_owned()
+                }
+            }),
+            Format::Md => {
+                let escape = |cell: &str| cell.replace('|', "\\|");
+                let text = lines(header, rows, "| ", " | ", " |", escape);
+                let rule = format!("|{}\n", "---|".repeat(header.len()));
+                match text.split_once('\n') {
+                    Some((first, rest)) => format!("{first}\n{rule}{rest}"),
+                    None => text,
+                }
+            }
+        }
+    }
+}
+
+fn lines(
+    header: &[&str],
+    rows: &[Vec<String>],
+    before: &str,
+    between: &str,
+    after: &str,
+    cell: impl Fn(&str) -> String,
+) -> String {
+    let mut out = String::new();
+    let mut line = |cells: Vec<String>| {
+        let _ = writeln!(out, "{before}{}{after}", cells.join(between));
+    };
+    line(header.iter().map(|name| cell(name)).collect());
+    for row in rows {
+        line(row.iter().map(|text| cell(text)).collect());
+    }
+    out
+}
+
+fn row(feature: &Feature) -> Vec<String> {
+    let element = feature.element.map(|number| number.to_string());
+    vec![
+        feature.group.clone(),
+        feature.name.clone(),
+        type_name(&feature.data_type),
+        feature.unit.clone(),
+        feature.null.clone().unwrap_or_default(),
+        feature.default.clone(),
+        feature.profile.name().to_owned(),
+        format!("{:?}", feature.scope).to_lowercase(),
+        format!("{:?}", feature.split).to_lowercase(),
+        feature.when.clone().unwrap_or_default(),
+        element.unwrap_or_default(),
+        feature.definition.clone(),
+    ]
+}

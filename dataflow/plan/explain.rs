@@ -1,0 +1,214 @@
+//! The plan in words: what each operator reads, keeps and gives.
+
+use super::{Kind, Plan};
+use crate::spec::diagnostic::visible;
+use operators::decode::Fragments;
+use operators::flows::{FlowOptions, IdleTimeout, Terminate};
+use operators::options::Duration;
+use operators::sinks::Sort;
+use operators::sources::Merge;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// One operator a line: number, kind, name, and what it does.
+pub fn explain(plan: &Plan) -> String {
+    let rows: Vec<[String; 4]> = plan
+        .numbered()
+        .into_iter()
+        .map(|(number, node)| {
+            let one = &plan.graph[node];
+            let inputs = numbers(&plan.inputs(node));
+            [
+                number.to_string(),
+                kind(&one.kind).to_owned(),
+                visible(&one.name),
+                visible(&describe(plan, &one.kind, &inputs)),
+            ]
+        })
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..3).map(|column| width(column).unwrap_or(0)).collect();
+    let mut out = String::new();
+    for [number, kind, name, text] in &rows {
+        let _ = writeln!(
+            out,
+            "{number:<0$} {kind:<1$} {name:<2$}  {text}",
+            widths[0], widths[1], widths[2]
+        );
+    }
+    let columns = plan.features().map_or(0, |features| features.schema.len());
+    let workers = plan
+        .run
+        .workers
+        .map_or("one a core".to_owned(), |n| n.to_string());
+    let _ = writeln!(
+        out,
+        "{columns} columns; workers {workers}, processes {}; {} records a chunk, {} packets an epoch; spec {}",
+        plan.run.processes,
+        plan.run.chunk,
+        plan.run.epoch,
+        &plan.digest[..12]
+    );
+    out
+}
+
+/// What `explain` says, for programs.
+pub fn json(plan: &Plan) -> Value {
+    let nodes: Vec<Value> = plan
+        .numbered()
+        .into_iter()
+        .map(|(number, node)| {
+            let one = &plan.graph[node];
+            let inputs = plan.inputs(node);
+            let columns: Option<Vec<&str>> = match &one.kind {
+                Kind::Features(features) => {
+                    Some(features.schema.iter().map(|f| f.name.as_str()).collect())
+                }
+                Kind::Sink(sink) => Some(plan.columns_of(sink).map(|f| f.name.as_str()).collect()),
+                _ => None,
+            };
+            let state = matches!(one.kind, Kind::Flows(_)).then(flow_bytes);
+            json!({
+                "number": number,
+                "kind": kind(&one.kind),
+                "name": one.name,
+                "inputs": inputs,
+                "exchange": matches!(one.kind, Kind::Flows(_)).then_some("flow key hash"),
+                "state_bytes_per_flow": state,
+                "columns": columns,
+                "text": describe(plan, &one.kind, &numbers(&inputs)),
+            })
+        })
+        .collect();
+    json!({
+        "spec": plan.digest,
+        "workers": plan.run.workers,
+        "processes": plan.run.processes,
+        "nodes": nodes,
+    })
+}
+
+/// Bytes of an open flow record before any group of features.
+fn flow_bytes() -> usize {
+    size_of::<operators::flows::Flow>() + size_of::<operators::flows::FlowKey>()
+}
+
+/// Bytes kept of each open flow record, by what keeps them.
+pub fn memory(plan: &Plan) -> String {
+    let flows = plan.flows().map_or(0, |options| options.max_flows);
+    let each = flow_bytes();
+    let total = u64::try_from(each)
+        .unwrap_or(u64::MAX)
+        .saturating_mul(flows);
+    format!(
+        "flow record  {each} B/flow\nat max_flows = {flows}: {:.1} MiB over all workers\n",
+        total as f64 / f64::from(1 << 20)
+    )
+}
+
+/// The verb of an operator.
+const fn kind(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Source(_) => "read",
+        Kind::Decode(_) => "decode",
+        Kind::Flows(_) => "flows",
+        Kind::Features(_) => "features",
+        Kind::Sink(_) => "sink",
+    }
+}
+
+fn numbers(numbers: &[usize]) -> String {
+    let texts: Vec<String> = numbers.iter().map(usize::to_string).collect();
+    texts.join(", ")
+}
+
+fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
+    match kind {
+        Kind::Source(options) => {
+            let mut text = format!("pcap {}", options.path.join(", "));
+            text.push_str(match options.merge {
+                Merge::None => "; each input has its own flows",
+                Merge::All => "; inputs merged by time",
+            });
+            if let Some(limit) = options.limit {
+                let _ = write!(text, "; at most {limit} packets of each input");
+            }
+            text
+        }
+        Kind::Decode(options) => format!(
+            "from {inputs}: tunnels {}, later fragments {}",
+            if options.decap.is_none() {
+                "stay on"
+            } else {
+                "come off"
+            },
+            match options.fragments {
+                Fragments::FirstPort => "join the flow of the first",
+                Fragments::Ignore => "have no ports",
+            }
+        ),
+        Kind::Flows(options) => flows(options, inputs),
+        Kind::Features(features) => {
+            let mut groups: Vec<&str> = features.schema.iter().map(|f| f.group.as_str()).collect();
+            groups.dedup();
+            format!(
+                "from {inputs}: {}({} of {} columns){}",
+                groups.join("+"),
+                features.schema.len(),
+                features.selected,
+                if plan.run.fused {
+                    ""
+                } else {
+                    "; an operator for each group"
+                }
+            )
+        }
+        Kind::Sink(sink) => format!(
+            "{} {} <- {inputs}, {} columns, {}",
+            sink.options.type_name(),
+            sink.label,
+            plan.columns_of(sink).count(),
+            match sink.options.sort() {
+                Sort::Start => "sorted by start",
+                Sort::None => "in the order of their ends",
+            }
+        ),
+    }
+}
+
+fn flows(options: &FlowOptions, inputs: &str) -> String {
+    let key: Vec<&str> = options.key.iter().map(|part| part.name()).collect();
+    format!(
+        "from {inputs}: exchange by hash of {}; {} B/flow; idle {}, active {}, {}",
+        key.join("+"),
+        flow_bytes(),
+        idle(&options.idle_timeout),
+        options
+            .active_timeout
+            .0
+            .map_or("off".to_owned(), |duration| duration.to_string()),
+        match options.terminate {
+            Terminate::Tcp => format!("tcp linger {}", options.tcp_linger),
+            Terminate::FinRst => "ended by the first FIN or RST".to_owned(),
+            Terminate::Never => "not ended by TCP".to_owned(),
+        }
+    )
+}
+
+fn idle(timeout: &IdleTimeout) -> String {
+    let text = |ns: Option<i64>| ns.map_or("off".to_owned(), |ns| Duration(ns).to_string());
+    let parts = [
+        ("tcp", timeout.tcp),
+        ("udp", timeout.udp),
+        ("icmp", timeout.icmp),
+        ("other", timeout.other),
+    ];
+    if parts.iter().all(|(_, ns)| *ns == timeout.tcp) {
+        return text(timeout.tcp);
+    }
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|(name, ns)| format!("{name} {}", text(*ns)))
+        .collect();
+    parts.join(" ")
+}

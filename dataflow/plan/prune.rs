@@ -1,0 +1,52 @@
+//! What no sink wants is not done: nodes first, then columns.
+
+use super::{Edge, Kind, Node};
+use petgraph::Direction;
+use petgraph::graph::DiGraph;
+use petgraph::visit::{Dfs, Reversed, Walker as _};
+use std::collections::BTreeSet;
+
+/// Removes every node from which no sink can be reached.
+pub fn nodes(graph: &mut DiGraph<Node, Edge>) {
+    let mut wanted = BTreeSet::new();
+    for node in graph.node_indices() {
+        if matches!(graph[node].kind, Kind::Sink(_)) {
+            wanted.extend(Dfs::new(Reversed(&*graph), node).iter(Reversed(&*graph)));
+        }
+    }
+    graph.retain_nodes(|_, node| wanted.contains(&node));
+}
+
+/// Leaves in the features the columns that a sink reads, and numbers those of the sinks anew.
+pub fn columns(graph: &mut DiGraph<Node, Edge>) {
+    for features in graph.node_indices() {
+        if !matches!(graph[features].kind, Kind::Features(_)) {
+            continue;
+        }
+        let readers: Vec<_> = graph
+            .neighbors_directed(features, Direction::Outgoing)
+            .collect();
+        let wanted: BTreeSet<usize> = readers
+            .iter()
+            .filter_map(|reader| match &graph[*reader].kind {
+                Kind::Sink(sink) => Some(&sink.columns),
+                _ => None,
+            })
+            .flatten()
+            .copied()
+            .collect();
+        for reader in readers {
+            if let Kind::Sink(sink) = &mut graph[reader].kind {
+                for column in &mut sink.columns {
+                    *column = wanted.range(..*column).count();
+                }
+            }
+        }
+        if let Kind::Features(features) = &mut graph[features].kind {
+            let mut at = 0..;
+            features
+                .schema
+                .retain(|_| at.next().is_some_and(|at| wanted.contains(&at)));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The spec language: a TOML text to typed settings, or everything that is wrong with it.
+//!
+//! `load` knows TOML and places, `check` the sections and their keys, `diagnostic` how faults are told. What the settings do is
+//! not known here.
+
+pub mod check;
+pub mod codes;
+pub mod diagnostic;
+pub mod example;
+pub mod files;
+pub mod format;
+pub mod load;
+mod options;
+pub mod schema;
+mod sections;
+pub mod suggest;
+
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use load::Loaded;
+pub use options::{Progress, RunOptions, SinkOptions};
+pub use sections::{SECTIONS, Section, section_keys, sink_keys, sink_types, source_types};
+
+use crate::plan::features;
+use operators::decode::DecodeOptions;
+use operators::flows::FlowOptions;
+use operators::sources::PcapOptions;
+
+/// A node of a spec.
+#[derive(Clone, Debug)]
+pub struct Node<T> {
+    /// Its name, one of a kind in the spec.
+    pub name: String,
+    /// The nodes it reads, by name; empty for sources.
+    pub inputs: Vec<String>,
+    /// Its settings.
+    pub options: T,
+}
+
+/// A spec without errors.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// What it is for, if it says so.
+    pub description: Option<String>,
+    /// Where packets come from, in the order of the text.
+    pub sources: Vec<Node<PcapOptions>>,
+    /// How frames become packets.
+    pub decode: DecodeOptions,
+    /// How packets become flow records.
+    pub flows: Node<FlowOptions>,
+    /// Which columns are computed.
+    pub features: Node<features::Settings>,
+    /// The columns that the settings of `features` give.
+    pub schema: operators::schema::Schema,
+    /// Where rows go, in the order of the text.
+    pub sinks: Vec<Node<Sink>>,
+    /// How the work is done.
+    pub run: RunOptions,
+    /// The text that gives this spec: that of the file, or of everything laid over it.
+    pub text: String,
+    /// What is probably not meant.
+    pub warnings: Diagnostics,
+}
+
+/// What a sink writes, and where.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    /// Its path as it was written, or its type.
+    pub label: String,
+    /// The settings of its type.
+    pub options: SinkOptions,
+    /// Positions of its columns in the schema of the features.
+    pub columns: Vec<usize>,
+}

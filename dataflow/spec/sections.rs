@@ -1,0 +1,158 @@
+//! The table of sections: their names and keys. The check, the JSON Schema and the commented example read it.
+
+use super::RunOptions;
+use crate::plan::features;
+use operators::decode::DecodeOptions;
+use operators::flows::FlowOptions;
+use operators::options::{Key, Options};
+use operators::sinks::{ArrowOptions, CsvOptions, JsonlOptions, ParquetOptions, StdoutOptions};
+use operators::sources::PcapOptions;
+
+/// A section of a spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its name in a spec.
+    pub name: &'static str,
+    /// What a node of it is called in messages.
+    pub node: &'static str,
+    /// The name of a single node without one; `None` = the section has no nodes, only keys.
+    pub single: Option<&'static str>,
+    /// What it is for.
+    pub doc: &'static str,
+}
+
+/// Every section, in data order.
+pub const SECTIONS: [Section; 6] = [
+    Section {
+        name: "sources",
+        node: "source",
+        single: Some("source"),
+        doc: "Where packets come from.",
+    },
+    Section {
+        name: "decode",
+        node: "decoder",
+        single: None,
+        doc: "How frames become packets.",
+    },
+    Section {
+        name: "flows",
+        node: "flow table",
+        single: Some("flows"),
+        doc: "How packets become flow records.",
+    },
+    Section {
+        name: "features",
+        node: "feature set",
+        single: Some("features"),
+        doc: "Which columns are computed.",
+    },
+    Section {
+        name: "sinks",
+        node: "sink",
+        single: Some("sink"),
+        doc: "Where rows go.",
+    },
+    Section {
+        name: "run",
+        node: "run",
+        single: None,
+        doc: "How the work is done; nothing here changes a row.",
+    },
+];
+
+impl Section {
+    /// The section called `name`.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SECTIONS.iter().find(|section| section.name == name)
+    }
+}
+
+/// A key that the language itself knows.
+fn key(name: &'static str, kind: &str, choices: Vec<&'static str>, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind: kind.to_owned(),
+        default: None,
+        choices,
+        doc,
+        required: false,
+    }
+}
+
+fn input(doc: &'static str) -> Key {
+    key("input", "text or a list of such", Vec::new(), doc)
+}
+
+/// Types of sources.
+pub const fn source_types() -> [&'static str; 1] {
+    ["pcap"]
+}
+
+/// Types of sinks.
+pub const fn sink_types() -> [&'static str; 5] {
+    ["csv", "jsonl", "parquet", "arrow", "stdout"]
+}
+
+/// The keys of a sink of type `kind`, in order; those of all types without.
+pub fn sink_keys(kind: Option<&str>) -> Vec<Key> {
+    let mut keys = vec![
+        key(
+            "type",
+            "text",
+            sink_types().to_vec(),
+            "What is written; by default it follows from the ending of `path`.",
+        ),
+        input("The node whose rows are written."),
+        key(
+            "columns",
+            "text or a list of such",
+            Vec::new(),
+            "Names or globs of the columns that are written, in this order; all by default.",
+        ),
+    ];
+    for (name, of_type) in [
+        ("csv", CsvOptions::keys()),
+        ("jsonl", JsonlOptions::keys()),
+        ("parquet", ParquetOptions::keys()),
+        ("arrow", ArrowOptions::keys()),
+        ("stdout", StdoutOptions::keys()),
+    ] {
+        if kind.is_none_or(|kind| kind == name) {
+            for key in of_type {
+                if !keys.iter().any(|known| known.name == key.name) {
+                    keys.push(key);
+                }
+            }
+        }
+    }
+    keys
+}
+
+/// The keys of a section, in order; for sinks those of all types.
+pub fn section_keys(section: &Section) -> Vec<Key> {
+    let (mut keys, own) = match section.name {
+        "sources" => (
+            vec![key(
+                "type",
+                "text",
+                source_types().to_vec(),
+                "What is read; `pcap` when `path` is given.",
+            )],
+            PcapOptions::keys(),
+        ),
+        "decode" => (Vec::new(), DecodeOptions::keys()),
+        "flows" => (
+            vec![input("The sources whose packets come in; all by default.")],
+            FlowOptions::keys(),
+        ),
+        "features" => (
+            vec![input("The flow table whose records get columns.")],
+            features::Settings::keys(),
+        ),
+        "run" => (Vec::new(), RunOptions::keys()),
+        _ => (sink_keys(None), Vec::new()),
+    };
+    keys.extend(own);
+    keys
+}
