@@ -172,6 +172,43 @@ impl Column {
         }
     }
 
+    /// Adds the value that `text` stands for in a declaration: a number, `true`, `[]`, or the text itself. Adds nothing and gives
+    /// `false` where it stands for none, as the empty text does in a column of numbers.
+    pub fn push_text(&mut self, text: &str) -> bool {
+        fn read<T: std::str::FromStr>(text: &str, values: &mut Vec<T>) -> bool {
+            text.parse().map(|value| values.push(value)).is_ok()
+        }
+        let added = match &mut self.values {
+            Values::Bool(v) => read(text, v),
+            Values::U8(v) => read(text, v),
+            Values::U16(v) => read(text, v),
+            Values::U32(v) => read(text, v),
+            Values::U64(v) => read(text, v),
+            Values::I8(v) => read(text, v),
+            Values::I32(v) => read(text, v),
+            Values::I64(v) => read(text, v),
+            Values::F64(v) => read(text, v),
+            Values::Text { ends, bytes } => {
+                bytes.extend_from_slice(text.as_bytes());
+                ends.push(offset(bytes.len()));
+                true
+            }
+            Values::List { ends, items } if text == "[]" => {
+                ends.push(offset(items.len()));
+                true
+            }
+            Values::List { .. }
+            | Values::Address(_)
+            | Values::Id(_)
+            | Values::Time(_)
+            | Values::Struct(_) => false,
+        };
+        if added && let Some(valid) = &mut self.valid {
+            valid.push(true);
+        }
+        added
+    }
+
     /// Adds row `row` of `other`, a column of the same type.
     ///
     /// # Panics
@@ -222,6 +259,39 @@ impl Column {
         }
         if let Some(valid) = &mut self.valid {
             valid.push(!other.is_null(row));
+        }
+    }
+
+    /// Adds rows of several columns of the same type, each as (place in `sources`, row there): one match a column, not one a value.
+    ///
+    /// # Panics
+    /// If the types differ: all columns come from one schema.
+    pub fn gather(&mut self, sources: &[&Self], picks: &[(u32, u32)]) {
+        macro_rules! gather {
+            ($($variant:ident)+) => {
+                match &mut self.values {
+                    $(Values::$variant(to) => {
+                        to.extend(picks.iter().map(|&(source, row)| match &sources[source as usize].values {
+                            Values::$variant(from) => from[row as usize],
+                            from => unreachable!("columns of one schema have one type: {from:?}"),
+                        }));
+                    })+
+                    Values::Text { .. } | Values::List { .. } | Values::Struct(_) => {
+                        for &(source, row) in picks {
+                            self.push_from(sources[source as usize], row as usize);
+                        }
+                        return;
+                    }
+                }
+            };
+        }
+        gather!(Bool U8 U16 U32 U64 I8 I32 I64 F64 Address Id Time);
+        if let Some(valid) = &mut self.valid {
+            valid.extend(
+                picks
+                    .iter()
+                    .map(|&(source, row)| !sources[source as usize].is_null(row as usize)),
+            );
         }
     }
 
@@ -296,6 +366,31 @@ impl Columns {
         }
     }
 
+    /// Adds rows of several batches of the same schema, each as (place in `sources`, row there).
+    pub fn gather(&mut self, sources: &[&Self], picks: &[(u32, u32)]) {
+        self.keys.extend(
+            picks
+                .iter()
+                .map(|&(source, row)| sources[source as usize].keys[row as usize]),
+        );
+        for (at, column) in self.columns.iter_mut().enumerate() {
+            let columns: Vec<&Column> = sources.iter().map(|source| &source.columns[at]).collect();
+            column.gather(&columns, picks);
+        }
+    }
+
+    /// Puts the columns of other groups, computed for the same rows, behind these.
+    ///
+    /// # Panics
+    /// If the rows are not the same ones: both come from one run of the flow operator.
+    pub fn join(&mut self, other: Self) {
+        assert_eq!(
+            self.keys, other.keys,
+            "groups of one run have the same rows"
+        );
+        self.columns.extend(other.columns);
+    }
+
     /// Bytes held, roughly.
     pub fn bytes(&self) -> usize {
         self.keys.len() * 16 + self.columns.iter().map(Column::bytes).sum::<usize>()
@@ -308,20 +403,29 @@ pub struct RowWriter<'a> {
     columns: &'a mut [Column],
     /// For each column of the group: its place in `columns`, or `None` if nobody asked for it.
     targets: &'a [Option<u32>],
+    /// For each of `columns`: one row with what stands for a null.
+    nulls: &'a [Column],
+    /// The row is that of a direction without packets.
+    empty: bool,
     next: usize,
 }
 
 macro_rules! push {
-    ($(#[$doc:meta] $name:ident($type:ty) = $variant:ident;)+) => { $(
+    ($(#[$doc:meta] $name:ident($type:ty) = $variant:ident $($counts:ident)?;)+) => { $(
         #[$doc]
         #[inline]
         pub fn $name(&mut self, value: $type) {
+            if self.empty && !push!(@counts $($counts)?) {
+                return self.null();
+            }
             if let Some(column) = self.advance() {
                 if let Values::$variant(values) = &mut column.values { values.push(value); }
                 if let Some(valid) = &mut column.valid { valid.push(true); }
             }
         }
     )+ };
+    (@counts) => { false };
+    (@counts counts) => { true };
 }
 
 impl<'a> RowWriter<'a> {
@@ -330,21 +434,44 @@ impl<'a> RowWriter<'a> {
         Self {
             columns,
             targets,
+            nulls: &[],
+            empty: false,
             next: 0,
         }
+    }
+
+    /// The same writer with what stands for a null: one row for each of the columns.
+    #[must_use]
+    pub fn nulls(mut self, nulls: &'a [Column]) -> Self {
+        self.nulls = nulls;
+        self
+    }
+
+    /// The same writer for a direction without packets, if `empty`: counts and sums (`u64`) and booleans are written, everything
+    /// else is null whatever it is.
+    #[must_use]
+    pub fn empty(mut self, empty: bool) -> Self {
+        self.empty = empty;
+        self
+    }
+
+    /// The place of the next column, or `None` where nobody asked for it.
+    #[inline]
+    fn advance_place(&mut self) -> Option<usize> {
+        let target = self.targets.get(self.next).copied().flatten();
+        self.next += 1;
+        target.map(|at| at as usize)
     }
 
     /// The next column, or `None` where nobody asked for it.
     #[inline]
     fn advance(&mut self) -> Option<&mut Column> {
-        let target = self.targets.get(self.next).copied().flatten();
-        self.next += 1;
-        target.and_then(|at| self.columns.get_mut(at as usize))
+        self.advance_place().and_then(|at| self.columns.get_mut(at))
     }
 
     push! {
         /// Writes a boolean.
-        bool(bool) = Bool;
+        bool(bool) = Bool counts;
         /// Writes an unsigned number.
         u8(u8) = U8;
         /// Writes an unsigned number.
@@ -352,7 +479,7 @@ impl<'a> RowWriter<'a> {
         /// Writes an unsigned number.
         u32(u32) = U32;
         /// Writes an unsigned number.
-        u64(u64) = U64;
+        u64(u64) = U64 counts;
         /// Writes a signed number.
         i8(i8) = I8;
         /// Writes a signed number.
@@ -370,12 +497,11 @@ impl<'a> RowWriter<'a> {
     /// Writes a finite float. A value that is not a finite number has no place in a row: debug builds stop, others write 0.
     #[inline]
     pub fn f64(&mut self, value: f64) {
-        debug_assert!(
-            value.is_finite(),
-            "column {} of the group is {value}",
-            self.next
-        );
+        if self.empty {
+            return self.null();
+        }
         if let Some(column) = self.advance() {
+            debug_assert!(value.is_finite(), "a column of features is {value}");
             if let Values::F64(values) = &mut column.values {
                 values.push(if value.is_finite() { value } else { 0.0 });
             }
@@ -387,6 +513,9 @@ impl<'a> RowWriter<'a> {
 
     /// Writes text.
     pub fn text(&mut self, value: &str) {
+        if self.empty {
+            return self.null();
+        }
         if let Some(column) = self.advance() {
             if let Values::Text { ends, bytes } = &mut column.values {
                 bytes.extend_from_slice(value.as_bytes());
@@ -398,19 +527,43 @@ impl<'a> RowWriter<'a> {
         }
     }
 
-    /// Writes a null.
+    /// Writes a null, or what stands for it.
     #[inline]
     pub fn null(&mut self) {
+        let Some(at) = self.advance_place() else {
+            return;
+        };
+        let Some(column) = self.columns.get_mut(at) else {
+            return;
+        };
+        if let Some(null) = self.nulls.get(at) {
+            column.push_from(null, 0);
+            return;
+        }
+        column.push_zero();
+        if let Some(valid) = &mut column.valid {
+            valid.push(false);
+        }
+    }
+
+    /// Writes a value of named parts; `fill` adds one to each part of the column.
+    pub fn structure(&mut self, fill: impl FnOnce(&mut Column)) {
+        if self.empty {
+            return self.null();
+        }
         if let Some(column) = self.advance() {
-            column.push_zero();
+            fill(column);
             if let Some(valid) = &mut column.valid {
-                valid.push(false);
+                valid.push(true);
             }
         }
     }
 
     /// Writes a list; `fill` adds its items to the item column.
     pub fn list(&mut self, fill: impl FnOnce(&mut Column)) {
+        if self.empty {
+            return self.null();
+        }
         if let Some(column) = self.advance() {
             if let Values::List { ends, items } = &mut column.values {
                 fill(items);

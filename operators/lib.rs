@@ -8,6 +8,7 @@ extern crate self as jayflow_operators;
 
 pub mod books;
 pub mod columns;
+pub mod container;
 pub mod decode;
 pub mod error;
 pub mod features;
@@ -17,6 +18,7 @@ pub mod packet;
 pub mod schema;
 pub mod sinks;
 pub mod sources;
+pub mod statistics;
 
 pub use books::Books;
 pub use error::Error;

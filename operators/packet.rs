@@ -189,6 +189,19 @@ impl BlockPool {
 
     /// Bytes to fill: empty, with the capacity of an earlier use.
     pub fn take(&self) -> Vec<u8> {
+        let mut bytes = self.used();
+        bytes.clear();
+        bytes
+    }
+
+    /// `length` bytes to overwrite: what an earlier use left in them stays, as clearing them costs as much as reading.
+    pub fn take_to_fill(&self, length: usize) -> Vec<u8> {
+        let mut bytes = self.used();
+        bytes.resize(length, 0);
+        bytes
+    }
+
+    fn used(&self) -> Vec<u8> {
         self.0
             .lock()
             .ok()
@@ -204,11 +217,10 @@ impl BlockPool {
         })
     }
 
-    fn give_back(&self, mut bytes: Vec<u8>) {
+    fn give_back(&self, bytes: Vec<u8>) {
         if let Ok(mut free) = self.0.lock()
             && free.len() < Self::KEPT
         {
-            bytes.clear();
             free.push(bytes);
         }
     }
@@ -227,9 +239,28 @@ pub struct PacketBatch {
     pub arena: Arc<Block>,
     /// Place of the batch among those of its source, in processing order.
     pub sequence: u64,
+    /// Payload bytes of a packet that cross to another process at most: what somebody downstream reads.
+    pub keep_payload: u32,
+    /// Whether the bytes before the payload cross too.
+    pub keep_headers: bool,
 }
 
 impl PacketBatch {
+    /// A batch without packets that shares everything else with this one.
+    pub fn empty_like(&self) -> Self {
+        Self {
+            headers: Vec::new(),
+            extra: Vec::new(),
+            arena: Arc::clone(&self.arena),
+            ..*self
+        }
+    }
+
+    /// The source of its packets; 0 where it has none.
+    pub fn source(&self) -> u32 {
+        self.headers.first().map_or(0, Header::source)
+    }
+
     /// The extra key parts of packet `index`.
     #[inline]
     pub fn extra_of(&self, index: usize) -> &[u8] {

@@ -43,6 +43,18 @@ pub enum DataType {
     Struct(Vec<(String, DataType)>),
 }
 
+impl DataType {
+    /// What is written for a null with `missing = "default"` where a column declares nothing else; empty where there is none.
+    pub const fn default(&self) -> &'static str {
+        match self {
+            Self::Bool => "false",
+            Self::List(_) => "[]",
+            Self::Text | Self::Address | Self::Id | Self::Time | Self::Struct(_) => "",
+            _ => "0",
+        }
+    }
+}
+
 /// Named feature sets; each contains those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Profile {
@@ -105,7 +117,7 @@ pub struct Feature {
     pub unit: String,
     /// When it is null; `None` = never.
     pub null: Option<String>,
-    /// What is written for a null with `missing = "default"`, as text.
+    /// What is written for a null with `missing = "default"`, as text; empty in a column of numbers that keeps its nulls.
     pub default: String,
     /// The smallest profile that has it.
     pub profile: Profile,
@@ -125,7 +137,57 @@ pub struct Feature {
 pub type Schema = Vec<Feature>;
 
 /// The columns of a group. Implemented by `#[derive(Features)]`.
+///
+/// ```
+/// use jayflow_operators::schema::Features;
+///
+/// #[derive(Features)]
+/// struct Duration {
+///     /// Time from the first packet to the last.
+///     #[column(unit = "s", scope = "flow", split = "yes")]
+///     duration: f64,
+///     /// Bytes for each second.
+///     #[column(unit = "B/s", null = "duration = 0")]
+///     bytes_per_second: Option<f64>,
+/// }
+/// assert_eq!(Duration::GROUP, "duration");
+/// assert_eq!(Duration::schema()[1].null.as_deref(), Some("duration = 0"));
+/// ```
+///
+/// A column without a doc comment does not compile:
+///
+/// ```compile_fail
+/// #[derive(jayflow_operators::schema::Features)]
+/// struct Duration {
+///     #[column(unit = "s")]
+///     duration: f64,
+/// }
+/// ```
+///
+/// Nor does an `Option` that does not say when it is null:
+///
+/// ```compile_fail
+/// #[derive(jayflow_operators::schema::Features)]
+/// struct Duration {
+///     /// Time from the first packet to the last.
+///     #[column(unit = "s")]
+///     duration: Option<f64>,
+/// }
+/// ```
+///
+/// Nor a `null` for a value that is always there:
+///
+/// ```compile_fail
+/// #[derive(jayflow_operators::schema::Features)]
+/// struct Duration {
+///     /// Time from the first packet to the last.
+///     #[column(unit = "s", null = "never")]
+///     duration: f64,
+/// }
+/// ```
 pub trait Features: 'static {
+    /// Name of the group.
+    const GROUP: &'static str;
     /// Every column of the group, in output order.
     fn schema() -> Schema;
     /// Writes one row: every column of `schema`, in its order.

@@ -1,5 +1,272 @@
-//! Frames to header fields.
+//! Frames to header fields: link layers, IP, transport headers, tunnels and fragments, by section 2 of the semantics.
+//!
+//! Nothing here panics or overflows on any bytes: no unchecked index, no unchecked arithmetic, no cast that cuts.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
 
+mod bytes;
+#[cfg(test)]
+mod captures;
+mod decoder;
+mod fast;
+mod fragment;
+#[cfg(test)]
+mod generate;
+mod link;
+mod network;
 mod options;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod reference;
+pub mod stack;
+mod transport;
+mod tunnel;
 
-pub use options::{DecodeOptions, Fragments, Tunnel};
+pub use decoder::{Decoder, describe};
+pub use fragment::{FragmentInfo, FragmentTable};
+pub use link::{ethertype, linktype};
+pub use options::{Decap, DecodeOptions, Fragments, Tunnel};
+pub use transport::protocol;
+
+use crate::books::{Books, Skip};
+use crate::features::Needs;
+use crate::flows::KeyRule;
+use crate::packet::{Header, PacketBatch};
+use crate::sources::Chunk;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::rc::Rc;
+use std::sync::Arc;
+use timely::Accountable;
+use timely::bytes::arc::Bytes as WireBytes;
+use timely::container::NoopBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::ContainerBytes;
+use timely::dataflow::channels::pact::ParallelizationContract;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+/// What the decode operators are told.
+#[derive(Clone, Debug)]
+pub struct DecodePlan {
+    /// Settings of `[decode]`.
+    pub options: DecodeOptions,
+    /// What makes a flow.
+    pub key: KeyRule,
+    /// What later operators read beyond header fields.
+    pub needs: Needs,
+    /// Whether a worker sees all chunks of its inputs in order, so that fragments can join their flows at once.
+    pub in_order: bool,
+}
+
+impl DecodePlan {
+    fn batch(&self, chunk: &Chunk) -> PacketBatch {
+        PacketBatch {
+            arena: Arc::clone(&chunk.block),
+            sequence: chunk.sequence,
+            stride: u32::try_from(self.key.stride()).unwrap_or(0),
+            keep_payload: self.needs.payload,
+            keep_headers: self.needs.headers,
+            ..PacketBatch::default()
+        }
+    }
+}
+
+/// Fragments of one source that wait for their turn, with what the fragment table needs of each.
+#[derive(Clone, Debug, Default)]
+pub struct FragmentBatch {
+    packets: PacketBatch,
+    fragments: Vec<FragmentInfo>,
+}
+
+impl FragmentBatch {
+    /// The source of the fragments.
+    pub fn source(&self) -> u32 {
+        self.packets.source()
+    }
+}
+
+impl Accountable for FragmentBatch {
+    fn record_count(&self) -> i64 {
+        self.packets.record_count()
+    }
+}
+
+/// Fragments stay in their process: they go to the worker that reads their source.
+impl ContainerBytes for FragmentBatch {
+    fn from_bytes(_: WireBytes) -> Self {
+        unreachable!("fragments never leave their process before they have a flow")
+    }
+    fn length_in_bytes(&self) -> usize {
+        unreachable!("fragments never leave their process before they have a flow")
+    }
+    fn into_bytes<W: Write>(&self, _: &mut W) {
+        unreachable!("fragments never leave their process before they have a flow")
+    }
+}
+
+/// Operator `decode`: chunks to packets with their flow key. The second stream has the fragments where chunks of a source come
+/// to several workers: their order is put right by [`join_fragments`].
+pub fn decode<'scope, P>(
+    chunks: Stream<'scope, u64, Chunk>,
+    pact: P,
+    plan: DecodePlan,
+    books: Rc<RefCell<Books>>,
+) -> (
+    Stream<'scope, u64, PacketBatch>,
+    Stream<'scope, u64, FragmentBatch>,
+)
+where
+    P: ParallelizationContract<u64, Chunk>,
+{
+    let mut builder = OperatorBuilder::new("decode".to_owned(), chunks.scope());
+    let mut chunks = builder.new_input(chunks, pact);
+    let (packets, packet_stream) = builder.new_output();
+    let (fragments, fragment_stream) = builder.new_output();
+    let mut packets: OutputBuilder<u64, NoopBuilder<PacketBatch>> = OutputBuilder::from(packets);
+    let mut fragments: OutputBuilder<u64, NoopBuilder<FragmentBatch>> =
+        OutputBuilder::from(fragments);
+    builder.build(move |_| {
+        let mut decoders: HashMap<u32, Decoder> = HashMap::new();
+        move |_| {
+            let books = &mut *books.borrow_mut();
+            let (mut packets, mut fragments) = (packets.activate(), fragments.activate());
+            chunks.for_each(|capability, chunk| {
+                let decoder = decoders
+                    .entry(chunk.source)
+                    .or_insert_with(|| Decoder::new(&plan.options));
+                let (mut batch, mut apart) = decode_chunk(chunk, decoder, &plan, books);
+                if let Some(held) = capability.retain_least(0) {
+                    packets
+                        .session_with_builder(&held)
+                        .give_container(&mut batch);
+                }
+                if let Some(held) = capability
+                    .retain_least(1)
+                    .filter(|_| !apart.fragments.is_empty())
+                {
+                    fragments
+                        .session_with_builder(&held)
+                        .give_container(&mut apart);
+                }
+                // the block goes back to its pool as soon as its packets are done with
+                *chunk = Chunk::default();
+            });
+        }
+    });
+    (packet_stream, fragment_stream)
+}
+
+fn decode_chunk(
+    chunk: &Chunk,
+    decoder: &mut Decoder,
+    plan: &DecodePlan,
+    books: &mut Books,
+) -> (PacketBatch, FragmentBatch) {
+    let mut batch = plan.batch(chunk);
+    batch.headers.reserve(chunk.records.len());
+    let mut apart = FragmentBatch::default();
+    let block = &chunk.block.bytes;
+    for (index, record) in (0u64..).zip(&chunk.records) {
+        let ord = Header::order(chunk.source, chunk.first_record.saturating_add(index));
+        if plan.in_order {
+            if let Some(header) = decoder.decode(record, ord, block, books) {
+                give(header, &mut batch, plan, books);
+            }
+        } else if let Some((header, fragment)) = decoder.decode_apart(record, ord, block, books) {
+            match fragment {
+                None => give(header, &mut batch, plan, books),
+                Some(fragment) => {
+                    if apart.fragments.is_empty() {
+                        apart.packets = plan.batch(chunk);
+                    }
+                    apart.packets.headers.push(header);
+                    apart.fragments.push(fragment);
+                }
+            }
+        }
+    }
+    (batch, apart)
+}
+
+/// Keys a packet and puts it into the batch, unless the sample leaves it out.
+fn give(mut header: Header, batch: &mut PacketBatch, plan: &DecodePlan, books: &mut Books) {
+    let start = usize::try_from(header.frame).unwrap_or(usize::MAX);
+    let frame = batch.arena.bytes.get(start..).unwrap_or(&[]);
+    if plan.key.apply(&mut header, frame, &mut batch.extra) {
+        batch.headers.push(header);
+    } else {
+        books.packets.skipped.add(Skip::SampledOut);
+    }
+}
+
+/// Operator `fragments`: puts the fragments of each source into order, epoch by epoch, and gives later ones the flow of their
+/// first. `pact` brings all fragments of a source to one worker.
+pub fn join_fragments<'scope, P>(
+    fragments: Stream<'scope, u64, FragmentBatch>,
+    pact: P,
+    plan: DecodePlan,
+    books: Rc<RefCell<Books>>,
+) -> Stream<'scope, u64, PacketBatch>
+where
+    P: ParallelizationContract<u64, FragmentBatch>,
+{
+    let mut builder = OperatorBuilder::new("fragments".to_owned(), fragments.scope());
+    let mut fragments = builder.new_input(fragments, pact);
+    let (packets, stream) = builder.new_output();
+    let mut packets: OutputBuilder<u64, NoopBuilder<PacketBatch>> = OutputBuilder::from(packets);
+    builder.build(move |_| {
+        let mut tables: HashMap<u32, FragmentTable> = HashMap::new();
+        let mut stash: BTreeMap<u64, (Capability<u64>, Vec<FragmentBatch>)> = BTreeMap::new();
+        move |frontiers| {
+            let books = &mut *books.borrow_mut();
+            fragments.for_each(|capability, batch| {
+                if let Some(held) = capability.retain_least(0) {
+                    stash
+                        .entry(*held.time())
+                        .or_insert_with(|| (held, Vec::new()))
+                        .1
+                        .push(std::mem::take(batch));
+                }
+            });
+            let open = frontiers
+                .first()
+                .and_then(|frontier| frontier.frontier().first().copied());
+            while let Some(first) = stash.first_entry()
+                && open.is_none_or(|open| *first.key() < open)
+            {
+                let (capability, mut batches) = first.remove();
+                // chunks of a source do not overlap, so whole batches can be put into order
+                batches.sort_by_key(|batch| batch.packets.headers.first().map(|header| header.ord));
+                for FragmentBatch {
+                    packets: waiting,
+                    fragments,
+                } in batches
+                {
+                    let table = tables.entry(waiting.source()).or_default();
+                    let mut batch = waiting.empty_like();
+                    for (mut header, fragment) in waiting.headers.into_iter().zip(fragments) {
+                        table.apply(&mut header, &fragment, books);
+                        give(header, &mut batch, &plan, books);
+                    }
+                    packets
+                        .activate()
+                        .session_with_builder(&capability)
+                        .give_container(&mut batch);
+                }
+            }
+        }
+    });
+    stream
+}

@@ -14,6 +14,7 @@ use syn::{
 /// On the struct: `#[features(group = "timing", profile = "JJ-CORE")]`; the group defaults to the struct's name in snake_case.
 /// On a field: `#[column(unit, null, default, profile, scope, split, when, element, name)]`, or `#[family(...)]` with the same
 /// keys for a field whose type stands for several columns. `null` is required with `Option` and refused without.
+/// `default` is that of the type (0, false, [], the empty text) unless given; the empty text keeps nulls in a column of numbers.
 #[proc_macro_derive(Features, attributes(features, column, family))]
 pub fn features(input: TokenStream) -> TokenStream {
     expand(input, derive_features)
@@ -185,9 +186,12 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
             }
         }
         let text = |key: &str, default: &str| arguments.get(key).unwrap_or(default).to_owned();
-        let column_name = text("name", &ident.to_string().trim_start_matches("r#"));
+        let column_name = text("name", ident.to_string().trim_start_matches("r#"));
         let unit = text("unit", "");
-        let default = text("default", "");
+        let default = match arguments.get("default") {
+            Some(text) => quote!(#text.to_owned()),
+            None => quote!(data_type.default().to_owned()),
+        };
         let profile = match arguments
             .get("profile")
             .or(shared.get("profile"))
@@ -244,13 +248,14 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
         };
         let feature = |name: Tokens, data_type: Tokens, definition: Tokens| {
             quote! {
+                let data_type = #data_type;
                 schema.push(jayflow_operators::schema::Feature {
                     name: #name,
                     group: #group.to_owned(),
-                    data_type: #data_type,
                     unit: #unit.to_owned(),
                     null: #null,
-                    default: #default.to_owned(),
+                    default: #default,
+                    data_type,
                     profile: jayflow_operators::schema::Profile::#profile,
                     scope: jayflow_operators::schema::Scope::#scope,
                     split: jayflow_operators::schema::Split::#split,
@@ -281,6 +286,7 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
     }
     Ok(quote! {
         impl jayflow_operators::schema::Features for #name {
+            const GROUP: &'static str = #group;
             fn schema() -> jayflow_operators::schema::Schema {
                 let mut schema = Vec::new();
                 #(#schema)*

@@ -6,6 +6,7 @@ use crate::flows::Flow;
 use crate::options::Options;
 use crate::packet::Packet;
 use crate::schema::Features;
+use std::fmt::Debug;
 
 /// What an extractor reads of a packet beyond its [`crate::packet::Header`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +56,10 @@ impl Wanted {
     }
 }
 
+/// No settings: for groups without keys of their own.
+#[derive(Clone, Debug, Options)]
+pub struct NoOptions;
+
 /// A group of features: `Self` is what is kept of one open flow record; `Default` is the state before the first packet.
 ///
 /// With `split = true` the same extractor also runs over the packets of each direction alone: it must count what it divides by,
@@ -63,9 +68,9 @@ pub trait Extractor: Default + 'static {
     /// The columns.
     type Features: Features;
     /// The settings, keys of `[features]`.
-    type Options: Options;
+    type Options: Options + Clone + Debug + Send + Sync + 'static;
     /// What is fixed for the run: settings that packets and rows need, and which parts of the state are needed at all.
-    type Plan: 'static;
+    type Plan: Send + Sync + 'static;
 
     /// What is read of a packet beyond its header fields, given the plan.
     fn needs(_plan: &Self::Plan) -> Needs {
@@ -76,10 +81,13 @@ pub trait Extractor: Default + 'static {
     fn plan(options: &Self::Options, wanted: &Wanted) -> Self::Plan;
 
     /// Takes the next packet of the record, in processing order. Must not allocate as a rule.
+    ///
+    /// `flow` is the record as of the end of a run of packets, so only what is fixed at its start may be taken from it: key,
+    /// initiator, start, protocol.
     fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, plan: &Self::Plan);
 
-    /// The columns as of now. Borrows: a row may be given early and again later.
-    /// A column that the plan left out may have any value.
+    /// The columns as of now. Borrows: a row may be given early and again later. A column that the plan left out may have any
+    /// value; so may all but counts and booleans where no packet was seen, as in a direction that is empty (not even NaN harms).
     fn finish(&self, flow: &Flow, plan: &Self::Plan) -> Self::Features;
 
     /// Heap bytes held by this state, for `explain --memory`.

@@ -1,7 +1,56 @@
 //! Feature groups: one file each, and the list of them.
+//!
+//! A new group is a file with a `State` that implements [`Extractor`], a `mod` line and a line of the list.
 
+mod entropy;
 mod extractor;
+mod flow_meta;
+mod group;
 mod options;
+mod plan;
+mod select;
+mod size;
+mod tcp;
+#[cfg(test)]
+mod testing;
+mod timing;
 
-pub use extractor::{Extractor, Needs, Wanted};
-pub use options::{FeaturesOptions, Missing};
+use crate::schema::Schema;
+use group::{Group, Settled};
+
+pub use entropy::EntropyOptions;
+pub use extractor::{Extractor, Needs, NoOptions, Wanted};
+pub use options::{FeatureSettings, FeaturesOptions, Missing};
+pub use plan::{Extractors, FeaturePlan};
+pub use select::{Absence, SelectionError};
+pub use timing::TimingOptions;
+
+macro_rules! extractors {
+    ($($state:ty,)+) => {
+        /// Every group with its default settings, in column order.
+        fn groups() -> Vec<Box<dyn Group>> {
+            vec![$(Box::new(Settled::<$state>::default())),+]
+        }
+    };
+}
+
+extractors! {
+    flow_meta::State,
+    timing::State,
+    size::State,
+    tcp::State,
+    entropy::State,
+}
+
+/// The names of all groups, in column order.
+pub fn group_names() -> Vec<&'static str> {
+    groups().iter().map(|group| group.name()).collect()
+}
+
+/// Every column there is, in output order; the columns that `split` adds left out.
+pub fn catalogue() -> Schema {
+    groups().iter().flat_map(|group| group.schema()).collect()
+}
+
+#[cfg(test)]
+mod tests;

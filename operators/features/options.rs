@@ -1,6 +1,8 @@
-//! The settings of `[features]` that concern all groups. Each group adds its own keys (`burst_threshold`, `entropy_sample`).
+//! The settings of `[features]`: those that concern all groups, and with them the keys of each group (`burst_threshold`,
+//! `entropy_sample`).
 
-use crate::options::Options;
+use super::group::Group;
+use crate::options::{Key, OptionError, Options, Setting, Wrong};
 
 /// Settings of `[features]`: which columns, and in which form.
 #[derive(Clone, Debug, Options)]
@@ -44,4 +46,65 @@ pub enum Missing {
     Null,
     /// The default of the column.
     Default,
+}
+
+/// All settings of `[features]`.
+#[derive(Debug)]
+pub struct FeatureSettings {
+    /// Those that concern all groups.
+    pub shared: FeaturesOptions,
+    /// Every group with its own, in column order.
+    pub(super) groups: Vec<Box<dyn Group>>,
+}
+
+impl Default for FeatureSettings {
+    fn default() -> Self {
+        Self {
+            shared: FeaturesOptions::default(),
+            groups: super::groups(),
+        }
+    }
+}
+
+impl Clone for FeatureSettings {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            groups: self.groups.iter().map(|group| group.boxed()).collect(),
+        }
+    }
+}
+
+impl FeaturesOptions {
+    /// Whether the setting that switches columns on is on; `None` if it is none of these.
+    pub(super) fn switch(&self, name: &str) -> Option<bool> {
+        match name {
+            "flow_id" => Some(self.flow_id),
+            "raw_sequences" => Some(self.raw_sequences),
+            "splt" => Some(self.splt),
+            _ => None,
+        }
+    }
+}
+
+impl Options for FeatureSettings {
+    fn keys() -> Vec<Key> {
+        let mut keys = FeaturesOptions::keys();
+        keys.extend(super::groups().iter().flat_map(|group| group.keys()));
+        keys
+    }
+
+    fn set(&mut self, key: &str, value: &Setting) -> Result<(), OptionError> {
+        let known = |keys: Vec<Key>| keys.iter().any(|known| known.name == key);
+        if known(FeaturesOptions::keys()) {
+            return self.shared.set(key, value);
+        }
+        match self.groups.iter_mut().find(|group| known(group.keys())) {
+            Some(group) => group.set(key, value),
+            None => {
+                let names = Self::keys().iter().map(|key| key.name.to_owned()).collect();
+                Err(Wrong::UnknownKey(key.to_owned(), names).into())
+            }
+        }
+    }
 }

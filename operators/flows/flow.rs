@@ -42,8 +42,8 @@ pub struct Flow {
     pub extra: Box<[u8]>,
     /// `flow_id`, where a sink asks for it.
     pub id: [u8; 16],
-    /// Shard of the key.
-    pub shard: u8,
+    /// SipHash-1-3 of the key bytes; its low 8 bits are the shard.
+    pub hash: u64,
     /// Whether endpoint a is the initiator.
     pub initiator_is_a: bool,
     /// Whether the first packet was sent by the responder (a SYN+ACK).
@@ -121,6 +121,11 @@ impl Flow {
         } else {
             Direction::Backward
         }
+    }
+
+    /// The shard of the key, one of 256.
+    pub const fn shard(&self) -> u8 {
+        self.hash as u8
     }
 
     /// Whether the protocol is TCP.

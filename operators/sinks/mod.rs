@@ -1,9 +1,387 @@
-//! Rows to files.
+//! Rows to files: one file a type, and the list of them.
 
+mod arrow;
+mod csv;
+mod file;
+mod jsonl;
 mod options;
+mod parquet;
+mod record_batch;
+#[cfg(test)]
+mod sample;
 mod sink;
+mod sorter;
+mod stdout;
+mod text;
 
+use crate::books::Books;
+use crate::columns::Columns;
+use crate::container::Deal;
+use crate::error::Error;
+use crate::options::{Key, OptionError, Options, Setting};
+pub use file::{discard, folder, is_closed_pipe, sweep};
 pub use options::{
-    ArrowOptions, Compression, CsvOptions, JsonlOptions, ParquetOptions, Sort, StdoutOptions,
+    ArrowCompression, ArrowOptions, Compression, CsvOptions, Delimiter, JsonlOptions,
+    ParquetOptions, RowGroup, Sort, StdoutOptions,
 };
 pub use sink::{Description, Sink};
+pub use sorter::{Sorted, Sorter};
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use timely::container::NoopBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident($options:ident) = $name:literal,)+) => {
+        /// The settings of a sink, by its type.
+        #[derive(Clone, Debug)]
+        pub enum SinkOptions { $($(#[$doc])* $kind($options),)+ }
+
+        impl SinkOptions {
+            /// The types there are, as specs name them.
+            pub const KINDS: &'static [&'static str] = &[$($name,)+];
+
+            /// The settings of a sink of type `kind` with nothing set; `None` if there is no such type.
+            pub fn of_kind(kind: &str) -> Option<Self> {
+                match kind {
+                    $($name => Some(Self::$kind(Default::default())),)+
+                    _ => None,
+                }
+            }
+
+            /// Its type, as specs name it.
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$kind(_) => $name,)+ }
+            }
+
+            /// The keys of this type.
+            pub fn keys(&self) -> Vec<Key> {
+                match self { $(Self::$kind(_) => $options::keys(),)+ }
+            }
+
+            /// Sets `key`, which is one of `keys`.
+            ///
+            /// # Errors
+            /// As [`Options::set`].
+            pub fn set(&mut self, key: &str, value: &Setting) -> Result<(), OptionError> {
+                match self { $(Self::$kind(options) => options.set(key, value),)+ }
+            }
+        }
+    };
+}
+kinds! {
+    /// Comma-separated values.
+    Csv(CsvOptions) = "csv",
+    /// One JSON object a line.
+    Jsonl(JsonlOptions) = "jsonl",
+    /// A Parquet file.
+    Parquet(ParquetOptions) = "parquet",
+    /// An Arrow IPC file.
+    Arrow(ArrowOptions) = "arrow",
+    /// A table on a terminal.
+    Stdout(StdoutOptions) = "stdout",
+}
+
+impl SinkOptions {
+    /// The file it writes; `-` is standard output, and `None` a type without a path.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Csv(options) => Some(&options.path),
+            Self::Jsonl(options) => Some(&options.path),
+            Self::Parquet(options) => Some(&options.path),
+            Self::Arrow(options) => Some(&options.path),
+            Self::Stdout(_) => None,
+        }
+    }
+
+    /// The order in which it wants its rows. The table picks its rows by key itself.
+    pub fn sort(&self) -> Sort {
+        match self {
+            Self::Csv(options) => options.sort,
+            Self::Jsonl(options) => options.sort,
+            Self::Parquet(options) => options.sort,
+            Self::Arrow(options) => options.sort,
+            Self::Stdout(_) => Sort::None,
+        }
+    }
+
+    /// The folder for rows that have to wait for their order: beside the file, else that for temporary files.
+    pub fn spill_folder(&self) -> std::path::PathBuf {
+        match self.path() {
+            Some(path) if path != "-" => folder(Path::new(path)).to_owned(),
+            _ => std::env::temp_dir(),
+        }
+    }
+}
+
+/// Opens a sink. `run` is part of the names of its files until they are whole: the same for no two living runs, without a dot.
+///
+/// # Errors
+/// The path exists and may not be replaced, or cannot be written.
+pub fn open(
+    options: &SinkOptions,
+    description: &Description,
+    run: &str,
+) -> Result<Box<dyn Sink>, Error> {
+    match options {
+        SinkOptions::Csv(options) => csv::open(options, description, run),
+        SinkOptions::Jsonl(options) => jsonl::open(options, description, run),
+        SinkOptions::Parquet(options) => parquet::open(options, description, run),
+        SinkOptions::Arrow(options) => arrow::open(options, description, run),
+        SinkOptions::Stdout(options) => stdout::open(options, description),
+    }
+}
+
+/// The type of sink that the name of a file implies.
+pub fn kind_of_path(path: &str) -> Option<&'static str> {
+    let extension = Path::new(path).extension()?.to_str()?;
+    ["csv", "jsonl", "parquet", "arrow"]
+        .into_iter()
+        .find(|kind| extension.eq_ignore_ascii_case(kind))
+}
+
+/// A sink with the rows on their way to it. Lives on the one worker that writes.
+pub struct Collector {
+    name: String,
+    sink: Box<dyn Sink>,
+    /// `None` = rows are written as they come.
+    sorter: Option<Sorter>,
+    /// Set when the sink fails, so that readers stop.
+    stop: Arc<AtomicBool>,
+    failed: Option<Error>,
+}
+
+impl Collector {
+    /// A collector for `sink`; `name` is that of its destination in the books.
+    pub fn new(
+        name: String,
+        sink: Box<dyn Sink>,
+        sorter: Option<Sorter>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            name,
+            sink,
+            sorter,
+            stop,
+            failed: None,
+        }
+    }
+
+    /// The name of the destination.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn push(&mut self, rows: Columns, books: &mut Books) {
+        books.sinks.entry(self.name.clone()).or_default().offered += rows.rows() as u64;
+        if self.failed.is_some() {
+            return;
+        }
+        let taken = match &mut self.sorter {
+            Some(sorter) => sorter.push(rows),
+            None => self.sink.write(&rows),
+        };
+        if let Err(error) = taken {
+            self.stop.store(true, Ordering::Relaxed);
+            self.failed = Some(error);
+        }
+    }
+
+    /// Writes what waits for its place in the order. The rows are then complete, but not under their final name.
+    ///
+    /// # Errors
+    /// The sink failed, now or before.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let Some(sorter) = self.sorter.take() else {
+            return Ok(());
+        };
+        for rows in sorter.finish()? {
+            self.sink.write(&rows?)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the rows appear, and gives how many the destination confirmed.
+    ///
+    /// # Errors
+    /// The sink failed; nothing was left behind.
+    pub fn commit(self) -> Result<u64, Error> {
+        self.sink.commit()
+    }
+
+    /// Removes what was written.
+    pub fn abort(self) {
+        self.sink.abort();
+    }
+}
+
+/// Operator `sink`: takes the columns a sink wants and brings their rows to the worker that writes. `columns` are places in the
+/// rows of the stream; `collector` is `None` on all workers but the first.
+pub fn collect(
+    rows: Stream<'_, u64, Columns>,
+    columns: Vec<usize>,
+    collector: Option<Rc<RefCell<Collector>>>,
+    books: Rc<RefCell<Books>>,
+) {
+    let mut builder = OperatorBuilder::new("project".to_owned(), rows.scope());
+    let mut input = builder.new_input(rows, Pipeline);
+    let (output, projected) = builder.new_output();
+    let mut output: OutputBuilder<u64, NoopBuilder<Columns>> = OutputBuilder::from(output);
+    builder.build(move |_| {
+        move |_| {
+            let mut output = output.activate();
+            input.for_each(|capability, rows| {
+                let rows = std::mem::take(rows);
+                let taken = columns
+                    .iter()
+                    .filter_map(|column| rows.columns.get(*column).cloned());
+                let mut taken = Columns {
+                    columns: taken.collect(),
+                    keys: rows.keys,
+                };
+                if let Some(held) = capability.retain_least(0) {
+                    output
+                        .session_with_builder(&held)
+                        .give_container(&mut taken);
+                }
+            });
+        }
+    });
+    let mut builder = OperatorBuilder::new("sink".to_owned(), projected.scope());
+    let mut input = builder.new_input(projected, DistributorPact(|_| Deal::new(|_: &Columns| 0)));
+    builder.build(move |_| {
+        move |_| {
+            input.for_each(|_, rows| {
+                if let Some(collector) = &collector {
+                    collector
+                        .borrow_mut()
+                        .push(std::mem::take(rows), &mut books.borrow_mut());
+                }
+            });
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file::tests::{names, with_room};
+    use super::*;
+    use std::fs;
+
+    /// Every type of sink that writes a file, at `path`.
+    fn all(path: &Path, overwrite: bool) -> Vec<SinkOptions> {
+        let path = Setting::Text(path.to_str().unwrap().to_owned());
+        let kinds = SinkOptions::KINDS.iter().filter(|kind| **kind != "stdout");
+        kinds
+            .map(|kind| {
+                let mut options = SinkOptions::of_kind(kind).unwrap();
+                options.set("path", &path).unwrap();
+                options.set("overwrite", &Setting::Bool(overwrite)).unwrap();
+                options
+            })
+            .collect()
+    }
+
+    fn write(options: &SinkOptions) -> Result<u64, Error> {
+        let (description, rows) = sample::texts(&[Some("a"), None, Some("=1\n")]);
+        let mut sink = open(options, &description, "1-0")?;
+        sink.write(&rows)?;
+        sink.commit()
+    }
+
+    #[test]
+    fn a_disk_full_at_any_byte_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        for options in all(&path, true) {
+            fs::write(&path, "old").unwrap();
+            assert_eq!(write(&options).unwrap(), 3);
+            let size = fs::metadata(&path).unwrap().len();
+            fs::write(&path, "old").unwrap();
+            for room in 0..size {
+                let error = with_room(room, || write(&options)).unwrap_err();
+                let kind = options.kind();
+                assert!(
+                    error.to_string().contains("out: "),
+                    "{kind} {room}: {error}"
+                );
+                assert!(
+                    error.to_string().contains(&format!("after {room} bytes")),
+                    "{kind}: {error}"
+                );
+                assert!(
+                    error
+                        .hint()
+                        .is_some_and(|hint| hint.contains("bytes are needed")),
+                    "{kind} {room}"
+                );
+                assert_eq!(names(folder.path()), ["out"]);
+                assert_eq!(fs::read(&path).unwrap(), b"old");
+            }
+            with_room(size, || write(&options)).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_abort_leaves_nothing_and_an_existing_path_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let (description, rows) = sample::rows();
+        for options in all(&path, false) {
+            let mut sink = open(&options, &description, "1-0").unwrap();
+            sink.write(&rows).unwrap();
+            assert_eq!(names(folder.path()), ["out.1-0.partial"]);
+            sink.abort();
+            assert!(names(folder.path()).is_empty());
+            fs::write(&path, "old").unwrap();
+            let error = open(&options, &description, "1-0").err().unwrap();
+            assert!(
+                error.hint().unwrap().contains("overwrite = true"),
+                "{error}"
+            );
+            assert_eq!(names(folder.path()), ["out"]);
+            fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn no_rows_make_a_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (description, _) = sample::rows();
+        for options in all(&folder.path().join("out"), true) {
+            let sink = open(&options, &description, "1-0").unwrap();
+            assert_eq!(sink.commit().unwrap(), 0, "{}", options.kind());
+            assert_eq!(names(folder.path()), ["out"]);
+        }
+    }
+
+    #[test]
+    fn names_imply_types() {
+        for kind in ["csv", "jsonl", "parquet", "arrow"] {
+            assert_eq!(kind_of_path(&format!("a.b/flows.{kind}")), Some(kind));
+            assert_eq!(SinkOptions::of_kind(kind).unwrap().kind(), kind);
+        }
+        assert_eq!(kind_of_path("A.CSV"), Some("csv"));
+        for none in ["-", "flows", "flows.txt", "csv", ".csv"] {
+            assert_eq!(kind_of_path(none), None, "{none}");
+        }
+        assert!(SinkOptions::of_kind("kafka").is_none());
+        assert!(
+            SinkOptions::of_kind("csv")
+                .unwrap()
+                .keys()
+                .iter()
+                .any(|key| key.name == "delimiter")
+        );
+    }
+}

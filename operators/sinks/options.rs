@@ -1,6 +1,6 @@
 //! The settings of `[sinks.N]`, one struct a type.
 
-use crate::options::Options;
+use crate::options::{OptionError, OptionValue, Options, Setting, Wrong, wrong_kind};
 
 /// Order of the rows of a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
@@ -11,17 +11,77 @@ pub enum Sort {
     None,
 }
 
-/// Compression of a file.
+/// Compression of a Parquet file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
 pub enum Compression {
     /// None.
     None,
     /// Zstandard.
     Zstd,
-    /// Snappy (Parquet only).
+    /// Snappy.
     Snappy,
-    /// LZ4 (Parquet: LZ4_RAW; Arrow: LZ4 frame).
+    /// LZ4 (`LZ4_RAW`).
     Lz4,
+}
+
+/// Compression of an Arrow file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub enum ArrowCompression {
+    /// None.
+    None,
+    /// Zstandard.
+    Zstd,
+    /// LZ4 frames.
+    Lz4,
+}
+
+/// What stands between two cells: an ASCII character that no number, quoted cell or line end has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delimiter(pub u8);
+
+impl OptionValue for Delimiter {
+    fn kind() -> String {
+        "one character such as \",\", \";\" or a tab".to_owned()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let Setting::Text(text) = setting else {
+            return wrong_kind(&Self::kind(), setting);
+        };
+        match text.as_bytes() {
+            [byte]
+                if byte.is_ascii()
+                    && !byte.is_ascii_alphanumeric()
+                    && !b"\"\r\n\0.+-".contains(byte) =>
+            {
+                Ok(Self(*byte))
+            }
+            _ => Err(Wrong::Other(format!("expected {}, found {text:?}", Self::kind())).into()),
+        }
+    }
+}
+
+/// Rows of a row group, 1 or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowGroup(pub std::num::NonZeroUsize);
+
+impl OptionValue for RowGroup {
+    fn kind() -> String {
+        "a whole number, 1 or more".to_owned()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let Setting::Int(number) = setting else {
+            return wrong_kind(&Self::kind(), setting);
+        };
+        usize::try_from(*number)
+            .ok()
+            .and_then(std::num::NonZeroUsize::new)
+            .map(Self)
+            .ok_or_else(|| {
+                Wrong::Other(format!("expected {}, found {number}", Self::kind())).into()
+            })
+    }
 }
 
 /// Settings of a sink of type `csv` (RFC 4180).
@@ -35,7 +95,7 @@ pub struct CsvOptions {
     pub header: bool,
     /// One character between cells.
     #[option(default = ",")]
-    pub delimiter: String,
+    pub delimiter: Delimiter,
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
@@ -69,7 +129,7 @@ pub struct ParquetOptions {
     pub compression: Compression,
     /// Rows of a row group.
     #[option(default = "131072")]
-    pub row_group: usize,
+    pub row_group: RowGroup,
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
@@ -84,9 +144,9 @@ pub struct ArrowOptions {
     /// The file.
     #[option(required)]
     pub path: String,
-    /// Compression of the buffers: `none`, `zstd` or `lz4`.
+    /// Compression of the buffers.
     #[option(default = "none")]
-    pub compression: Compression,
+    pub compression: ArrowCompression,
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
@@ -101,4 +161,30 @@ pub struct StdoutOptions {
     /// Rows to show at most; the rest is counted.
     #[option(default = "40")]
     pub rows: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delimiter_is_one_character_that_cells_can_be_told_by() {
+        let read = |text: &str| Delimiter::read(&Setting::Text(text.to_owned()));
+        for good in [",", ";", "\t", "|", " "] {
+            assert_eq!(read(good), Ok(Delimiter(good.as_bytes()[0])));
+        }
+        for bad in ["", ",,", "\"", "\n", "-", ".", "5", "e", "\u{e9}"] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn defaults_can_be_read() {
+        assert_eq!(CsvOptions::default().delimiter, Delimiter(b','));
+        assert_eq!(ParquetOptions::default().row_group.0.get(), 131_072);
+        assert_eq!(ArrowOptions::default().compression, ArrowCompression::None);
+        assert!(JsonlOptions::default().path.is_empty());
+        assert_eq!(StdoutOptions::default().rows, 40);
+        assert!(RowGroup::read(&Setting::Int(0)).is_err());
+    }
 }

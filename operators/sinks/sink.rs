@@ -16,7 +16,7 @@ pub struct Description {
 /// A destination of rows: they appear whole at `commit` or not at all.
 ///
 /// Made by an `open` function of each sink's file, which refuses an existing path before a packet is read.
-pub trait Sink {
+pub trait Sink: Send {
     /// Takes rows in output order.
     ///
     /// # Errors

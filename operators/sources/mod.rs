@@ -1,7 +1,179 @@
 //! Captures to records.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
 
+mod archive;
+mod capture;
+mod ending;
+mod frame;
+mod input;
+mod list;
+mod moment;
 mod options;
+mod pcap;
+mod pcapng;
+mod reader;
 mod record;
+mod splitter;
+mod walk;
 
+pub use capture::{CaptureInput, Progress};
+pub use ending::Ending;
+pub use list::{ListError, first_time, list};
+pub use moment::Moment;
 pub use options::{Faulty, Merge, PcapOptions};
+pub use reader::Reader;
 pub use record::{Chunk, Record};
+pub use splitter::{Blocks, Input, Mark, Slicing, Splitter, Step};
+pub use walk::Bounds;
+
+use crate::books::Books;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::probe::Handle as ProbeHandle;
+use timely::dataflow::{Scope, Stream, StreamVec};
+use timely::scheduling::Activator;
+
+/// How far a reader may be ahead of the flow table: this many epochs and bytes, and always to the end of the epoch that is the
+/// lowest one open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credit {
+    /// Epochs.
+    pub epochs: usize,
+    /// Bytes of captured records.
+    pub bytes: usize,
+}
+
+impl Default for Credit {
+    fn default() -> Self {
+        Self {
+            epochs: 16,
+            bytes: 64 << 20,
+        }
+    }
+}
+
+/// Wakes readers that wait for credit; the run loop rings it after each step.
+#[derive(Clone, Default)]
+pub struct Bell(Rc<RefCell<Vec<(Rc<Cell<bool>>, Activator)>>>);
+
+impl Bell {
+    /// Wakes every reader that waits.
+    pub fn ring(&self) {
+        for (is_waiting, activator) in self.0.borrow().iter() {
+            if is_waiting.take() {
+                activator.activate();
+            }
+        }
+    }
+}
+
+/// What readers of a worker share with the rest of the run.
+#[derive(Clone)]
+pub struct ReadControl {
+    /// How far ahead they may be.
+    pub credit: Credit,
+    /// Where the flow table is.
+    pub probe: ProbeHandle<u64>,
+    /// Rings when it got on.
+    pub bell: Bell,
+    /// Set from outside to stop reading.
+    pub stop: Arc<AtomicBool>,
+    /// The books of the worker.
+    pub books: Rc<RefCell<Books>>,
+}
+
+/// Operator `read`: gives the chunks of a splitter, one an activation, and the marks between them.
+pub fn read<'scope>(
+    scope: Scope<'scope, u64>,
+    mut splitter: Splitter,
+    control: ReadControl,
+) -> (Stream<'scope, u64, Chunk>, StreamVec<'scope, u64, Mark>) {
+    let mut builder = OperatorBuilder::new("read".to_owned(), scope);
+    let (chunks, chunk_stream) = builder.new_output();
+    let (marks, mark_stream) = builder.new_output();
+    let mut chunks: OutputBuilder<u64, NoopBuilder<Chunk>> = OutputBuilder::from(chunks);
+    let mut marks: OutputBuilder<u64, CapacityContainerBuilder<Vec<Mark>>> =
+        OutputBuilder::from(marks);
+    let activator = scope.activator_for(builder.operator_info().address);
+    let is_waiting = Rc::new(Cell::new(false));
+    control.bell.0.borrow_mut().push((
+        Rc::clone(&is_waiting),
+        scope.activator_for(builder.operator_info().address),
+    ));
+    builder.build(move |capabilities| {
+        let mut capabilities = Some(capabilities);
+        // epochs behind which the flow table still is, with their bytes
+        let mut ahead: VecDeque<(u64, usize)> = VecDeque::new();
+        move |_frontiers| {
+            let Some(held) = &mut capabilities else {
+                return;
+            };
+            let books = &mut *control.books.borrow_mut();
+            let (mut chunks, mut marks) = (chunks.activate(), marks.activate());
+            if control.stop.load(Ordering::Relaxed) {
+                marks
+                    .session(&held[1])
+                    .give_iterator(splitter.stop(books).into_iter());
+                capabilities = None;
+                return;
+            }
+            while ahead
+                .front()
+                .is_some_and(|(epoch, _)| !control.probe.less_equal(epoch))
+            {
+                ahead.pop_front();
+            }
+            let is_far = ahead.len() >= control.credit.epochs
+                || ahead.iter().map(|(_, bytes)| bytes).sum::<usize>() >= control.credit.bytes;
+            if is_far && ahead.front().map(|(epoch, _)| *epoch) < splitter.epoch() {
+                is_waiting.set(true);
+                return;
+            }
+            match splitter.next(books) {
+                Step::Chunk(epoch, mut chunk) => {
+                    let bytes = chunk
+                        .records
+                        .iter()
+                        .map(|record| record.captured as usize)
+                        .sum();
+                    match ahead.back_mut() {
+                        Some((last, total)) if *last == epoch => *total += bytes,
+                        _ => ahead.push_back((epoch, bytes)),
+                    }
+                    held[0].downgrade(&epoch);
+                    held[1].downgrade(&epoch);
+                    chunks
+                        .session_with_builder(&held[0])
+                        .give_container(&mut chunk);
+                    if let Some(mark) = splitter.close_epoch() {
+                        marks.session(&held[1]).give(mark);
+                    }
+                }
+                Step::Mark(epoch, mark) => {
+                    held[1].downgrade(&epoch);
+                    marks.session(&held[1]).give(mark);
+                    splitter.advance();
+                }
+                Step::Done => {}
+            }
+            match splitter.epoch() {
+                Some(epoch) => {
+                    held.iter_mut()
+                        .for_each(|capability| capability.downgrade(&epoch));
+                    activator.activate();
+                }
+                None => capabilities = None,
+            }
+        }
+    });
+    (chunk_stream, mark_stream)
+}

@@ -1,5 +1,6 @@
 //! The settings of `[sources.N]` with `type = "pcap"`.
 
+use super::Moment;
 use crate::options::Options;
 
 /// Settings of a source of type `pcap`: capture files.
@@ -22,10 +23,10 @@ pub struct PcapOptions {
     pub limit: Option<u64>,
     /// Packets before this time (RFC 3339, or seconds since 1970) are skipped as `filtered`.
     #[option]
-    pub from: Option<String>,
+    pub from: Option<Moment>,
     /// Packets from this time on are skipped as `filtered`.
     #[option]
-    pub to: Option<String>,
+    pub to: Option<Moment>,
 }
 
 /// Whether flows span inputs.

@@ -1,0 +1,167 @@
+//! The whole topology: a plan as timely operators. Whoever reads this file has seen every operator and every exchange.
+//!
+//! Every worker builds the same operators in the same order, as timely's channels are positional: nothing here depends on the
+//! index of a worker but which inputs it reads.
+
+use crate::plan::{Kind, Plan};
+use operators::books::Books;
+use operators::columns::Columns;
+use operators::container::{ByShard, Deal};
+use operators::decode::{DecodePlan, FragmentBatch, decode, join_fragments};
+use operators::flows::{KeyRule, TrackPlan, track, track_apart};
+use operators::packet::PacketBatch;
+use operators::sinks::{Collector, collect};
+use operators::sources::{Chunk, Mark, ReadControl, Slicing, Splitter, read};
+use petgraph::Direction;
+use petgraph::algo::toposort;
+use petgraph::graph::NodeIndex;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
+use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::{Concat, Probe};
+use timely::dataflow::{Scope, Stream, StreamVec};
+
+/// How the work is shared between workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Each worker has whole inputs to itself: no exchange. With one worker, or with enough inputs that share no flows.
+    Inputs,
+    /// Chunks are dealt to the workers of a process, packets exchanged by the shard of their flow.
+    Packets,
+}
+
+/// What a worker builds its part of a plan from.
+pub struct Context<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// How the work is shared.
+    pub sharing: Sharing,
+    /// How the input is cut into epochs.
+    pub slicing: Slicing,
+    /// Number of inputs of the whole run.
+    pub inputs: usize,
+    /// Workers of each process.
+    pub workers: usize,
+    /// The inputs this worker reads.
+    pub splitter: Splitter,
+    /// What its reader shares with the run loop.
+    pub control: ReadControl,
+    /// The sinks, in the order of the plan; empty on all workers but the first.
+    pub collectors: Vec<Rc<RefCell<Collector>>>,
+    /// The books of this worker.
+    pub books: Rc<RefCell<Books>>,
+}
+
+/// What flows between nodes, with the marks of the inputs where they matter.
+enum AnyStream<'scope> {
+    Chunks(Stream<'scope, u64, Chunk>, StreamVec<'scope, u64, Mark>),
+    Packets(Stream<'scope, u64, PacketBatch>, StreamVec<'scope, u64, Mark>),
+    Rows(Stream<'scope, u64, Columns>),
+}
+
+/// Builds the operators of a plan.
+///
+/// # Panics
+/// If the plan has a cycle or an edge between nodes that do not fit: the check of a spec allows neither.
+pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
+    let Context { plan, sharing, slicing, inputs, workers, splitter, control, collectors, books } = context;
+    let is_whole = sharing == Sharing::Inputs;
+    // batches come in order where nothing is exchanged, unless inputs are merged by time
+    let in_order = is_whole && (inputs <= 1 || matches!(slicing, Slicing::Packets(_)));
+    let first_of_process = scope.index() - scope.index() % workers;
+    let mut splitter = Some(splitter);
+    let mut collectors = collectors.into_iter();
+    let mut streams: HashMap<NodeIndex, AnyStream<'_>> = HashMap::new();
+    let features = plan.features().expect("a plan has features");
+    let flows = plan.flows().expect("a plan has flows");
+    for node in toposort(&plan.graph, None).expect("a plan has no cycle") {
+        let mut input = || {
+            let mut inputs = plan.graph.neighbors_directed(node, Direction::Incoming);
+            inputs.find_map(|input| match &streams[&input] {
+                AnyStream::Rows(rows) => Some(AnyStream::Rows(rows.clone())),
+                _ => None,
+            })
+        };
+        let rows = input();
+        let stream = match &plan.graph[node].kind {
+            // one reader serves all sources, as they have one clock where they are merged
+            Kind::Source(_) => match splitter.take() {
+                None => continue,
+                Some(splitter) => {
+                    let (chunks, marks) = read(scope, splitter, control.clone());
+                    AnyStream::Chunks(chunks, marks)
+                }
+            },
+            Kind::Decode(options) => {
+                let Some(AnyStream::Chunks(chunks, marks)) = take(plan, node, &mut streams) else { continue };
+                let decode_plan = DecodePlan {
+                    options: options.clone(),
+                    key: KeyRule::new(flows),
+                    needs: features.plan.needs(),
+                    in_order: is_whole,
+                };
+                let books = || Rc::clone(&books);
+                if is_whole {
+                    let (packets, _) = decode(chunks, Pipeline, decode_plan, books());
+                    AnyStream::Packets(packets, marks)
+                } else {
+                    let mut turn = 0;
+                    let deal = move |_: &Chunk| {
+                        turn += 1;
+                        first_of_process + turn % workers
+                    };
+                    let deal = DistributorPact(move |_| Deal::new(deal));
+                    let (packets, fragments) = decode(chunks, deal, decode_plan.clone(), books());
+                    // all fragments of a source go to one worker of the process that reads it
+                    let by_source = move |batch: &FragmentBatch| first_of_process + batch.source() as usize % workers;
+                    let by_source = DistributorPact(move |_| Deal::new(by_source));
+                    let fragments = join_fragments(fragments, by_source, decode_plan, books());
+                    AnyStream::Packets(packets.concat(fragments), marks.broadcast())
+                }
+            }
+            // fused with the features, which keep their state in the flow table
+            Kind::Flows(_) => match take(plan, node, &mut streams) {
+                Some(stream) => stream,
+                None => continue,
+            },
+            Kind::Features(features) => {
+                let Some(AnyStream::Packets(packets, marks)) = take(plan, node, &mut streams) else { continue };
+                let track_plan = TrackPlan {
+                    options: flows.clone(),
+                    features: features.plan.clone(),
+                    flow_id: features.plan.schema.iter().any(|feature| feature.name == "flow_id"),
+                    slicing,
+                    inputs,
+                    in_order,
+                };
+                let books = Rc::clone(&books);
+                let by_shard = DistributorPact(ByShard::new);
+                let rows = match (is_whole, plan.run.fused) {
+                    (true, true) => track(packets, Pipeline, marks, &track_plan, books),
+                    (false, true) => track(packets, by_shard, marks, &track_plan, books),
+                    (true, false) => track_apart(packets, Pipeline, marks, &track_plan, books),
+                    (false, false) => track_apart(packets, by_shard, marks, &track_plan, books),
+                };
+                AnyStream::Rows(rows.probe_with(&control.probe))
+            }
+            Kind::Sink(sink) => {
+                let Some(AnyStream::Rows(rows)) = rows else { continue };
+                collect(rows, sink.columns.clone(), collectors.next(), Rc::clone(&books));
+                continue;
+            }
+        };
+        streams.insert(node, stream);
+    }
+}
+
+/// Takes the stream that a node reads.
+fn take<'scope>(
+    plan: &Plan,
+    node: NodeIndex,
+    streams: &mut HashMap<NodeIndex, AnyStream<'scope>>,
+) -> Option<AnyStream<'scope>> {
+    let mut inputs = plan.graph.neighbors_directed(node, Direction::Incoming);
+    inputs.find_map(|input| streams.remove(&input))
+}

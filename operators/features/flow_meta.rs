@@ -1,0 +1,443 @@
+//! Who talked to whom, when and how much: key, times, counts and the header stack of a flow record.
+
+use super::extractor::{Extractor, NoOptions, Wanted};
+use crate::books::EndReason;
+use crate::columns::{Address, Id, Time};
+use crate::flows::Flow;
+use crate::packet::{Packet, tcp};
+use crate::schema::Features;
+use crate::statistics::{SECOND, ratio, seconds};
+
+/// Columns of group `flow_meta`, in output order.
+#[derive(Features)]
+pub struct FlowMeta {
+    /// Identifier of the flow record: the same in every run over the same capture (semantics: output order and identity).
+    #[column(
+        scope = "flow",
+        profile = "OPTIONAL",
+        when = "flow_id",
+        element = "148"
+    )]
+    pub flow_id: Id,
+    /// Initiator address.
+    #[column(scope = "fwd", split = "no")]
+    pub src_ip: Address,
+    /// Responder address.
+    #[column(scope = "bwd", split = "no")]
+    pub dst_ip: Address,
+    /// Initiator transport port (TCP, UDP, DCCP, SCTP, UDP-Lite); 0 for other protocols or where it was not captured.
+    #[column(scope = "fwd", split = "no", element = "7")]
+    pub src_port: u16,
+    /// Responder transport port (TCP, UDP, DCCP, SCTP, UDP-Lite); 0 for other protocols or where it was not captured.
+    #[column(scope = "bwd", split = "no", element = "11")]
+    pub dst_port: u16,
+    /// Service label of dst_port from a table of 45 ports; else "system" below 1024, "registered" below 49152, else "dynamic".
+    #[column(scope = "bwd", split = "no")]
+    pub dst_port_class: &'static str,
+    /// 1 if dst_port is below 1024, 2 if below 49152, else 3.
+    #[column(scope = "bwd", split = "no")]
+    pub dst_port_class_num: u8,
+    /// IP protocol number of the flow key: for IPv6 the upper-layer protocol after extension headers.
+    #[column(scope = "flow", element = "4")]
+    pub protocol: u8,
+    /// Time of the first packet.
+    #[column(unit = "s", scope = "flow", element = "156")]
+    pub start_time: Time,
+    /// Time of the last packet of the flow in processing order.
+    #[column(unit = "s", scope = "flow", element = "157")]
+    pub end_time: Time,
+    /// end_time - start_time.
+    #[column(unit = "s", scope = "flow", split = "yes")]
+    pub duration: f64,
+    /// Number of packets in the flow.
+    #[column(unit = "packets")]
+    pub total_packets: u64,
+    /// Number of packets of the initiator.
+    #[column(unit = "packets", scope = "fwd", element = "2")]
+    pub packets_fwd: u64,
+    /// Number of packets of the responder.
+    #[column(unit = "packets", scope = "bwd")]
+    pub packets_bwd: u64,
+    /// Sum of the IP lengths of all packets (headers included, link layer excluded).
+    #[column(unit = "bytes")]
+    pub total_bytes: u64,
+    /// Sum of the IP lengths of the packets of the initiator.
+    #[column(unit = "bytes", scope = "fwd", element = "1")]
+    pub bytes_fwd: u64,
+    /// Sum of the IP lengths of the packets of the responder.
+    #[column(unit = "bytes", scope = "bwd")]
+    pub bytes_bwd: u64,
+    /// Sum of the transport payload lengths of the initiator (wire lengths from headers).
+    #[column(unit = "bytes", scope = "fwd")]
+    pub payload_bytes_fwd: u64,
+    /// Sum of the transport payload lengths of the responder (wire lengths from headers).
+    #[column(unit = "bytes", scope = "bwd")]
+    pub payload_bytes_bwd: u64,
+    /// payload_bytes_fwd + payload_bytes_bwd.
+    #[column(unit = "bytes", split = "is")]
+    pub payload_bytes_total: u64,
+    /// packets_fwd / packets_bwd.
+    #[column(null = "packets_bwd = 0", split = "no", default = "")]
+    pub packets_ratio: Option<f64>,
+    /// bytes_fwd / bytes_bwd.
+    #[column(null = "bytes_bwd = 0", split = "no", default = "")]
+    pub bytes_ratio: Option<f64>,
+    /// total_packets / duration.
+    #[column(unit = "1/s", null = "duration = 0", default = "")]
+    pub packets_per_second: Option<f64>,
+    /// total_bytes / duration.
+    #[column(unit = "B/s", null = "duration = 0", default = "")]
+    pub bytes_per_second: Option<f64>,
+    /// total_bytes / total_packets.
+    #[column(unit = "bytes")]
+    pub avg_packet_size: f64,
+    /// Alias of start_time.
+    #[column(unit = "s", scope = "flow")]
+    pub time_first: Time,
+    /// Alias of end_time.
+    #[column(unit = "s", scope = "flow")]
+    pub time_last: Time,
+    /// OR over TCP packets: 1 SYN without ACK (either direction); 2 SYN+ACK; 4 FIN by initiator; 8 FIN by responder; 16 RST;
+    /// 64 if (1 and 2) and ((4 and 8) or 16); 0 for non-TCP.
+    #[column(unit = "bitmap", scope = "flow")]
+    pub flow_stat: u8,
+    /// Number of labels in hdr_desc.
+    #[column(unit = "count", scope = "flow")]
+    pub num_hdrs: u8,
+    /// Dash-joined header stack of the first packet as parsed, such as ETH-VLAN-IP6-HBH-TCP.
+    #[column(scope = "flow")]
+    pub hdr_desc: String,
+    /// Why the record ended: idle, active, fin, rst, evicted, rule or eof.
+    #[column(scope = "flow", null = "the record is still open", element = "136")]
+    pub flow_end_reason: Option<&'static str>,
+    /// 0, or one more than that of the record which the active timeout ended before this one.
+    #[column(scope = "flow", unit = "count")]
+    pub flow_segment: u32,
+    /// Whether the first packet was a SYN+ACK, so that its receiver is the initiator.
+    #[column(scope = "flow")]
+    pub initiator_swapped: bool,
+}
+
+/// What is kept of an open record; arrays are indexed by direction.
+#[derive(Default)]
+pub struct State {
+    packets: [u64; 2],
+    bytes: [u64; 2],
+    payload: [u64; 2],
+    first: i64,
+    last: i64,
+    /// Header stack of the first packet.
+    stack: u64,
+    flags: u8,
+}
+
+/// Bits of `flow_stat`.
+mod stat {
+    pub const SYN: u8 = 1;
+    pub const SYN_ACK: u8 = 2;
+    pub const FIN_FORWARD: u8 = 4;
+    pub const FIN_BACKWARD: u8 = 8;
+    pub const RST: u8 = 16;
+    pub const COMPLETE: u8 = 64;
+}
+
+/// What the plan fixes.
+pub struct Plan {
+    /// Whether the text of the header stack is wanted: the only part of a row that allocates.
+    describe: bool,
+}
+
+impl Extractor for State {
+    type Features = FlowMeta;
+    type Options = NoOptions;
+    type Plan = Plan;
+
+    fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
+        Plan {
+            describe: wanted.any(|name| name == "hdr_desc"),
+        }
+    }
+
+    fn packet(&mut self, packet: &Packet<'_>, _: &Flow, _: &Plan) {
+        if self.packets == [0; 2] {
+            self.first = packet.time;
+            self.stack = packet.stack;
+        }
+        self.last = packet.time;
+        let side = packet.direction as usize;
+        self.packets[side] += 1;
+        self.bytes[side] += u64::from(packet.ip_len);
+        self.payload[side] += u64::from(packet.payload_len);
+        if packet.has(tcp::SYN) {
+            self.flags |= if packet.has(tcp::ACK) {
+                stat::SYN_ACK
+            } else {
+                stat::SYN
+            };
+        }
+        if packet.has(tcp::FIN) {
+            self.flags |= [stat::FIN_FORWARD, stat::FIN_BACKWARD][side];
+        }
+        if packet.has(tcp::RST) {
+            self.flags |= stat::RST;
+        }
+    }
+
+    fn finish(&self, flow: &Flow, plan: &Plan) -> FlowMeta {
+        let (source, destination) = (flow.initiator(), flow.responder());
+        let [packets, bytes, payload] =
+            [self.packets, self.bytes, self.payload].map(|[f, b]| f + b);
+        let ns = self.last.abs_diff(self.first);
+        let each = |total: u64| ratio(u128::from(total) * u128::from(SECOND), ns.into());
+        FlowMeta {
+            flow_id: Id(flow.id),
+            src_ip: source.address,
+            dst_ip: destination.address,
+            src_port: source.port,
+            dst_port: destination.port,
+            dst_port_class: port_class(destination.port),
+            dst_port_class_num: port_range(destination.port),
+            protocol: flow.key.protocol,
+            start_time: Time(self.first),
+            end_time: Time(self.last),
+            duration: seconds(ns),
+            total_packets: packets,
+            packets_fwd: self.packets[0],
+            packets_bwd: self.packets[1],
+            total_bytes: bytes,
+            bytes_fwd: self.bytes[0],
+            bytes_bwd: self.bytes[1],
+            payload_bytes_fwd: self.payload[0],
+            payload_bytes_bwd: self.payload[1],
+            payload_bytes_total: payload,
+            packets_ratio: ratio(self.packets[0].into(), self.packets[1].into()),
+            bytes_ratio: ratio(self.bytes[0].into(), self.bytes[1].into()),
+            packets_per_second: each(packets),
+            bytes_per_second: each(bytes),
+            avg_packet_size: ratio(bytes.into(), packets.into()).unwrap_or_default(),
+            time_first: Time(self.first),
+            time_last: Time(self.last),
+            flow_stat: if flow.is_tcp() {
+                complete(self.flags)
+            } else {
+                0
+            },
+            num_hdrs: header_stack::count(self.stack),
+            hdr_desc: if plan.describe {
+                header_stack::text(self.stack, flow.key.protocol)
+            } else {
+                String::new()
+            },
+            flow_end_reason: flow.end_reason.map(EndReason::name),
+            flow_segment: flow.segment,
+            initiator_swapped: flow.initiator_swapped,
+        }
+    }
+}
+
+/// `flow_stat` with the bit of a connection that was seen from its start to its end.
+const fn complete(flags: u8) -> u8 {
+    let opened = stat::SYN | stat::SYN_ACK;
+    let closed = stat::FIN_FORWARD | stat::FIN_BACKWARD;
+    if flags & opened == opened && (flags & closed == closed || flags & stat::RST != 0) {
+        flags | stat::COMPLETE
+    } else {
+        flags
+    }
+}
+
+const fn port_range(port: u16) -> u8 {
+    match port {
+        0..1024 => 1,
+        1024..49152 => 2,
+        _ => 3,
+    }
+}
+
+/// The label of a port (semantics: port classes).
+const fn port_class(port: u16) -> &'static str {
+    match port {
+        20 => "ftp-data",
+        21 => "ftp",
+        22 => "ssh",
+        23 => "telnet",
+        25 => "smtp",
+        53 => "dns",
+        67 | 68 => "dhcp",
+        69 => "tftp",
+        80 => "http",
+        110 => "pop3",
+        119 => "nntp",
+        123 => "ntp",
+        143 => "imap",
+        161 => "snmp",
+        162 => "snmp-trap",
+        443 => "https",
+        445 => "smb",
+        465 => "smtps",
+        514 => "syslog",
+        587 => "smtp-submission",
+        636 => "ldaps",
+        853 => "dns-over-tls",
+        993 => "imaps",
+        995 => "pop3s",
+        1080 => "socks",
+        1194 => "openvpn",
+        1433 => "mssql",
+        1521 => "oracle",
+        1723 => "pptp",
+        3306 => "mysql",
+        3389 => "rdp",
+        5060 => "sip",
+        5061 => "sips",
+        5222 => "xmpp",
+        5432 => "postgresql",
+        5900 => "vnc",
+        6379 => "redis",
+        6667 => "irc",
+        8080 | 8888 => "http-alt",
+        8443 => "https-alt",
+        9000 => "php-fpm",
+        9200 => "elasticsearch",
+        27017 => "mongodb",
+        _ => ["system", "registered", "dynamic"][port_range(port) as usize - 1],
+    }
+}
+
+/// The text of [`crate::packet::Header::stack`].
+mod header_stack {
+    const LABELS: [&str; 28] = [
+        "ETH", "SLL", "SLL2", "PPP", "PPPOE", "RAW", "NULL", "WIFI", "VLAN", "MPLS", "IP", "IP6",
+        "HBH", "RT", "FRAG", "DST", "AH", "ESP", "GRE", "VXLAN", "GENEVE", "GTP", "TCP", "UDP",
+        "SCTP", "ICMP", "ICMP6", "IGMP",
+    ];
+
+    fn labels(stack: u64) -> impl Iterator<Item = usize> {
+        let bits = 64 - stack.leading_zeros();
+        (0..bits.div_ceil(5))
+            .rev()
+            .map(move |at| (stack >> (5 * at)) as usize & 31)
+    }
+
+    pub fn count(stack: u64) -> u8 {
+        labels(stack).count() as u8
+    }
+
+    pub fn text(stack: u64, protocol: u8) -> String {
+        let mut text = String::with_capacity(16);
+        for label in labels(stack) {
+            if !text.is_empty() {
+                text.push('-');
+            }
+            match LABELS.get(label.wrapping_sub(1)) {
+                Some(label) => text.push_str(label),
+                None => text.push_str(&format!("PROTO{protocol}")),
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::testing::{Packets, back, forth};
+    use std::time::Duration;
+
+    #[test]
+    fn a_whole_connection() {
+        let row = Packets::tcp()
+            .push(forth().at(Duration::ZERO).ip(60).flags(tcp::SYN))
+            .push(
+                back()
+                    .at(Duration::from_millis(500))
+                    .ip(60)
+                    .flags(tcp::SYN | tcp::ACK),
+            )
+            .push(
+                forth()
+                    .at(Duration::from_secs(1))
+                    .ip(140)
+                    .payload_len(100)
+                    .flags(tcp::FIN | tcp::ACK),
+            )
+            .push(
+                back()
+                    .at(Duration::from_secs(2))
+                    .ip(40)
+                    .flags(tcp::FIN | tcp::ACK),
+            )
+            .finish::<State>(&NoOptions);
+        assert_eq!(row.duration, 2.0);
+        assert_eq!(
+            (row.total_packets, row.packets_fwd, row.packets_bwd),
+            (4, 2, 2)
+        );
+        assert_eq!(
+            (row.total_bytes, row.bytes_fwd, row.bytes_bwd),
+            (300, 200, 100)
+        );
+        assert_eq!(
+            (
+                row.payload_bytes_fwd,
+                row.payload_bytes_bwd,
+                row.payload_bytes_total
+            ),
+            (100, 0, 100)
+        );
+        assert_eq!((row.packets_ratio, row.bytes_ratio), (Some(1.0), Some(2.0)));
+        assert_eq!(
+            (row.packets_per_second, row.bytes_per_second),
+            (Some(2.0), Some(150.0))
+        );
+        assert_eq!(row.avg_packet_size, 75.0);
+        assert_eq!(row.flow_stat, 1 | 2 | 4 | 8 | 64);
+        assert_eq!(
+            (row.src_port, row.dst_port, row.dst_port_class),
+            (40_000, 443, "https")
+        );
+        assert_eq!(row.start_time, row.time_first);
+        assert_eq!(row.end_time.0 - row.start_time.0, 2_000_000_000);
+    }
+
+    #[test]
+    fn one_packet_has_no_rates() {
+        let row = Packets::udp()
+            .push(forth().ip(100))
+            .finish::<State>(&NoOptions);
+        assert_eq!(
+            (row.packets_ratio, row.packets_per_second, row.duration),
+            (None, None, 0.0)
+        );
+        assert_eq!((row.flow_stat, row.protocol), (0, 17));
+    }
+
+    #[test]
+    fn flags_that_are_not_known_do_not_count() {
+        let mut cut = forth().flags(tcp::RST);
+        cut.header.marks = 0;
+        assert_eq!(
+            Packets::tcp()
+                .push(cut)
+                .finish::<State>(&NoOptions)
+                .flow_stat,
+            0
+        );
+    }
+
+    #[test]
+    fn ports_have_labels() {
+        assert_eq!(
+            [22, 1000, 1024, 49_151, 49_152, 27_017].map(port_class),
+            [
+                "ssh",
+                "system",
+                "registered",
+                "registered",
+                "dynamic",
+                "mongodb"
+            ]
+        );
+        assert_eq!([1023, 1024, 49_151, 49_152].map(port_range), [1, 2, 2, 3]);
+    }
+}

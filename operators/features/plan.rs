@@ -1,0 +1,220 @@
+//! The columns of a run, and the extractors that compute them: one set a worker, one state an open record.
+
+use super::extractor::{Needs, Wanted};
+use super::group::{Planned, Row, States, Targets};
+use super::options::FeatureSettings;
+use crate::columns::{Column, Columns};
+use crate::flows::Flow;
+use crate::packet::Packet;
+use crate::schema::{Feature, Schema};
+use std::fmt;
+use std::sync::Arc;
+
+/// Which packets of a flow a column looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Those that the definition says.
+    All,
+    /// The definition, over the packets of the initiator.
+    Forward,
+    /// The definition, over the packets of the responder.
+    Backward,
+}
+
+/// Where a column of the plan comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// Place of the group in the list of groups.
+    pub group: usize,
+    /// Place of the column in the schema of the group.
+    pub column: usize,
+    pub side: Side,
+}
+
+/// The columns that a run computes, and what it takes to compute them.
+#[derive(Clone)]
+pub struct FeaturePlan {
+    /// The columns, in output order.
+    pub schema: Schema,
+    settings: FeatureSettings,
+    /// One entry a column.
+    origins: Vec<Origin>,
+    /// The groups with a column in the schema.
+    parts: Vec<Part>,
+    /// One row with what stands for a null in each column.
+    nulls: Arc<[Column]>,
+}
+
+#[derive(Clone)]
+struct Part {
+    name: &'static str,
+    planned: Arc<dyn Planned>,
+    targets: Arc<Targets>,
+    split: bool,
+}
+
+impl fmt::Debug for FeaturePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.schema.iter().map(|feature| &feature.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+impl FeaturePlan {
+    pub(super) fn new(settings: FeatureSettings, columns: Vec<(Feature, Origin)>) -> Self {
+        let (schema, origins): (Schema, Vec<Origin>) = columns.into_iter().unzip();
+        let groups = settings.groups.iter().enumerate();
+        let parts = groups.filter_map(|(at, group)| {
+            let columns = group.schema();
+            let mut targets: Targets = std::array::from_fn(|_| vec![None; columns.len()]);
+            for (place, origin) in (0..).zip(&origins).filter(|(_, origin)| origin.group == at) {
+                targets[origin.side as usize][origin.column] = Some(place);
+            }
+            let wanted: Vec<bool> = (0..columns.len())
+                .map(|column| targets.iter().any(|targets| targets[column].is_some()))
+                .collect();
+            let planned = wanted.contains(&true).then(|| {
+                group.plan(&Wanted {
+                    columns: wanted,
+                    names: columns.into_iter().map(|feature| feature.name).collect(),
+                    sequence: settings.shared.max_sequence_length,
+                })
+            })?;
+            Some(Part {
+                name: group.name(),
+                planned,
+                split: targets[1..].iter().flatten().any(Option::is_some),
+                targets: Arc::new(targets),
+            })
+        });
+        Self {
+            parts: parts.collect(),
+            nulls: schema.iter().map(null_of).collect(),
+            schema,
+            settings,
+            origins,
+        }
+    }
+
+    /// Keeps only these columns. Groups that lose all of them vanish and cost nothing.
+    pub fn restrict(&mut self, keep: impl Fn(&Feature) -> bool) {
+        let columns = self.schema.drain(..).zip(self.origins.drain(..));
+        let columns = columns.filter(|(feature, _)| keep(feature)).collect();
+        *self = Self::new(std::mem::take(&mut self.settings), columns);
+    }
+
+    /// What is read of a packet beyond its header fields.
+    pub fn needs(&self) -> Needs {
+        let parts = self.parts.iter().map(|part| part.planned.needs());
+        parts.fold(Needs::NONE, Needs::union)
+    }
+
+    /// Names of the groups with a column in the schema, in column order.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = &'static str> + '_ {
+        self.parts.iter().map(|part| part.name)
+    }
+
+    /// The plan of one of these groups alone. Its rows are the columns of the group; those of all groups side by side
+    /// ([`Columns::join`]) are the rows of this plan.
+    ///
+    /// # Panics
+    /// If there are fewer groups.
+    #[must_use]
+    pub fn group(&self, at: usize) -> Self {
+        let name = self.parts[at].name;
+        let mut plan = self.clone();
+        plan.restrict(|feature| feature.group == name);
+        plan
+    }
+
+    /// For each group: bytes of the state of one open record, without its heap parts.
+    pub fn bytes_per_flow(&self) -> Vec<(&'static str, usize)> {
+        let bytes = |part: &Part| part.planned.state_bytes() * if part.split { 3 } else { 1 };
+        self.parts
+            .iter()
+            .map(|part| (part.name, bytes(part)))
+            .collect()
+    }
+
+    /// The extractors of one worker.
+    pub fn extractors(&self) -> Extractors {
+        let states = |part: &Part| (part.planned.states(part.split), Arc::clone(&part.targets));
+        Extractors {
+            groups: self.parts.iter().map(states).collect(),
+            nulls: Arc::clone(&self.nulls),
+        }
+    }
+}
+
+/// One row with what stands for a null in this column.
+fn null_of(feature: &Feature) -> Column {
+    let mut column = Column::new(&feature.data_type, feature.null.is_some());
+    if feature.null.is_some() || !column.push_text(&feature.default) {
+        column.push_zero();
+        if let Some(valid) = &mut column.valid {
+            valid.push(false);
+        }
+    }
+    column
+}
+
+/// The states of the open flow records of a worker: of each group, one a slot.
+///
+/// Slots are small numbers that the flow table hands out and takes back; memory is that of the largest one.
+pub struct Extractors {
+    groups: Vec<(Box<dyn States>, Arc<Targets>)>,
+    nulls: Arc<[Column]>,
+}
+
+impl fmt::Debug for Extractors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "extractors of {} groups", self.groups.len())
+    }
+}
+
+impl Extractors {
+    /// Starts a record in a slot.
+    pub fn open(&mut self, slot: u32) {
+        for (states, _) in &mut self.groups {
+            states.open(slot);
+        }
+    }
+
+    /// Takes packets in processing order: `slots` has one entry a packet, `flows` one a slot.
+    ///
+    /// One call a group, so that its code and state stay in the cache for the whole run of packets.
+    pub fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[Flow]) {
+        debug_assert_eq!(packets.len(), slots.len());
+        for (states, _) in &mut self.groups {
+            states.packets(packets, slots, flows);
+        }
+    }
+
+    /// Adds the row of the record in a slot, as of now, to a batch made for the schema of the plan.
+    pub fn finish(&self, slot: u32, flow: &Flow, rows: &mut Columns) {
+        rows.keys.push((flow.start, flow.first));
+        for (states, targets) in &self.groups {
+            let mut row = Row {
+                columns: &mut rows.columns,
+                targets,
+                nulls: &self.nulls,
+            };
+            states.finish(slot, flow, &mut row);
+        }
+    }
+
+    /// Ends the record in a slot and frees what it holds.
+    pub fn close(&mut self, slot: u32) {
+        for (states, _) in &mut self.groups {
+            states.close(slot);
+        }
+    }
+
+    /// Heap bytes held by the states of open records, beyond [`FeaturePlan::bytes_per_flow`].
+    pub fn heap_bytes(&self) -> usize {
+        self.groups
+            .iter()
+            .map(|(states, _)| states.heap_bytes())
+            .sum()
+    }
+}

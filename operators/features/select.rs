@@ -1,0 +1,309 @@
+//! Which columns the settings of `[features]` ask for: groups, names, globs, profile and switches.
+
+use super::options::{FeatureSettings, Missing};
+use super::plan::{FeaturePlan, Origin, Side};
+use crate::schema::{Feature, Profile, Scope, Split};
+
+/// A name in the settings that stands for no column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectionError {
+    /// The setting: `groups`, `only`, `drop` or `profile`.
+    pub key: &'static str,
+    /// Its place in the list; `None` for `profile`.
+    pub index: Option<usize>,
+    /// The name, without a leading `-`.
+    pub name: String,
+    /// Why it stands for none.
+    pub absence: Absence,
+    /// The names that would be right here, for did-you-mean.
+    pub valid: Vec<String>,
+}
+
+/// Why a name stands for no column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// There is no such group, feature or profile, or the glob matches none.
+    Unknown,
+    /// All of it belongs to groups that `groups` leaves out, such as this one.
+    Group(String),
+    /// It exists only while this setting is true.
+    Switch(String),
+    /// It is in no profile up to the one that is asked for; the smallest one that has it.
+    Profile(String),
+}
+
+/// A column that could be had.
+struct Candidate {
+    feature: Feature,
+    origin: Origin,
+    absence: Option<Absence>,
+}
+
+impl Candidate {
+    /// Whether the column names the record: the setting `flow_id` adds it whatever groups and features are asked for.
+    fn is_identity(&self) -> bool {
+        self.feature.when.as_deref() == Some("flow_id")
+    }
+}
+
+impl FeatureSettings {
+    /// The columns that these settings ask for, in catalogue order.
+    ///
+    /// # Errors
+    /// Every name that stands for no column.
+    pub fn plan(&self) -> Result<FeaturePlan, Vec<SelectionError>> {
+        let mut errors = Vec::new();
+        let groups = self.chosen_groups(&mut errors);
+        let profile = self.chosen_profile(&mut errors);
+        let mut candidates = self.candidates();
+        for candidate in &mut candidates {
+            candidate.absence = self.absence(candidate, &groups, profile);
+        }
+        let shared = &self.shared;
+        let only = shared.only.as_deref();
+        check("only", only.unwrap_or(&[]), &candidates, &mut errors, true);
+        check("drop", &shared.drop, &candidates, &mut errors, false);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let listed = |names: &[String], name: &str| names.iter().any(|glob| matches(glob, name));
+        let columns = candidates.into_iter().filter(|candidate| {
+            let name = &candidate.feature.name;
+            candidate.absence.is_none()
+                && (only.is_none_or(|only| listed(only, name)) || candidate.is_identity())
+                && !listed(&shared.drop, name)
+        });
+        let columns = columns.map(|candidate| (candidate.feature, candidate.origin));
+        Ok(FeaturePlan::new(self.clone(), columns.collect()))
+    }
+
+    /// One entry a group.
+    fn chosen_groups(&self, errors: &mut Vec<SelectionError>) -> Vec<bool> {
+        let listed = &self.shared.groups;
+        // A list that only takes away takes away from all.
+        let all = listed.iter().all(|name| name.starts_with('-'));
+        let mut chosen = vec![all && !listed.is_empty(); self.groups.len()];
+        let mut taken_out = Vec::new();
+        for (index, listed) in listed.iter().enumerate() {
+            let name = listed.strip_prefix('-').unwrap_or(listed);
+            let at = self.groups.iter().position(|group| group.name() == name);
+            match at {
+                Some(at) if name.len() < listed.len() => taken_out.push(at),
+                Some(at) => chosen[at] = true,
+                None if listed == "all" => chosen.fill(true),
+                None => {
+                    let names = self.groups.iter().map(|group| group.name().to_owned());
+                    errors.push(SelectionError {
+                        key: "groups",
+                        index: Some(index),
+                        name: name.to_owned(),
+                        absence: Absence::Unknown,
+                        valid: names.chain(["all".to_owned()]).collect(),
+                    });
+                }
+            }
+        }
+        for at in taken_out {
+            chosen[at] = false;
+        }
+        chosen
+    }
+
+    fn chosen_profile(&self, errors: &mut Vec<SelectionError>) -> Option<Profile> {
+        let name = self.shared.profile.as_deref()?;
+        let profiles = [Profile::Core, Profile::Extended, Profile::Experimental];
+        let found = profiles.into_iter().find(|profile| profile.name() == name);
+        if found.is_none() {
+            errors.push(SelectionError {
+                key: "profile",
+                index: None,
+                name: name.to_owned(),
+                absence: Absence::Unknown,
+                valid: profiles.map(|profile| profile.name().to_owned()).to_vec(),
+            });
+        }
+        found
+    }
+
+    /// Every column there is, with those of `split` behind the one that they split.
+    fn candidates(&self) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        for (group, settled) in self.groups.iter().enumerate() {
+            let schema = settled.schema();
+            let names: Vec<String> = schema.iter().map(|feature| feature.name.clone()).collect();
+            for (column, feature) in schema.into_iter().enumerate() {
+                let splits = self.shared.split && feature.split == Split::Yes;
+                for side in [Side::All, Side::Forward, Side::Backward] {
+                    if side != Side::All && !splits {
+                        continue;
+                    }
+                    let mut feature = side.split(&feature);
+                    // `packets_with_payload_fwd` is there already, with the same definition.
+                    if side != Side::All && names.contains(&feature.name) {
+                        continue;
+                    }
+                    if self.shared.missing == Missing::Default {
+                        fill_nulls(&mut feature);
+                    }
+                    candidates.push(Candidate {
+                        feature,
+                        origin: Origin {
+                            group,
+                            column,
+                            side,
+                        },
+                        absence: None,
+                    });
+                }
+            }
+        }
+        candidates
+    }
+
+    fn absence(
+        &self,
+        candidate: &Candidate,
+        groups: &[bool],
+        profile: Option<Profile>,
+    ) -> Option<Absence> {
+        let feature = &candidate.feature;
+        if !groups[candidate.origin.group] && !candidate.is_identity() {
+            return Some(Absence::Group(feature.group.clone()));
+        }
+        if let Some(switch) = &feature.when {
+            // Whoever turned the switch wants the column whatever the profile.
+            let on = self.shared.switch(switch).unwrap_or(false);
+            return (!on).then(|| Absence::Switch(switch.clone()));
+        }
+        let outside = profile.is_some_and(|profile| feature.profile > profile);
+        outside.then(|| Absence::Profile(feature.profile.name().to_owned()))
+    }
+}
+
+impl Side {
+    /// The column for this side of a flow.
+    fn split(self, feature: &Feature) -> Feature {
+        let mut feature = feature.clone();
+        let (end, scope, packets) = match self {
+            Self::All => return feature,
+            Self::Forward => ("fwd", Scope::Fwd, "initiator"),
+            Self::Backward => ("bwd", Scope::Bwd, "responder"),
+        };
+        let empty = format!("no packet of the {packets}, and neither a count nor a boolean");
+        feature.null = Some(match &feature.null {
+            Some(null) => format!("{null} (over the packets of the {packets}); {empty}"),
+            None => empty,
+        });
+        feature.definition = format!(
+            "Over the packets of the {packets} alone: {}",
+            feature.definition
+        );
+        feature.name = format!("{}_{end}", feature.name);
+        feature.scope = scope;
+        feature.split = Split::Is;
+        feature.element = None;
+        feature
+    }
+}
+
+/// Declares that the default of the column is written for its nulls, if it has one.
+fn fill_nulls(feature: &mut Feature) {
+    let mut column = crate::columns::Column::new(&feature.data_type, false);
+    if column.push_text(&feature.default) {
+        feature.null = None;
+    }
+}
+
+/// Reports each name that matches no candidate or, with `present`, none that is there.
+fn check(
+    key: &'static str,
+    names: &[String],
+    candidates: &[Candidate],
+    errors: &mut Vec<SelectionError>,
+    present: bool,
+) {
+    for (index, name) in names.iter().enumerate() {
+        let mut absence = Some(Absence::Unknown);
+        for candidate in candidates
+            .iter()
+            .filter(|candidate| matches(name, &candidate.feature.name))
+        {
+            absence.clone_from(&candidate.absence);
+            if absence.is_none() {
+                break;
+            }
+        }
+        let wrong = absence.filter(|absence| present || *absence == Absence::Unknown);
+        if let Some(absence) = wrong {
+            let there = candidates
+                .iter()
+                .filter(|candidate| candidate.absence.is_none() || !present);
+            errors.push(SelectionError {
+                key,
+                index: Some(index),
+                name: name.clone(),
+                absence,
+                valid: there
+                    .map(|candidate| candidate.feature.name.clone())
+                    .collect(),
+            });
+        }
+    }
+}
+
+/// Whether a name matches a glob, in which `*` stands for any text and `?` for any character.
+fn matches(glob: &str, name: &str) -> bool {
+    let (glob, name) = (glob.as_bytes(), name.as_bytes());
+    let (mut at, mut place) = (0, 0);
+    // Where to go on if what follows the latest star does not match: behind the star, one character further.
+    let mut retry = None;
+    while place < name.len() {
+        match glob.get(at) {
+            Some(b'*') => {
+                retry = Some((at + 1, place + 1));
+                at += 1;
+            }
+            Some(symbol) if *symbol == name[place] || *symbol == b'?' => {
+                at += 1;
+                place += 1;
+            }
+            _ => match &mut retry {
+                Some((star, next)) => {
+                    (at, place) = (*star, *next);
+                    *next += 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    glob[at..].iter().all(|symbol| *symbol == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn globs() {
+        for (glob, name) in [
+            ("iat_*", "iat_fwd_min"),
+            ("*", ""),
+            ("*_min", "iat_fwd_min"),
+            ("i*_m*", "iat_fwd_max"),
+            ("iat_m?n", "iat_min"),
+            ("a*b*c", "abbcbc"),
+            ("duration", "duration"),
+        ] {
+            assert!(matches(glob, name), "{glob} {name}");
+        }
+        for (glob, name) in [
+            ("iat_*", "pkt_len_min"),
+            ("*_min", "iat_mean"),
+            ("duration", "duration_fwd"),
+            ("", "x"),
+            ("a*b", "abc"),
+        ] {
+            assert!(!matches(glob, name), "{glob} {name}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Packets made by hand, for the tests of the groups.
+
+use super::extractor::{Extractor, Wanted};
+use crate::flows::{CloseState, Flow, FlowKey};
+use crate::packet::{Direction, Header, Packet, marks};
+use crate::schema::Features;
+use bytemuck::Zeroable;
+use std::time::Duration;
+
+/// Time of the first packet unless it says another.
+pub const START: i64 = 1_700_000_000_000_000_000;
+
+/// A packet without IP length, payload and flags, at the start.
+#[derive(Clone, Copy)]
+pub struct Built {
+    pub header: Header,
+    pub time: i64,
+    pub direction: Direction,
+    payload: [u8; 256],
+}
+
+fn built(direction: Direction) -> Built {
+    let mut header = Header::zeroed();
+    header.marks = marks::TCP_KNOWN;
+    Built {
+        header,
+        time: START,
+        direction,
+        payload: [0; 256],
+    }
+}
+
+/// A packet of the initiator.
+pub fn forth() -> Built {
+    built(Direction::Forward)
+}
+
+/// A packet of the responder.
+pub fn back() -> Built {
+    built(Direction::Backward)
+}
+
+impl Built {
+    pub fn at(mut self, since_start: Duration) -> Self {
+        self.time = START + since_start.as_nanos() as i64;
+        self
+    }
+    pub fn ip(mut self, length: u32) -> Self {
+        self.header.ip_len = length;
+        self
+    }
+    pub fn payload_len(mut self, length: u32) -> Self {
+        self.header.payload_len = length;
+        self
+    }
+    pub fn payload(mut self, bytes: &[u8]) -> Self {
+        self.payload[..bytes.len()].copy_from_slice(bytes);
+        self.header.payload_len = bytes.len() as u32;
+        self.header.payload_captured = bytes.len() as u32;
+        self
+    }
+    pub fn flags(mut self, flags: u16) -> Self {
+        self.header.tcp_flags = flags;
+        self
+    }
+    pub fn seq(mut self, seq: u32, ack: u32) -> Self {
+        self.header.seq = seq;
+        self.header.ack = ack;
+        self
+    }
+    pub fn packet(&self) -> Packet<'_> {
+        Packet::new(&self.header, &self.payload, self.time, self.direction)
+    }
+}
+
+/// The packets of a flow from 10.0.0.1:40000 to 10.0.0.2:443.
+#[derive(Clone)]
+pub struct Packets {
+    pub flow: Flow,
+    pub packets: Vec<Built>,
+    sequence: usize,
+}
+
+impl Packets {
+    pub fn tcp() -> Self {
+        Self::of(6)
+    }
+
+    pub fn udp() -> Self {
+        Self::of(17)
+    }
+
+    fn of(protocol: u8) -> Self {
+        let address = |last: u8| {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&[10, 0, 0, last]);
+            bytes
+        };
+        let flow = Flow {
+            key: FlowKey {
+                address_a: address(1),
+                address_b: address(2),
+                port_a: 40_000,
+                port_b: 443,
+                protocol,
+                family: 4,
+            },
+            extra: Box::default(),
+            id: [0xAB; 16],
+            shard: 0,
+            initiator_is_a: true,
+            initiator_swapped: false,
+            segment: 0,
+            first: 7,
+            last: 7,
+            start: START,
+            end: START,
+            start_clock: START,
+            last_clock: START,
+            packets: [0; 2],
+            bytes: [0; 2],
+            close: CloseState::default(),
+            end_reason: None,
+        };
+        Self {
+            flow,
+            packets: Vec::new(),
+            sequence: 50,
+        }
+    }
+
+    pub fn push(mut self, packet: Built) -> Self {
+        let flow = &mut self.flow;
+        flow.start = self.packets.first().map_or(packet.time, |first| first.time);
+        flow.end = packet.time;
+        flow.packets[packet.direction as usize] += 1;
+        flow.bytes[packet.direction as usize] += u64::from(packet.header.ip_len);
+        self.packets.push(packet);
+        self
+    }
+
+    /// `max_sequence_length`.
+    pub fn sequence(mut self, sequence: usize) -> Self {
+        self.sequence = sequence;
+        self
+    }
+
+    fn plan<T: Extractor>(&self, options: &T::Options) -> T::Plan {
+        let names = T::Features::schema()
+            .into_iter()
+            .map(|feature| feature.name);
+        let names: Vec<String> = names.collect();
+        let wanted = Wanted {
+            columns: vec![true; names.len()],
+            names,
+            sequence: self.sequence,
+        };
+        T::plan(options, &wanted)
+    }
+
+    /// What an extractor keeps of these packets.
+    pub fn state<T: Extractor>(&self, options: &T::Options) -> T {
+        let plan = self.plan::<T>(options);
+        let mut state = T::default();
+        for packet in &self.packets {
+            state.packet(&packet.packet(), &self.flow, &plan);
+        }
+        state
+    }
+
+    /// The columns that an extractor gives, all of them wanted.
+    pub fn finish<T: Extractor>(self, options: &T::Options) -> T::Features {
+        let plan = self.plan::<T>(options);
+        self.state::<T>(options).finish(&self.flow, &plan)
+    }
+}

@@ -1,0 +1,610 @@
+//! Tests of the list of groups, of selection, and of rows over all groups.
+
+use super::testing::{Packets, back, forth};
+use super::*;
+use crate::columns::{Column, Columns, Values, span};
+use crate::options::{Options, Setting};
+use crate::packet::{Packet, tcp};
+use crate::schema::{DataType, Feature, Profile, Scope, Split};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn settings(set: impl IntoIterator<Item = (&'static str, Setting)>) -> FeatureSettings {
+    let mut settings = FeatureSettings::default();
+    for (key, value) in set {
+        settings.set(key, &value).expect("a valid setting");
+    }
+    settings
+}
+
+fn texts(items: &[&str]) -> Setting {
+    Setting::List(
+        items
+            .iter()
+            .map(|item| Setting::Text((*item).to_owned()))
+            .collect(),
+    )
+}
+
+fn text(text: &str) -> Setting {
+    Setting::Text(text.to_owned())
+}
+
+fn plan(set: impl IntoIterator<Item = (&'static str, Setting)>) -> FeaturePlan {
+    settings(set).plan().expect("a valid selection")
+}
+
+fn names(plan: &FeaturePlan) -> Vec<&str> {
+    plan.schema
+        .iter()
+        .map(|feature| feature.name.as_str())
+        .collect()
+}
+
+/// The row of these packets, fed in one run.
+fn rows(plan: &FeaturePlan, packets: &Packets) -> Columns {
+    let mut extractors = plan.extractors();
+    extractors.open(0);
+    let run: Vec<Packet<'_>> = packets
+        .packets
+        .iter()
+        .map(|packet| packet.packet())
+        .collect();
+    let flows = [packets.flow.clone()];
+    extractors.packets(&run, &vec![0; run.len()], &flows);
+    let mut rows = Columns::new(&plan.schema);
+    extractors.finish(0, &flows[0], &mut rows);
+    for column in &rows.columns {
+        assert_eq!(column.len(), 1);
+        assert!(column.valid.as_ref().is_none_or(|valid| valid.len() == 1));
+    }
+    rows
+}
+
+/// The only row by name, as text; `None` is null.
+fn row(plan: &FeaturePlan, packets: &Packets) -> BTreeMap<String, Option<String>> {
+    let rows = rows(plan, packets);
+    let cells = plan.schema.iter().zip(&rows.columns);
+    cells
+        .map(|(feature, column)| (feature.name.clone(), cell(column, 0)))
+        .collect()
+}
+
+fn cell(column: &Column, row: usize) -> Option<String> {
+    let text = match &column.values {
+        Values::Bool(v) => v[row].to_string(),
+        Values::U8(v) => v[row].to_string(),
+        Values::U16(v) => v[row].to_string(),
+        Values::U32(v) => v[row].to_string(),
+        Values::U64(v) => v[row].to_string(),
+        Values::I8(v) => v[row].to_string(),
+        Values::I32(v) => v[row].to_string(),
+        Values::F64(v) => v[row].to_string(),
+        Values::I64(v) | Values::Time(v) => v[row].to_string(),
+        Values::Text { ends, bytes } => {
+            String::from_utf8_lossy(&bytes[span(ends, row)]).into_owned()
+        }
+        Values::Address(v) => v[row].to_string(),
+        Values::Id(v) => format!("{:032x}", u128::from_be_bytes(v[row])),
+        Values::List { ends, items } => {
+            let items = span(ends, row).map(|item| cell(items, item).unwrap_or_default());
+            format!("[{}]", items.collect::<Vec<_>>().join(","))
+        }
+        Values::Struct(parts) => {
+            let parts = parts
+                .iter()
+                .map(|(_, part)| cell(part, row).unwrap_or_default());
+            format!("({})", parts.collect::<Vec<_>>().join(","))
+        }
+    };
+    (!column.is_null(row)).then_some(text)
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn connection() -> Packets {
+    Packets::tcp()
+        .push(forth().at(ms(0)).ip(60).flags(tcp::SYN).seq(1, 0))
+        .push(
+            back()
+                .at(ms(10))
+                .ip(60)
+                .flags(tcp::SYN | tcp::ACK)
+                .seq(9, 2),
+        )
+        .push(forth().at(ms(20)).ip(52).flags(tcp::ACK).seq(2, 10))
+        .push(
+            forth()
+                .at(ms(30))
+                .ip(62)
+                .flags(tcp::ACK | tcp::PSH)
+                .payload(b"0123456789"),
+        )
+        .push(back().at(ms(130)).ip(52).flags(tcp::ACK))
+}
+
+fn one_way() -> Packets {
+    Packets::tcp()
+        .push(forth().at(ms(0)).ip(60).flags(tcp::SYN))
+        .push(forth().at(ms(1000)).ip(60).flags(tcp::SYN))
+}
+
+#[test]
+fn every_file_of_a_group_is_in_the_list() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("features");
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).expect("the folder of this file") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a source file");
+        if text.contains("\nimpl Extractor for State") {
+            found.insert(
+                path.file_stem()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned(),
+            );
+        }
+    }
+    assert_eq!(
+        found,
+        group_names().into_iter().map(str::to_owned).collect()
+    );
+}
+
+#[test]
+fn declarations_are_sound() {
+    let keys = FeatureSettings::keys();
+    let unique: BTreeSet<_> = keys.iter().map(|key| key.name).collect();
+    assert_eq!(unique.len(), keys.len(), "two groups share a key");
+    let catalogue = catalogue();
+    let unique: BTreeSet<_> = catalogue.iter().map(|feature| &feature.name).collect();
+    assert_eq!(unique.len(), catalogue.len(), "two columns share a name");
+    for Feature {
+        name,
+        when,
+        default,
+        data_type,
+        null,
+        definition,
+        ..
+    } in catalogue
+    {
+        assert!(definition.ends_with('.'), "{name}: {definition}");
+        let switch = when.map(|when| FeaturesOptions::default().switch(&when));
+        assert!(switch != Some(None), "{name}: no such setting");
+        if null.is_some() && !default.is_empty() {
+            assert!(
+                Column::new(&data_type, false).push_text(&default),
+                "{name}: default {default}"
+            );
+        }
+    }
+}
+
+#[test]
+fn settings_reach_their_group() {
+    let mut settings = settings([
+        ("burst_threshold", text("15ms")),
+        ("only", texts(&["burst_count"])),
+    ]);
+    assert_eq!(
+        row(&settings.plan().expect("valid"), &connection())["burst_count"].as_deref(),
+        Some("2")
+    );
+    settings
+        .set("burst_threshold", &text("5ms"))
+        .expect("valid");
+    assert_eq!(
+        row(&settings.plan().expect("valid"), &connection())["burst_count"].as_deref(),
+        Some("5")
+    );
+    assert!(settings.set("burst_threshold", &Setting::Int(5)).is_err());
+    assert!(settings.set("burst_treshold", &text("5ms")).is_err());
+}
+
+#[test]
+fn groups_are_chosen_in_column_order() {
+    let groups = |list: &[&str]| plan([("groups", texts(list))]).groups().collect::<Vec<_>>();
+    assert_eq!(groups(&["all"]), group_names());
+    assert_eq!(groups(&["tcp", "timing"]), ["timing", "tcp"]);
+    assert_eq!(
+        groups(&["all", "-tcp"]),
+        ["flow_meta", "timing", "size", "entropy"]
+    );
+    assert_eq!(
+        groups(&["-tcp", "-size"]),
+        ["flow_meta", "timing", "entropy"]
+    );
+    assert_eq!(groups(&[]), Vec::<&str>::new());
+}
+
+#[test]
+fn switches_profiles_and_globs() {
+    let catalogue = catalogue();
+    let ordinary = catalogue
+        .iter()
+        .filter(|feature| feature.when.is_none())
+        .count();
+    assert_eq!(plan([]).schema.len(), ordinary);
+    let all = plan(
+        [("flow_id", true), ("raw_sequences", true), ("splt", true)]
+            .map(|(k, v)| (k, Setting::Bool(v))),
+    );
+    assert_eq!(all.schema, catalogue);
+    let core = plan([("profile", text("JJ-CORE")), ("splt", Setting::Bool(true))]);
+    assert!(!core.groups().any(|group| group == "entropy"));
+    assert!(names(&core).contains(&"splt"), "the switch wins");
+    assert_eq!(
+        names(&plan([
+            ("only", texts(&["iat_fwd_m*", "duration"])),
+            ("drop", texts(&["*_mean"]))
+        ])),
+        ["duration", "iat_fwd_min", "iat_fwd_max", "iat_fwd_median"]
+    );
+    let id = plan([
+        ("flow_id", Setting::Bool(true)),
+        ("groups", texts(&["size"])),
+        ("only", texts(&["pkt_len_min"])),
+    ]);
+    assert_eq!(names(&id), ["flow_id", "pkt_len_min"]);
+}
+
+#[test]
+fn names_that_stand_for_nothing_are_reported_together() {
+    let wrong = settings([
+        ("groups", texts(&["flow_meta", "timings", "-tpc"])),
+        (
+            "only",
+            texts(&["duration", "splt", "iat_min", "byte_bwd", "x*", "tcp_*"]),
+        ),
+        ("drop", texts(&["splt", "nothing"])),
+        ("profile", text("CORE")),
+    ]);
+    let errors = wrong.plan().expect_err("six mistakes");
+    let found: Vec<_> = errors
+        .iter()
+        .map(|e| (e.key, e.index, e.name.as_str(), &e.absence))
+        .collect();
+    let group = |name: &str| Absence::Group(name.to_owned());
+    assert_eq!(
+        found,
+        [
+            ("groups", Some(1), "timings", &Absence::Unknown),
+            ("groups", Some(2), "tpc", &Absence::Unknown),
+            ("profile", None, "CORE", &Absence::Unknown),
+            ("only", Some(1), "splt", &group("timing")),
+            ("only", Some(2), "iat_min", &group("timing")),
+            ("only", Some(3), "byte_bwd", &Absence::Unknown),
+            ("only", Some(4), "x*", &Absence::Unknown),
+            ("only", Some(5), "tcp_*", &group("tcp")),
+            ("drop", Some(1), "nothing", &Absence::Unknown),
+        ]
+    );
+    assert!(errors[0].valid.contains(&"timing".to_owned()));
+    assert!(errors[5].valid.contains(&"bytes_bwd".to_owned()));
+    let off = settings([("only", texts(&["splt"]))])
+        .plan()
+        .expect_err("it is off");
+    assert_eq!(off[0].absence, Absence::Switch("splt".to_owned()));
+    let outside = settings([
+        ("only", texts(&["entropy_payload"])),
+        ("profile", text("JJ-CORE")),
+    ])
+    .plan();
+    assert_eq!(
+        outside.expect_err("JJ-EXTENDED")[0].absence,
+        Absence::Profile("JJ-EXTENDED".to_owned())
+    );
+}
+
+#[test]
+fn groups_alone_give_the_same_columns() {
+    let everything = [
+        ("flow_id", true),
+        ("raw_sequences", true),
+        ("splt", true),
+        ("split", true),
+    ];
+    let plan = plan(everything.map(|(key, value)| (key, Setting::Bool(value))));
+    for packets in [connection(), one_way()] {
+        let mut parts = (0..plan.groups().len()).map(|at| plan.group(at));
+        let first = parts.next().expect("a group");
+        let joined = parts.fold(
+            (first.schema.clone(), rows(&first, &packets)),
+            |(mut schema, mut all), part| {
+                all.join(rows(&part, &packets));
+                schema.extend(part.schema.clone());
+                (schema, all)
+            },
+        );
+        assert_eq!(joined, (plan.schema.clone(), rows(&plan, &packets)));
+    }
+}
+
+#[test]
+fn a_column_has_the_same_value_whatever_else_is_asked_for() {
+    let everything = [("raw_sequences", true), ("splt", true), ("split", true)];
+    let whole = plan(everything.map(|(key, value)| (key, Setting::Bool(value))));
+    let values = row(&whole, &connection());
+    for feature in &whole.schema {
+        let mut alone = whole.clone();
+        alone.restrict(|other| other.name == feature.name);
+        assert_eq!(alone.groups().len(), 1);
+        assert_eq!(
+            row(&alone, &connection())[&feature.name],
+            values[&feature.name],
+            "{}",
+            feature.name
+        );
+    }
+}
+
+#[test]
+fn pruning_lowers_needs_and_memory() {
+    let mut plan = plan([]);
+    assert_eq!(
+        plan.needs(),
+        Needs {
+            payload: 256,
+            headers: false
+        }
+    );
+    plan.restrict(|feature| feature.group != "entropy");
+    assert_eq!(plan.needs(), Needs::NONE);
+    assert_eq!(plan.bytes_per_flow().len(), 4);
+    plan.restrict(|_| false);
+    assert_eq!((plan.schema.len(), plan.groups().len()), (0, 0));
+    assert_eq!(
+        rows(&plan, &connection()).rows(),
+        1,
+        "a row without columns is a row"
+    );
+}
+
+#[test]
+fn split_columns_follow_the_one_they_split() {
+    let plan = plan([
+        ("split", Setting::Bool(true)),
+        ("only", texts(&["duration*", "packets_with_payload*"])),
+    ]);
+    assert_eq!(
+        names(&plan),
+        [
+            "duration",
+            "duration_fwd",
+            "duration_bwd",
+            "packets_with_payload",
+            "packets_with_payload_fwd",
+            "packets_with_payload_bwd",
+        ]
+    );
+    let row = row(&plan, &connection());
+    let values: Vec<_> = names(&plan)
+        .into_iter()
+        .map(|name| row[name].as_deref().expect("a value"))
+        .collect();
+    assert_eq!(values, ["0.13", "0.03", "0.12", "1", "1", "0"]);
+}
+
+#[test]
+fn split_columns_are_those_of_one_direction() {
+    let plan = plan([
+        ("split", Setting::Bool(true)),
+        ("raw_sequences", Setting::Bool(true)),
+    ]);
+    let row = row(&plan, &connection());
+    for (split, same) in [
+        ("iat_min_fwd", "iat_fwd_min"),
+        ("iat_std_bwd", "iat_bwd_std"),
+        ("iat_median_fwd", "iat_fwd_median"),
+        ("total_packets_bwd", "packets_bwd"),
+        ("total_bytes_fwd", "bytes_fwd"),
+        ("pkt_len_mean_bwd", "pkt_len_bwd_mean"),
+        ("pkt_len_median_fwd", "pkt_len_fwd_median"),
+        ("payload_len_std_fwd", "payload_len_fwd_std"),
+        ("entropy_payload_fwd", "entropy_initiator"),
+    ] {
+        assert!(row[split].is_some());
+        assert_eq!(row[split], row[same], "{split}");
+    }
+    assert_eq!(row["iat_sequence_fwd"].as_deref(), Some("[0.02,0.01]"));
+    assert_eq!(
+        row["timestamp_sequence_bwd"].as_deref(),
+        Some("[0.01,0.13]"),
+        "since the start of the record"
+    );
+    assert_eq!(row["tcp_syn_ratio_bwd"].as_deref(), Some("0.5"));
+}
+
+#[test]
+fn a_direction_without_packets_has_counts_only() {
+    let plan = plan([
+        ("split", Setting::Bool(true)),
+        ("raw_sequences", Setting::Bool(true)),
+    ]);
+    let split = row(&plan, &one_way());
+    for feature in plan.schema.iter().filter(|feature| {
+        feature
+            .definition
+            .starts_with("Over the packets of the responder")
+    }) {
+        let expected = match feature.data_type {
+            DataType::U64 => Some("0"),
+            DataType::Bool => Some("false"),
+            _ => None,
+        };
+        assert_eq!(
+            split[&feature.name].as_deref(),
+            expected,
+            "{}",
+            feature.name
+        );
+    }
+    let mut udp = one_way();
+    udp.flow.key.protocol = 17;
+    assert_eq!(row(&plan, &udp)["tcp_syn_count_bwd"], None, "not TCP");
+}
+
+#[test]
+fn missing_values_become_defaults() {
+    let plan = plan([("missing", text("default")), ("split", Setting::Bool(true))]);
+    let row = row(&plan, &one_way());
+    for (name, value) in &row {
+        // Columns that the catalogue gives no default keep their nulls.
+        let ratio = [
+            "packets_ratio",
+            "bytes_ratio",
+            "packets_per_second",
+            "bytes_per_second",
+        ];
+        let kept = ratio.iter().any(|ratio| name.starts_with(ratio));
+        assert!(value.is_some() || kept, "{name}");
+    }
+    assert_eq!(row["iat_bwd_min"].as_deref(), Some("0"));
+    assert_eq!(row["pkt_len_min_bwd"].as_deref(), Some("0"));
+    assert_eq!(row["packets_ratio"], None);
+    let nullable = |feature: &&Feature| feature.null.is_some();
+    assert!(
+        plan.schema
+            .iter()
+            .filter(nullable)
+            .all(|feature| feature.default.is_empty())
+    );
+}
+
+#[test]
+fn slots_are_used_again() {
+    let plan = plan([]);
+    let mut extractors = plan.extractors();
+    let flows = vec![connection().flow; 3];
+    for packets in [connection(), one_way()] {
+        let run: Vec<Packet<'_>> = packets
+            .packets
+            .iter()
+            .map(|packet| packet.packet())
+            .collect();
+        extractors.open(2);
+        extractors.packets(&run, &vec![2; run.len()], &flows);
+        let mut again = Columns::new(&plan.schema);
+        extractors.finish(2, &packets.flow, &mut again);
+        assert_eq!(again, rows(&plan, &packets));
+        extractors.close(2);
+        assert_eq!(extractors.heap_bytes(), 0);
+    }
+}
+
+/// The catalogue of the designs, where it is at hand.
+fn shared(file: &str) -> Option<String> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let root = std::env::var_os("JAYFLOW_SHARED").map_or(root, PathBuf::from);
+    let path = root.join(file);
+    let text = std::fs::read_to_string(&path);
+    if text.is_err() {
+        eprintln!("NOT CHECKED: {} is not here", path.display());
+    }
+    text.ok()
+}
+
+#[test]
+fn the_catalogue_is_that_of_the_design() {
+    let Some(text) = shared("features/features.csv") else {
+        return;
+    };
+    // Columns that the designs describe elsewhere: every record has them.
+    let beyond = ["flow_end_reason", "flow_segment", "initiator_swapped"];
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let head = reader.headers().expect("a header").clone();
+    let place = |name: &str| head.iter().position(|head| head == name).expect("a column");
+    let places = [
+        "group",
+        "name",
+        "dtype",
+        "unit",
+        "default",
+        "profile",
+        "direction",
+        "splittable",
+    ]
+    .map(place);
+    let (null_when, emitted_when) = (place("null_when"), place("emitted_when"));
+    let known = group_names();
+    let mut expected = Vec::new();
+    for record in reader.records().map(|record| record.expect("a record")) {
+        let mut cells = places.map(|place| record[place].to_owned());
+        if !known.contains(&cells[0].as_str()) {
+            continue;
+        }
+        let null = &record[null_when] != "never";
+        if !null {
+            // It is written for nulls only, so it means nothing here.
+            cells[4].clear();
+        }
+        let when = match &record[emitted_when] {
+            "default" => "",
+            "include_flow_id" => "flow_id",
+            "include_raw_sequences" => "raw_sequences",
+            "include_splt" => "splt",
+            other => panic!("{other} is a setting of which group?"),
+        };
+        expected.push((cells, null, when.to_owned()));
+    }
+    let declared = catalogue();
+    let declared = declared
+        .iter()
+        .filter(|feature| !beyond.contains(&feature.name.as_str()));
+    let declared: Vec<_> = declared.map(as_designed).collect();
+    for (ours, theirs) in declared.iter().zip(&expected) {
+        assert_eq!(ours, theirs);
+    }
+    assert_eq!(declared.len(), expected.len());
+}
+
+/// A column in the words of the catalogue.
+fn as_designed(feature: &Feature) -> ([String; 8], bool, String) {
+    fn data_type(of: &DataType) -> String {
+        match of {
+            // Addresses and identifiers are text where there is no better type, times are seconds.
+            DataType::Text | DataType::Address | DataType::Id => "str".to_owned(),
+            DataType::Time => "f64".to_owned(),
+            DataType::Struct(_) => "tuple".to_owned(),
+            DataType::List(item) => format!("list<{}>", data_type(item)),
+            plain => format!("{plain:?}").to_lowercase(),
+        }
+    }
+    let scope = match feature.scope {
+        Scope::Flow => "flow",
+        Scope::Both => "both",
+        Scope::Fwd => "fwd",
+        Scope::Bwd => "bwd",
+    };
+    let split = match feature.split {
+        Split::No => "no",
+        Split::Yes => "yes",
+        Split::Is => "is",
+    };
+    let null = feature.null.is_some();
+    let data_type = data_type(&feature.data_type);
+    let cells = [
+        feature.group.as_str(),
+        &feature.name,
+        &data_type,
+        &feature.unit,
+        if null { feature.default.as_str() } else { "" },
+        feature.profile.name(),
+        scope,
+        split,
+    ];
+    (
+        cells.map(str::to_owned),
+        null,
+        feature.when.clone().unwrap_or_default(),
+    )
+}
+
+#[test]
+fn profiles_are_ordered() {
+    assert!(Profile::Core < Profile::Extended && Profile::Extended < Profile::Experimental);
+}

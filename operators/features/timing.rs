@@ -1,0 +1,431 @@
+//! Inter-arrival times, bursts and idle times of a biflow, and its first packets as sequences.
+
+use super::extractor::{Extractor, Wanted};
+use crate::columns::{Column, Item, RowWriter, Values};
+use crate::flows::Flow;
+use crate::options::{Duration, Options};
+use crate::packet::Packet;
+use crate::schema::{DataType, Features, Value};
+use crate::statistics::{Distribution, SECOND, Spread, Summary, ratio, seconds};
+
+/// Columns of group `timing`, in output order.
+#[derive(Features)]
+pub struct Timing {
+    /// the inter-arrival times of consecutive packets.
+    #[family(unit = "s", null = "fewer than 2 packets")]
+    pub iat: Summary,
+    /// the inter-arrival times of consecutive packets of the initiator.
+    #[family(unit = "s", scope = "fwd", null = "fewer than 2 packets forward")]
+    pub iat_fwd: Spread,
+    /// the inter-arrival times of consecutive packets of the responder.
+    #[family(unit = "s", scope = "bwd", null = "fewer than 2 packets backward")]
+    pub iat_bwd: Spread,
+    /// Coefficient of variation of the inter-arrival times: population standard deviation / mean.
+    #[column(null = "fewer than 2 packets, or mean inter-arrival time 0")]
+    pub burstiness_index: Option<f64>,
+    /// Coefficient of variation of the inter-arrival times of the initiator.
+    #[column(
+        scope = "fwd",
+        null = "fewer than 2 packets forward, or their mean inter-arrival time 0"
+    )]
+    pub burstiness_index_fwd: Option<f64>,
+    /// Coefficient of variation of the inter-arrival times of the responder.
+    #[column(
+        scope = "bwd",
+        null = "fewer than 2 packets backward, or their mean inter-arrival time 0"
+    )]
+    pub burstiness_index_bwd: Option<f64>,
+    /// Number of bursts: maximal runs of packets whose consecutive inter-arrival times are below burst_threshold; a lone packet is a
+    /// burst of 1.
+    #[column(unit = "count")]
+    pub burst_count: u64,
+    /// total_packets / burst_count.
+    #[column(unit = "packets")]
+    pub avg_burst_packets: f64,
+    /// Mean over bursts of the time from the first packet of the burst to its last.
+    #[column(unit = "s")]
+    pub avg_burst_duration: f64,
+    /// Largest number of packets in one burst.
+    #[column(unit = "packets")]
+    pub max_burst_packets: u64,
+    /// Number of inter-arrival times of burst_threshold or more.
+    #[column(unit = "count")]
+    pub idle_count: u64,
+    /// Mean of the inter-arrival times of burst_threshold or more.
+    #[column(unit = "s", null = "idle_count = 0")]
+    pub avg_idle_duration: Option<f64>,
+    /// Largest inter-arrival time of burst_threshold or more.
+    #[column(unit = "s", null = "idle_count = 0")]
+    pub max_idle_duration: Option<f64>,
+    /// Time of the first packet of the responder - start_time.
+    #[column(unit = "s", scope = "bwd", split = "no", null = "no packet backward")]
+    pub first_response_time: Option<f64>,
+    /// The first max_sequence_length inter-arrival times.
+    #[column(unit = "s", profile = "OPTIONAL", when = "raw_sequences")]
+    pub iat_sequence: Vec<f64>,
+    /// Time since start_time of the first max_sequence_length packets.
+    #[column(unit = "s", profile = "OPTIONAL", when = "raw_sequences")]
+    pub timestamp_sequence: Vec<f64>,
+    /// For the first max_sequence_length packets: IP length, inter-arrival time in seconds (0 for the first packet), direction (+1
+    /// forward, -1 backward).
+    #[column(split = "no", profile = "OPTIONAL", when = "splt")]
+    pub splt: Vec<Step>,
+    /// The lengths of splt.
+    #[column(unit = "bytes", split = "no", profile = "OPTIONAL", when = "splt")]
+    pub splt_lengths: Vec<u32>,
+    /// The inter-arrival times of splt.
+    #[column(unit = "s", split = "no", profile = "OPTIONAL", when = "splt")]
+    pub splt_times: Vec<f64>,
+    /// The directions of splt.
+    #[column(split = "no", profile = "OPTIONAL", when = "splt")]
+    pub splt_directions: Vec<i8>,
+}
+
+/// Settings of group `timing`.
+#[derive(Clone, Debug, Options)]
+pub struct TimingOptions {
+    /// The shortest time between two packets that ends a burst and counts as idle.
+    #[option(default = "50ms")]
+    pub burst_threshold: Duration,
+}
+
+/// One packet of `splt`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// IP length, bytes.
+    pub length: u32,
+    /// Time since the packet before, seconds.
+    pub time: f64,
+    /// +1 forward, -1 backward.
+    pub direction: i8,
+}
+
+impl Value for Step {
+    fn data_type() -> DataType {
+        DataType::Struct(vec![
+            ("length".to_owned(), DataType::U32),
+            ("time".to_owned(), DataType::F64),
+            ("direction".to_owned(), DataType::I8),
+        ])
+    }
+    fn write(&self, out: &mut RowWriter<'_>) {
+        out.structure(|column| self.push(column));
+    }
+}
+
+impl Item for Step {
+    fn push(&self, items: &mut Column) {
+        if let Values::Struct(parts) = &mut items.values
+            && let [(_, length), (_, time), (_, direction)] = &mut parts[..]
+        {
+            self.length.push(length);
+            self.time.push(time);
+            self.direction.push(direction);
+        }
+    }
+}
+
+/// What is kept of an open record.
+#[derive(Default)]
+pub struct State {
+    all: Gaps,
+    /// By direction.
+    sides: [Gaps; 2],
+    idle_count: u64,
+    idle_sum: u64,
+    /// Packets of the burst that is going on.
+    burst: u64,
+    max_burst: u64,
+    first_response: i64,
+    /// The first packets, as far as sequences need them.
+    first: Vec<Seen>,
+}
+
+/// A packet that may enter a sequence.
+struct Seen {
+    time: i64,
+    length: u32,
+    direction: i8,
+}
+
+/// The times between the packets of a list.
+#[derive(Default)]
+struct Gaps {
+    last: i64,
+    packets: u64,
+    list: Distribution,
+}
+
+impl Gaps {
+    /// Takes the time of the next packet and gives the gap before it.
+    #[inline]
+    fn push(&mut self, time: i64, percentiles: bool) -> Option<u64> {
+        let gap = (self.packets > 0).then(|| time.abs_diff(self.last));
+        if let Some(gap) = gap {
+            self.list.push(gap, percentiles);
+        }
+        self.last = time;
+        self.packets += 1;
+        gap
+    }
+}
+
+/// What the plan fixes.
+pub struct Plan {
+    threshold: u64,
+    /// Whether percentiles are asked for: of all gaps, and by direction.
+    percentiles: bool,
+    medians: [bool; 2],
+    /// Entries of a sequence at most.
+    length: usize,
+    /// Packets kept for sequences: `length` gaps need one more.
+    kept: usize,
+    sequences: bool,
+    steps: bool,
+}
+
+impl Extractor for State {
+    type Features = Timing;
+    type Options = TimingOptions;
+    type Plan = Plan;
+
+    fn plan(options: &TimingOptions, wanted: &Wanted) -> Plan {
+        let sequences = wanted.any(|name| matches!(name, "iat_sequence" | "timestamp_sequence"));
+        let steps = wanted.any(|name| name.starts_with("splt"));
+        let percentiles = ["iat_median", "iat_p25", "iat_p75", "iat_p90", "iat_p99"];
+        Plan {
+            threshold: u64::try_from(options.burst_threshold.0).unwrap_or(0),
+            percentiles: wanted.any(|name| percentiles.contains(&name)),
+            medians: ["iat_fwd_median", "iat_bwd_median"]
+                .map(|median| wanted.any(|name| name == median)),
+            length: wanted.sequence,
+            kept: if sequences {
+                wanted.sequence.saturating_add(1)
+            } else if steps {
+                wanted.sequence
+            } else {
+                0
+            },
+            sequences,
+            steps,
+        }
+    }
+
+    fn packet(&mut self, packet: &Packet<'_>, _: &Flow, plan: &Plan) {
+        let gap = self.all.push(packet.time, plan.percentiles);
+        match gap {
+            Some(gap) if gap >= plan.threshold => {
+                self.idle_count += 1;
+                self.idle_sum += gap;
+                self.burst = 1;
+            }
+            _ => self.burst += 1,
+        }
+        self.max_burst = self.max_burst.max(self.burst);
+        let side = packet.direction as usize;
+        if side == 1 && self.sides[1].packets == 0 {
+            self.first_response = packet.time;
+        }
+        self.sides[side].push(packet.time, plan.medians[side]);
+        if self.first.len() < plan.kept {
+            self.first.push(Seen {
+                time: packet.time,
+                length: packet.ip_len,
+                direction: if side == 0 { 1 } else { -1 },
+            });
+        }
+    }
+
+    fn finish(&self, flow: &Flow, plan: &Plan) -> Timing {
+        let gaps = self.all.list.moments();
+        let packets = self.all.packets;
+        // Each gap that is idle time parts two bursts; all others lie inside of one.
+        let bursts = self.idle_count + u64::from(packets > 0);
+        let busy = gaps.sum() - self.idle_sum;
+        let idle = |value: Option<f64>| value.filter(|_| self.idle_count > 0);
+        let steps = if plan.steps {
+            self.steps(plan.length)
+        } else {
+            Vec::new()
+        };
+        let (iat_sequence, timestamp_sequence) = if plan.sequences {
+            (self.gaps(plan.length), self.times(plan.length, flow.start))
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        Timing {
+            iat: Summary::of(&self.all.list),
+            iat_fwd: Spread::of(&self.sides[0].list),
+            iat_bwd: Spread::of(&self.sides[1].list),
+            burstiness_index: gaps.variation(),
+            burstiness_index_fwd: self.sides[0].list.moments().variation(),
+            burstiness_index_bwd: self.sides[1].list.moments().variation(),
+            burst_count: bursts,
+            avg_burst_packets: ratio(packets.into(), bursts.into()).unwrap_or_default(),
+            avg_burst_duration: mean_seconds(busy, bursts).unwrap_or_default(),
+            max_burst_packets: self.max_burst,
+            idle_count: self.idle_count,
+            avg_idle_duration: mean_seconds(self.idle_sum, self.idle_count),
+            max_idle_duration: idle(gaps.max().map(seconds)),
+            first_response_time: (self.sides[1].packets > 0)
+                .then(|| seconds(self.first_response.abs_diff(flow.start))),
+            iat_sequence,
+            timestamp_sequence,
+            splt_lengths: steps.iter().map(|step| step.length).collect(),
+            splt_times: steps.iter().map(|step| step.time).collect(),
+            splt_directions: steps.iter().map(|step| step.direction).collect(),
+            splt: steps,
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let lists = [&self.all, &self.sides[0], &self.sides[1]];
+        lists
+            .iter()
+            .map(|gaps| gaps.list.heap_bytes())
+            .sum::<usize>()
+            + self.first.capacity() * size_of::<Seen>()
+    }
+}
+
+impl State {
+    fn gaps(&self, length: usize) -> Vec<f64> {
+        let pairs = self.first.windows(2).take(length);
+        pairs
+            .map(|pair| seconds(pair[1].time.abs_diff(pair[0].time)))
+            .collect()
+    }
+
+    fn times(&self, length: usize, start: i64) -> Vec<f64> {
+        let seen = self.first.iter().take(length);
+        seen.map(|seen| seconds(seen.time.abs_diff(start)))
+            .collect()
+    }
+
+    fn steps(&self, length: usize) -> Vec<Step> {
+        let mut before = self.first.first().map_or(0, |seen| seen.time);
+        let seen = self.first.iter().take(length);
+        seen.map(|seen| Step {
+            length: seen.length,
+            time: seconds(
+                seen.time
+                    .abs_diff(std::mem::replace(&mut before, seen.time)),
+            ),
+            direction: seen.direction,
+        })
+        .collect()
+    }
+}
+
+fn mean_seconds(sum: u64, n: u64) -> Option<f64> {
+    ratio(sum.into(), u128::from(n) * u128::from(SECOND))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::testing::{Packets, back, forth};
+    use std::time::Duration;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Gaps 10, 40, 50, 100 ms; forward at 0, 50, 200 ms; backward at 10, 100 ms.
+    fn packets() -> Packets {
+        Packets::udp()
+            .push(forth().at(ms(0)).ip(100))
+            .push(back().at(ms(10)).ip(200))
+            .push(forth().at(ms(50)).ip(100))
+            .push(back().at(ms(100)).ip(300))
+            .push(forth().at(ms(200)).ip(100))
+    }
+
+    #[test]
+    fn gaps_bursts_and_idle_times() {
+        let row = packets().finish::<State>(&TimingOptions::default());
+        assert_eq!(row.iat.min, Some(0.01));
+        assert_eq!(row.iat.max, Some(0.1));
+        assert_eq!(row.iat.mean, Some(0.05));
+        assert_eq!(row.iat.median, Some(0.045));
+        assert_eq!(row.iat.sum, Some(0.2));
+        assert_eq!(row.iat.p25, Some(0.0325));
+        // variance of 10, 40, 50, 100 around 50: (1600 + 100 + 0 + 2500) / 4 = 1050
+        let std = 1050f64.sqrt() / 1000.0;
+        assert!((row.iat.std.expect("gaps") - std).abs() < 1e-15);
+        assert!((row.burstiness_index.expect("gaps") - std / 0.05).abs() < 1e-15);
+        assert_eq!(
+            (row.iat_fwd.min, row.iat_fwd.max, row.iat_fwd.median),
+            (Some(0.05), Some(0.15), Some(0.1))
+        );
+        assert_eq!((row.iat_bwd.mean, row.iat_bwd.std), (Some(0.09), Some(0.0)));
+        // 50 ms is not below the threshold: bursts {0, 10, 50}, {100}, {200}
+        assert_eq!(
+            (row.burst_count, row.max_burst_packets, row.idle_count),
+            (3, 3, 2)
+        );
+        assert_eq!(row.avg_burst_packets, 5.0 / 3.0);
+        assert_eq!(row.avg_burst_duration, 0.05 / 3.0);
+        assert_eq!(
+            (row.avg_idle_duration, row.max_idle_duration),
+            (Some(0.075), Some(0.1))
+        );
+        assert_eq!(row.first_response_time, Some(0.01));
+    }
+
+    #[test]
+    fn sequences_hold_the_first_packets() {
+        let row = packets()
+            .sequence(3)
+            .finish::<State>(&TimingOptions::default());
+        assert_eq!(row.iat_sequence, [0.01, 0.04, 0.05]);
+        assert_eq!(row.timestamp_sequence, [0.0, 0.01, 0.05]);
+        assert_eq!(row.splt_lengths, [100, 200, 100]);
+        assert_eq!(row.splt_times, [0.0, 0.01, 0.04]);
+        assert_eq!(row.splt_directions, [1, -1, 1]);
+        assert_eq!(
+            row.splt[1],
+            Step {
+                length: 200,
+                time: 0.01,
+                direction: -1
+            }
+        );
+    }
+
+    #[test]
+    fn one_packet_is_one_burst() {
+        let row = Packets::udp()
+            .push(forth())
+            .finish::<State>(&TimingOptions::default());
+        assert_eq!(row.iat, Summary::default());
+        assert_eq!(
+            (
+                row.burst_count,
+                row.avg_burst_packets,
+                row.avg_burst_duration
+            ),
+            (1, 1.0, 0.0)
+        );
+        assert_eq!(
+            (row.idle_count, row.avg_idle_duration, row.max_idle_duration),
+            (0, None, None)
+        );
+        assert_eq!(
+            (row.burstiness_index, row.first_response_time),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn packets_at_one_time_have_no_variation() {
+        let row = Packets::udp()
+            .push(forth())
+            .push(forth())
+            .finish::<State>(&TimingOptions::default());
+        assert_eq!(
+            (row.iat.mean, row.burstiness_index, row.burst_count),
+            (Some(0.0), None, 1)
+        );
+    }
+}

@@ -1,0 +1,325 @@
+//! The flow key of a packet: canonical endpoints, shard hash and sample.
+//!
+//! The bytes that are hashed are those of `flow_id`: family, address a, port a, address b, port b, protocol, extra parts; all
+//! integers big-endian. Addresses have 4 or 16 bytes; those of an outer IP header always 16.
+
+use super::flow::FlowKey;
+use super::options::{FlowOptions, IcmpKey, KeyPart, Sampling};
+use crate::packet::{Header, marks};
+use siphasher::sip::SipHasher13;
+
+/// Bytes of a key without extra parts: IPv6.
+const BASE: usize = 1 + 2 * (16 + 2) + 1;
+/// Bytes of all extra parts.
+const EXTRA: usize = 4 + 4 + 12 + 33;
+/// What stands for "the packet has none" in an extra part.
+const NONE: u32 = u32::MAX;
+
+/// What makes a flow: the settings `key` and `icmp_key`, and the sample.
+#[derive(Clone, Debug)]
+pub struct KeyRule {
+    ports: bool,
+    protocol: bool,
+    vlan: bool,
+    icmp_id: bool,
+    mac: bool,
+    tunnel: bool,
+    sampling: Option<Sampling>,
+}
+
+impl KeyRule {
+    /// The rule that these settings state.
+    pub fn new(options: &FlowOptions) -> Self {
+        let has = |part| options.key.contains(&part);
+        Self {
+            ports: !has(KeyPart::ThreeTuple) && !has(KeyPart::TwoTuple),
+            protocol: !has(KeyPart::TwoTuple),
+            vlan: has(KeyPart::Vlan),
+            icmp_id: options.icmp_key == IcmpKey::Id,
+            mac: has(KeyPart::Mac),
+            tunnel: has(KeyPart::Tunnel),
+            sampling: options.sampling,
+        }
+    }
+
+    /// Bytes of the extra key parts of one packet.
+    pub fn stride(&self) -> usize {
+        let parts = [
+            (self.vlan, 4),
+            (self.icmp_id, 4),
+            (self.mac, 12),
+            (self.tunnel, 33),
+        ];
+        parts
+            .iter()
+            .filter(|(used, _)| *used)
+            .map(|(_, bytes)| bytes)
+            .sum()
+    }
+
+    /// The key of a packet whose direction marks are set.
+    #[inline]
+    pub fn key(&self, header: &Header) -> FlowKey {
+        let (source_port, destination_port) = if self.ports {
+            (header.src_port, header.dst_port)
+        } else {
+            (0, 0)
+        };
+        let protocol = if self.protocol { header.protocol } else { 0 };
+        let family = header.family;
+        if header.is(marks::FROM_B) {
+            FlowKey {
+                address_a: header.dst,
+                address_b: header.src,
+                port_a: destination_port,
+                port_b: source_port,
+                protocol,
+                family,
+            }
+        } else {
+            FlowKey {
+                address_a: header.src,
+                address_b: header.dst,
+                port_a: source_port,
+                port_b: destination_port,
+                protocol,
+                family,
+            }
+        }
+    }
+
+    /// Sets the direction marks and the hash of a packet, appends its extra key parts to `extra`, and tells whether the sample
+    /// keeps it. `frame` is the captured frame.
+    pub fn apply(&self, header: &mut Header, frame: &[u8], extra: &mut Vec<u8>) -> bool {
+        let ports = if self.ports {
+            (header.src_port, header.dst_port)
+        } else {
+            (0, 0)
+        };
+        let order = (header.src, ports.0).cmp(&(header.dst, ports.1));
+        header.marks |= match order {
+            std::cmp::Ordering::Greater => marks::FROM_B,
+            std::cmp::Ordering::Equal => marks::LOOP,
+            std::cmp::Ordering::Less => 0,
+        };
+        let from = extra.len();
+        self.push_extra(header, frame, extra);
+        let mut bytes = [0; BASE + EXTRA];
+        let length = key_bytes(
+            &self.key(header),
+            extra.get(from..).unwrap_or(&[]),
+            &mut bytes,
+        );
+        let bytes = bytes.get(..length).unwrap_or(&bytes);
+        header.hash = SipHasher13::new_with_keys(0, 0).hash(bytes);
+        let kept = match self.sampling {
+            None => true,
+            Some(sampling) if sampling.by_packet => {
+                let mut place = [0; 12];
+                place[..4].copy_from_slice(&header.source().to_be_bytes());
+                place[4..].copy_from_slice(&header.record().to_be_bytes());
+                is_sampled(sampling, &place)
+            }
+            Some(sampling) => is_sampled(sampling, bytes),
+        };
+        if !kept {
+            extra.truncate(from);
+        }
+        kept
+    }
+
+    fn push_extra(&self, header: &Header, frame: &[u8], extra: &mut Vec<u8>) {
+        if self.vlan {
+            let id = if header.is(marks::VLAN) {
+                u32::from(header.vlan)
+            } else {
+                NONE
+            };
+            extra.extend_from_slice(&id.to_be_bytes());
+        }
+        if self.icmp_id {
+            let id = if header.is(marks::ICMP_ID) {
+                u32::from(header.icmp_id)
+            } else {
+                NONE
+            };
+            extra.extend_from_slice(&id.to_be_bytes());
+        }
+        let from_b = header.is(marks::FROM_B);
+        if self.mac {
+            let at = header.ethernet as usize;
+            let known = header.is(marks::ETHERNET);
+            let part = |from: usize| {
+                frame
+                    .get(from..from + 6)
+                    .filter(|_| known)
+                    .unwrap_or(&[0; 6])
+            };
+            let (destination, source) = (part(at), part(at + 6));
+            extra.extend_from_slice(if from_b { destination } else { source });
+            extra.extend_from_slice(if from_b { source } else { destination });
+        }
+        if self.tunnel {
+            let (protocol, source, destination) =
+                outer_addresses(header, frame).unwrap_or_default();
+            extra.push(protocol);
+            extra.extend_from_slice(if from_b { &destination } else { &source });
+            extra.extend_from_slice(if from_b { &source } else { &destination });
+        }
+    }
+}
+
+/// Protocol, source and destination of the outermost IP header of a packet that was inside a tunnel.
+fn outer_addresses(header: &Header, frame: &[u8]) -> Option<(u8, [u8; 16], [u8; 16])> {
+    if !header.is(marks::TUNNEL) {
+        return None;
+    }
+    let outer = frame.get(header.outer as usize..)?;
+    let mut addresses = ([0; 16], [0; 16]);
+    let (protocol, length, at) = if outer.first()? >> 4 == 4 {
+        (*outer.get(9)?, 4, 12)
+    } else {
+        (*outer.get(6)?, 16, 8)
+    };
+    addresses
+        .0
+        .get_mut(..length)?
+        .copy_from_slice(outer.get(at..at + length)?);
+    addresses
+        .1
+        .get_mut(..length)?
+        .copy_from_slice(outer.get(at + length..at + 2 * length)?);
+    Some((protocol, addresses.0, addresses.1))
+}
+
+/// Whether the SipHash-1-3 of `bytes`, keyed by the seed, falls into the share that is kept.
+fn is_sampled(sampling: Sampling, bytes: &[u8]) -> bool {
+    let hash = SipHasher13::new_with_keys(sampling.seed, 1).hash(bytes);
+    // 2^64 times the rate is exact in u128 but for the rounding of the rate itself; a rate of 1 keeps everything
+    #[expect(
+        clippy::cast_sign_loss,
+        clippy::cast_possible_truncation,
+        reason = "the rate is checked to lie from 0 to 1"
+    )]
+    let limit = (sampling.rate * 18_446_744_073_709_551_616.0) as u128;
+    u128::from(hash) < limit
+}
+
+/// Writes the key as bytes into `out` and gives their number.
+pub fn key_bytes(key: &FlowKey, extra: &[u8], out: &mut [u8; BASE + EXTRA]) -> usize {
+    let octets = if key.family == 4 { 4 } else { 16 };
+    let mut at = 0;
+    let mut put = |bytes: &[u8]| {
+        if let Some(place) = out.get_mut(at..at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+        at += bytes.len();
+    };
+    put(&[key.family]);
+    put(&key.address_a[..octets]);
+    put(&key.port_a.to_be_bytes());
+    put(&key.address_b[..octets]);
+    put(&key.port_b.to_be_bytes());
+    put(&[key.protocol]);
+    put(extra);
+    at.min(BASE + EXTRA)
+}
+
+/// `flow_id`: the first 128 bits of SHA-256 over salt, key, start, segment and record ordinal of the first packet.
+pub fn flow_id(
+    salt: &[u8],
+    key: &FlowKey,
+    extra: &[u8],
+    start: i64,
+    segment: u32,
+    record: u64,
+) -> [u8; 16] {
+    use sha2::{Digest, Sha256};
+    let mut bytes = [0; BASE + EXTRA];
+    let length = key_bytes(key, extra, &mut bytes);
+    let mut hash = Sha256::new();
+    hash.update(u32::try_from(salt.len()).unwrap_or(u32::MAX).to_be_bytes());
+    hash.update(salt);
+    hash.update(bytes.get(..length).unwrap_or(&bytes));
+    hash.update(start.to_be_bytes());
+    hash.update(segment.to_be_bytes());
+    hash.update(record.to_be_bytes());
+    let digest = hash.finalize();
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+
+    fn packet(src: u8, src_port: u16, dst: u8, dst_port: u16) -> Header {
+        let mut header = Header {
+            family: 4,
+            protocol: 6,
+            src_port,
+            dst_port,
+            ..Header::zeroed()
+        };
+        header.src[3] = src;
+        header.dst[3] = dst;
+        header
+    }
+
+    #[test]
+    fn both_directions_have_one_key_and_one_hash() {
+        let rule = KeyRule::new(&FlowOptions::default());
+        let (mut there, mut back) = (packet(1, 80, 2, 4000), packet(2, 4000, 1, 80));
+        assert!(
+            rule.apply(&mut there, &[], &mut Vec::new())
+                && rule.apply(&mut back, &[], &mut Vec::new())
+        );
+        assert_eq!(rule.key(&there), rule.key(&back));
+        assert_eq!(there.hash, back.hash);
+        assert!(!there.is(marks::FROM_B) && back.is(marks::FROM_B));
+        let mut own = packet(1, 80, 1, 80);
+        rule.apply(&mut own, &[], &mut Vec::new());
+        assert!(own.is(marks::LOOP));
+    }
+
+    #[test]
+    fn extra_parts_separate_flows_and_follow_the_endpoints() {
+        let options = FlowOptions {
+            key: vec![KeyPart::FiveTuple, KeyPart::Vlan, KeyPart::Mac],
+            ..FlowOptions::default()
+        };
+        let rule = KeyRule::new(&options);
+        assert_eq!(rule.stride(), 16);
+        let mut there = packet(1, 80, 2, 4000);
+        there.marks |= marks::ETHERNET | marks::VLAN;
+        there.vlan = 7;
+        let frame = [2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1];
+        let mut extra = Vec::new();
+        rule.apply(&mut there, &frame, &mut extra);
+        assert_eq!(extra, [0, 0, 0, 7, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]);
+    }
+
+    #[test]
+    fn a_sample_keeps_about_its_share_and_whole_flows() {
+        let options = FlowOptions {
+            sampling: Some(Sampling {
+                rate: 0.25,
+                by_packet: false,
+                seed: 3,
+            }),
+            ..FlowOptions::default()
+        };
+        let rule = KeyRule::new(&options);
+        let kept = (0..4000u16)
+            .filter(|port| {
+                let there = rule.apply(&mut packet(1, *port, 2, 80), &[], &mut Vec::new());
+                let back = rule.apply(&mut packet(2, 80, 1, *port), &[], &mut Vec::new());
+                assert_eq!(there, back);
+                there
+            })
+            .count();
+        assert!((900..1100).contains(&kept), "{kept}");
+    }
+}

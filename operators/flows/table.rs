@@ -1,0 +1,581 @@
+//! Open flow records by key: which record a packet joins, and when records end (semantics: end of a flow).
+//!
+//! One table a worker. A *group* is a set of inputs whose packets share flows: with `merge = "none"` each input is one. The
+//! table sees the packets of a group in one fixed order, so nothing it does depends on workers or batches.
+
+use super::expiry::{Calendar, Timeouts};
+use super::flow::{CloseState, Flow};
+use super::key::{KeyRule, flow_id};
+use super::options::{Evict, FlowOptions, InitiatorRule, Terminate};
+use crate::books::{Books, EndReason, Skip};
+use crate::packet::{Header, Packet, marks, tcp};
+use hashbrown::HashTable;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasher;
+
+/// Shards of a group: fixed, whatever the number of workers.
+pub const SHARDS: usize = 256;
+/// Packets handed to the extractors at a time: enough to hide a cache miss, few enough to stay in the second cache.
+const RUN: usize = 256;
+
+/// What is done with the packets of flows. Calls come in this order for each slot: `open`, `packets` any number of times,
+/// `finish`.
+pub trait Meter {
+    /// A record was opened in `slot`.
+    fn open(&mut self, slot: u32, flow: &Flow);
+    /// Packets in processing order, each with the slot of its record; `flows` is indexed by slot and as of the end of the run.
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[Flow]);
+    /// The record in `slot` ended; it is free for another one afterwards.
+    fn finish(&mut self, slot: u32, flow: &Flow);
+}
+
+/// The open flow records of a worker.
+#[derive(Debug)]
+pub struct FlowTable {
+    rule: KeyRule,
+    settings: Settings,
+    /// Seeded at random, so that nobody can choose keys that collide. Its order is never seen.
+    seed: foldhash::fast::RandomState,
+    groups: HashMap<u32, Group>,
+    flows: Vec<Flow>,
+    /// Calendar page of each slot's valid entry.
+    pages: Vec<i64>,
+    /// Deadline under which each slot stands in the queue of its shard, if that has one.
+    queued: Vec<Option<i64>>,
+    free: Vec<u32>,
+    /// Slots whose records ended in the current run.
+    ended: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    timeouts: Timeouts,
+    terminate: Terminate,
+    initiator: InitiatorRule,
+    evict: Evict,
+    shard_limit: u32,
+    flow_id: bool,
+}
+
+/// The open records of inputs that share flows.
+#[derive(Debug)]
+struct Group {
+    index: HashTable<u32>,
+    calendar: Calendar,
+    counts: Box<[u32; SHARDS]>,
+    /// Orders of the shards that were full once.
+    queues: HashMap<u8, Queue>,
+}
+
+/// The records of one shard in the two orders that eviction asks for. Built when the shard is full for the first time, as
+/// keeping it costs a third of the table.
+#[derive(Debug, Default)]
+struct Queue {
+    /// By the packet that counts for eviction.
+    order: BTreeMap<(i64, u64), u32>,
+    /// By a deadline that may have moved on since.
+    deadlines: BTreeSet<(i64, u32)>,
+}
+
+impl Queue {
+    fn insert(&mut self, slot: u32, rank: (i64, u64), deadline: Option<i64>) {
+        self.order.insert(rank, slot);
+        self.deadlines
+            .extend(deadline.map(|deadline| (deadline, slot)));
+    }
+}
+
+impl FlowTable {
+    /// An empty table; `flow_id` tells whether a sink wants that column.
+    pub fn new(options: &FlowOptions, flow_id: bool) -> Self {
+        let settings = Settings {
+            timeouts: Timeouts {
+                idle: options.idle_timeout,
+                active: options.active_timeout.0.map(|duration| duration.0),
+                linger: options.tcp_linger.0,
+            },
+            terminate: options.terminate,
+            initiator: options.initiator,
+            evict: options.evict,
+            shard_limit: u32::try_from(options.max_flows.div_ceil(SHARDS as u64))
+                .unwrap_or(u32::MAX)
+                .max(1),
+            flow_id,
+        };
+        Self {
+            rule: KeyRule::new(options),
+            settings,
+            seed: foldhash::fast::RandomState::default(),
+            groups: HashMap::new(),
+            flows: Vec::new(),
+            pages: Vec::new(),
+            queued: Vec::new(),
+            free: Vec::new(),
+            ended: Vec::new(),
+        }
+    }
+
+    /// Number of open records.
+    pub fn open(&self) -> usize {
+        self.flows.len() - self.free.len()
+    }
+
+    /// Takes packets of `group` in processing order, each with its extra key parts and the bytes it points into.
+    pub fn packets<'a>(
+        &mut self,
+        group: u32,
+        packets: impl Iterator<Item = (&'a Header, &'a [u8], &'a [u8])>,
+        meter: &mut impl Meter,
+        books: &mut Books,
+    ) {
+        let timeouts = &self.settings.timeouts;
+        let mut state = self.groups.remove(&group).unwrap_or_else(|| Group {
+            index: HashTable::new(),
+            calendar: Calendar::new(timeouts),
+            counts: Box::new([0; SHARDS]),
+            queues: HashMap::new(),
+        });
+        let mut run: Vec<Packet<'a>> = Vec::with_capacity(RUN);
+        let mut slots: Vec<u32> = Vec::with_capacity(RUN);
+        for (header, extra, arena) in packets {
+            let Some(slot) = self.join(&mut state, header, extra, meter, books) else {
+                books.packets.skipped.add(Skip::NoRoom);
+                continue;
+            };
+            books.packets.used += 1;
+            books.bytes_used += u64::from(header.ip_len);
+            let flow = &self.flows[slot as usize];
+            run.push(Packet::new(header, arena, flow.end, flow.direction(header)));
+            slots.push(slot);
+            if run.len() == RUN {
+                self.close_run(&run, &slots, meter, books);
+                run.clear();
+                slots.clear();
+            }
+        }
+        self.close_run(&run, &slots, meter, books);
+        self.groups.insert(group, state);
+    }
+
+    /// Hands a run to the extractors, then ends what ended in it.
+    fn close_run(
+        &mut self,
+        run: &[Packet<'_>],
+        slots: &[u32],
+        meter: &mut impl Meter,
+        books: &mut Books,
+    ) {
+        if !run.is_empty() {
+            meter.packets(run, slots, &self.flows);
+        }
+        for slot in std::mem::take(&mut self.ended) {
+            let flow = &mut self.flows[slot as usize];
+            let reason = flow.end_reason.unwrap_or(EndReason::Eof);
+            books.flows.emitted.add(reason);
+            books.flows.packets += flow.packets[0] + flow.packets[1];
+            books.flows.bytes += flow.bytes[0] + flow.bytes[1];
+            books.flows.open -= 1;
+            meter.finish(slot, flow);
+            flow.extra = Box::default();
+            self.free.push(slot);
+        }
+    }
+
+    /// The slot of the record that a packet joins; `None` = the shard is full and refuses.
+    fn join(
+        &mut self,
+        group: &mut Group,
+        header: &Header,
+        extra: &[u8],
+        meter: &mut impl Meter,
+        books: &mut Books,
+    ) -> Option<u32> {
+        let key = self.rule.key(header);
+        let hash = self.seed.hash_one(header.hash);
+        let flows = &self.flows;
+        let found = group
+            .index
+            .find(hash, |slot| {
+                let flow = &flows[*slot as usize];
+                flow.key == key && *flow.extra == *extra
+            })
+            .copied();
+        let mut continued = None;
+        if let Some(slot) = found {
+            match self.ends_before(slot, header) {
+                None => {
+                    self.add(group, slot, header);
+                    return Some(slot);
+                }
+                Some((reason, is_continued)) => {
+                    continued = is_continued.then(|| self.flows[slot as usize].clone());
+                    self.end(group, slot, reason);
+                }
+            }
+        }
+        if group.counts[usize::from(header.shard())] >= self.settings.shard_limit
+            && !self.make_room(group, header, books)
+        {
+            return None;
+        }
+        let slot = self.open_flow(group, hash, key, extra, header, continued.as_ref());
+        books.flows.opened += 1;
+        books.flows.open += 1;
+        meter.open(slot, &self.flows[slot as usize]);
+        self.add(group, slot, header);
+        Some(slot)
+    }
+
+    /// Why the record in `slot` ends before this packet of its key, if it does, and whether the next record continues it.
+    /// The tests and their order: semantics, section 5.
+    fn ends_before(&self, slot: u32, header: &Header) -> Option<(EndReason, bool)> {
+        let flow = &self.flows[slot as usize];
+        if let Some(reason) = self.settings.timeouts.over(flow, header.clock) {
+            return Some((reason, false));
+        }
+        if self.settings.terminate == Terminate::Tcp
+            && flow.is_tcp()
+            && header.has(tcp::SYN)
+            && !header.has(tcp::ACK)
+        {
+            let close = &flow.close;
+            let is_closing =
+                close.closed.is_some() || close.fin[0].is_some() || close.fin[1].is_some();
+            if is_closing && close.isn[flow.direction(header) as usize] != Some(header.seq) {
+                return Some((EndReason::Fin, false));
+            }
+        }
+        let active = self.settings.timeouts.active?;
+        (header.clock.saturating_sub(flow.start_clock) >= active)
+            .then_some((EndReason::Active, true))
+    }
+
+    fn open_flow(
+        &mut self,
+        group: &mut Group,
+        hash: u64,
+        key: super::FlowKey,
+        extra: &[u8],
+        header: &Header,
+        continued: Option<&Flow>,
+    ) -> u32 {
+        let (initiator_is_a, initiator_swapped, segment, close) = match continued {
+            Some(before) => {
+                let close = CloseState {
+                    closed: None,
+                    ..before.close
+                };
+                (
+                    before.initiator_is_a,
+                    before.initiator_swapped,
+                    before.segment.saturating_add(1),
+                    close,
+                )
+            }
+            None => {
+                let (is_a, swapped) = self.initiator(header);
+                (is_a, swapped, 0, CloseState::default())
+            }
+        };
+        let id = if self.settings.flow_id {
+            flow_id(&[], &key, extra, header.time, segment, header.record())
+        } else {
+            [0; 16]
+        };
+        let flow = Flow {
+            key,
+            extra: extra.into(),
+            id,
+            hash: header.hash,
+            initiator_is_a,
+            initiator_swapped,
+            segment,
+            first: header.ord,
+            last: header.ord,
+            start: header.time,
+            end: header.time,
+            start_clock: header.clock,
+            last_clock: header.clock,
+            packets: [0; 2],
+            bytes: [0; 2],
+            close,
+            end_reason: None,
+        };
+        let deadline = self.settings.timeouts.deadline(&flow);
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.flows[slot as usize] = flow;
+                slot
+            }
+            None => {
+                self.flows.push(flow);
+                self.pages.push(i64::MIN);
+                self.queued.push(None);
+                u32::try_from(self.flows.len() - 1)
+                    .expect("fewer than 2^32 open flows fit into memory")
+            }
+        };
+        self.pages[slot as usize] =
+            deadline.map_or(i64::MIN, |deadline| group.calendar.note(slot, deadline));
+        let (flows, seed, shard) = (&self.flows, &self.seed, header.shard());
+        group
+            .index
+            .insert_unique(hash, slot, |slot| seed.hash_one(flows[*slot as usize].hash));
+        group.counts[usize::from(shard)] += 1;
+        self.queued[slot as usize] = deadline;
+        if let Some(queue) = group.queues.get_mut(&shard) {
+            queue.insert(
+                slot,
+                self.settings.evict.rank(&self.flows[slot as usize]),
+                deadline,
+            );
+        }
+        slot
+    }
+
+    /// Whether endpoint a is the initiator of a record that starts with this packet, and whether that is not its sender.
+    fn initiator(&self, header: &Header) -> (bool, bool) {
+        let sender_is_a = !header.is(marks::FROM_B);
+        if header.is(marks::LOOP) {
+            return (true, false);
+        }
+        match self.settings.initiator {
+            InitiatorRule::First => (sender_is_a, false),
+            InitiatorRule::Syn => {
+                let swapped = header.has(tcp::SYN) && header.has(tcp::ACK);
+                (sender_is_a != swapped, swapped)
+            }
+            InitiatorRule::Port => {
+                let swapped = header.src_port < header.dst_port;
+                (sender_is_a != swapped, swapped)
+            }
+        }
+    }
+
+    /// Adds a packet to its record and brings the close state up to date.
+    fn add(&mut self, group: &mut Group, slot: u32, header: &Header) {
+        let flow = &mut self.flows[slot as usize];
+        if self.settings.evict == Evict::Lru
+            && !group.queues.is_empty()
+            && let Some(queue) = group.queues.get_mut(&flow.shard())
+        {
+            queue.order.remove(&(flow.last_clock, flow.last));
+            queue.order.insert((header.clock, header.ord), slot);
+        }
+        flow.end = flow.end.max(header.time);
+        flow.last_clock = header.clock;
+        flow.last = header.ord;
+        let direction = flow.direction(header) as usize;
+        flow.packets[direction] += 1;
+        flow.bytes[direction] += u64::from(header.ip_len);
+        if !flow.is_tcp() || !header.is(marks::TCP_KNOWN) {
+            return;
+        }
+        match self.settings.terminate {
+            Terminate::Never => {}
+            Terminate::FinRst => {
+                if header.tcp_flags & (tcp::FIN | tcp::RST) != 0
+                    && flow.packets[0] + flow.packets[1] > 1
+                {
+                    self.end(
+                        group,
+                        slot,
+                        if header.has(tcp::RST) {
+                            EndReason::Rst
+                        } else {
+                            EndReason::Fin
+                        },
+                    );
+                }
+            }
+            Terminate::Tcp => {
+                if flow.close.update(header, direction) {
+                    self.note_close(group, slot);
+                }
+            }
+        }
+    }
+
+    /// Notes the deadline of a record that closed: its linger may be over long before the idle timeout.
+    fn note_close(&mut self, group: &mut Group, slot: u32) {
+        let flow = &self.flows[slot as usize];
+        let Some(deadline) = self.settings.timeouts.deadline(flow) else {
+            return;
+        };
+        // a second entry, which makes the first one stale
+        self.pages[slot as usize] = group.calendar.note(slot, deadline);
+        let before = self.queued[slot as usize].replace(deadline);
+        if let Some(queue) = group.queues.get_mut(&flow.shard()) {
+            before.map(|before| queue.deadlines.remove(&(before, slot)));
+            queue.deadlines.insert((deadline, slot));
+        }
+    }
+
+    /// Ends the record in `slot`: it leaves the index now, and gives its row at the end of the run. A closed record keeps the
+    /// reason of its close.
+    fn end(&mut self, group: &mut Group, slot: u32, reason: EndReason) {
+        let flow = &mut self.flows[slot as usize];
+        flow.end_reason = Some(flow.close.closed.map_or(reason, |(_, closed)| closed));
+        group.counts[usize::from(flow.shard())] -= 1;
+        if let Some(queue) = group.queues.get_mut(&flow.shard()) {
+            queue.order.remove(&self.settings.evict.rank(flow));
+            self.queued[slot as usize].map(|deadline| queue.deadlines.remove(&(deadline, slot)));
+        }
+        if let Ok(entry) = group
+            .index
+            .find_entry(self.seed.hash_one(flow.hash), |other| *other == slot)
+        {
+            entry.remove();
+        }
+        self.pages[slot as usize] = i64::MIN;
+        self.ended.push(slot);
+    }
+
+    /// Makes room in the full shard of a packet: ends what is over anyway, then evicts one record. False = refused.
+    fn make_room(&mut self, group: &mut Group, header: &Header, books: &mut Books) -> bool {
+        let shard = header.shard();
+        if !group.queues.contains_key(&shard) {
+            let mut queue = Queue::default();
+            for slot in &group.index {
+                let flow = &self.flows[*slot as usize];
+                if flow.shard() == shard {
+                    let deadline = self.settings.timeouts.deadline(flow);
+                    self.queued[*slot as usize] = deadline;
+                    queue.insert(*slot, self.settings.evict.rank(flow), deadline);
+                }
+            }
+            group.queues.insert(shard, queue);
+        }
+        while let Some(queue) = group.queues.get_mut(&shard)
+            && let Some((noted, slot)) = queue.deadlines.first().copied()
+            && noted < header.clock
+        {
+            let flow = &self.flows[slot as usize];
+            if let Some(reason) = self.settings.timeouts.over(flow, header.clock) {
+                self.end(group, slot, reason);
+            } else {
+                let deadline = self.settings.timeouts.deadline(flow);
+                queue.deadlines.remove(&(noted, slot));
+                queue
+                    .deadlines
+                    .extend(deadline.map(|deadline| (deadline, slot)));
+                self.queued[slot as usize] = deadline;
+            }
+        }
+        if group.counts[usize::from(shard)] < self.settings.shard_limit {
+            return true;
+        }
+        books.max_flows_hit += 1;
+        if self.settings.evict == Evict::Refuse {
+            return false;
+        }
+        if let Some(slot) = group
+            .queues
+            .get(&shard)
+            .and_then(|queue| queue.order.values().next().copied())
+        {
+            self.end(group, slot, EndReason::Evicted);
+        }
+        true
+    }
+
+    /// Ends every record of `group` that is over for any packet at `clock` or later.
+    pub fn advance(&mut self, group: u32, clock: i64, meter: &mut impl Meter, books: &mut Books) {
+        let Some(mut state) = self.groups.remove(&group) else {
+            return;
+        };
+        while let Some((page, slots)) = state.calendar.due(clock) {
+            for slot in slots {
+                if self.pages[slot as usize] != page {
+                    continue;
+                }
+                let flow = &self.flows[slot as usize];
+                match self.settings.timeouts.over(flow, clock) {
+                    Some(reason) => self.end(&mut state, slot, reason),
+                    None => {
+                        let deadline = self.settings.timeouts.deadline(flow);
+                        self.pages[slot as usize] = deadline
+                            .map_or(i64::MIN, |deadline| state.calendar.note(slot, deadline));
+                    }
+                }
+            }
+        }
+        self.groups.insert(group, state);
+        self.close_run(&[], &[], meter, books);
+    }
+
+    /// Ends every record of `group`: its input is exhausted, and `clock` is the clock after the last record of it.
+    pub fn exhausted(&mut self, group: u32, clock: i64, meter: &mut impl Meter, books: &mut Books) {
+        let Some(mut state) = self.groups.remove(&group) else {
+            return;
+        };
+        let mut slots: Vec<u32> = state.index.iter().copied().collect();
+        // by their first packet: the order of rows made here must not come from a hash table
+        slots.sort_unstable_by_key(|slot| self.flows[*slot as usize].first);
+        state.queues.clear();
+        for slot in slots {
+            let flow = &self.flows[slot as usize];
+            let idle = self.settings.timeouts.idle.of(flow.key.protocol);
+            let is_idle =
+                idle.is_some_and(|timeout| clock.saturating_sub(flow.last_clock) > timeout);
+            self.end(
+                &mut state,
+                slot,
+                if is_idle {
+                    EndReason::Idle
+                } else {
+                    EndReason::Eof
+                },
+            );
+        }
+        self.close_run(&[], &[], meter, books);
+    }
+}
+
+impl Evict {
+    /// Place of a record in the order of eviction of its shard: processing order of its last or first packet.
+    fn rank(self, flow: &Flow) -> (i64, u64) {
+        match self {
+            Self::Oldest | Self::Refuse => (flow.start_clock, flow.first),
+            Self::Lru => (flow.last_clock, flow.last),
+        }
+    }
+}
+
+impl CloseState {
+    /// Takes a TCP packet whose flags are known; true if it is the one that closes the record.
+    fn update(&mut self, header: &Header, direction: usize) -> bool {
+        let other = 1 - direction;
+        if header.has(tcp::SYN) && self.isn[direction].is_none() {
+            self.isn[direction] = Some(header.seq);
+        }
+        if header.has(tcp::FIN) && self.fin[direction].is_none() {
+            let syn = u32::from(header.has(tcp::SYN));
+            self.fin[direction] = Some(
+                header
+                    .seq
+                    .wrapping_add(header.payload_len)
+                    .wrapping_add(syn)
+                    .wrapping_add(1),
+            );
+        }
+        if header.has(tcp::ACK)
+            && let Some(end) = self.fin[other]
+            && header.ack.wrapping_sub(end) < 1 << 31
+        {
+            self.acked[other] = true;
+        }
+        if self.closed.is_some() {
+            return false;
+        }
+        let reason = if header.has(tcp::RST) {
+            EndReason::Rst
+        } else if self.acked == [true; 2] {
+            EndReason::Fin
+        } else {
+            return false;
+        };
+        self.closed = Some((header.clock, reason));
+        true
+    }
+}

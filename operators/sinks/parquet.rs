@@ -1,0 +1,192 @@
+//! Rows to Parquet: one file, row groups of a stated number of rows, definitions and units in the metadata.
+//!
+//! Rows come in order; sorting is not done here.
+
+use super::file::WholeFile;
+use super::record_batch::{record_batch, schema};
+use super::{Compression, Description, ParquetOptions, Sink};
+use crate::columns::Columns;
+use crate::error::Error;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression as Codec;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use std::sync::Arc;
+
+struct Parquet {
+    writer: ArrowWriter<WholeFile>,
+    schema: SchemaRef,
+    rows: u64,
+}
+
+/// A Parquet file.
+///
+/// # Errors
+/// The file cannot be made.
+pub fn open(
+    options: &ParquetOptions,
+    description: &Description,
+    run: &str,
+) -> Result<Box<dyn Sink>, Error> {
+    let file = WholeFile::create(&options.path, options.overwrite, run)?;
+    let schema = schema(description);
+    let pairs = description.metadata.iter();
+    let properties = WriterProperties::builder()
+        .set_compression(match options.compression {
+            Compression::None => Codec::UNCOMPRESSED,
+            Compression::Zstd => Codec::ZSTD(Default::default()),
+            Compression::Snappy => Codec::SNAPPY,
+            Compression::Lz4 => Codec::LZ4_RAW,
+        })
+        .set_max_row_group_row_count(Some(options.row_group.0.get()))
+        .set_key_value_metadata(Some(
+            pairs
+                .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
+                .collect(),
+        ))
+        .build();
+    let path = &options.path;
+    let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
+        .map_err(|error| Error::new(format!("cannot write {path}: {error}")).because(error))?;
+    Ok(Box::new(Parquet {
+        writer,
+        schema,
+        rows: 0,
+    }))
+}
+
+impl Parquet {
+    fn failed(&self, error: ParquetError) -> Error {
+        self.writer.inner().failed(error)
+    }
+}
+
+impl Sink for Parquet {
+    fn write(&mut self, rows: &Columns) -> Result<(), Error> {
+        record_batch(rows, &self.schema)
+            .map_err(ParquetError::from)
+            .and_then(|batch| self.writer.write(&batch))
+            .map_err(|error| self.failed(error))?;
+        self.rows += rows.rows() as u64;
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<u64, Error> {
+        self.writer.finish().map_err(|error| self.failed(error))?;
+        self.writer.inner_mut().commit()?; // `finish` flushed everything into it
+        Ok(self.rows)
+    }
+
+    fn abort(self: Box<Self>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::{RowGroup, sample};
+    use arrow::compute::concat_batches;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::basic::{LogicalType, TimeUnit};
+    use std::fs::File;
+    use std::io::Read;
+    use std::num::NonZeroUsize;
+
+    fn file(options: &ParquetOptions) -> File {
+        let (description, rows) = sample::rows();
+        sample::file(|path| {
+            let options = ParquetOptions {
+                path,
+                ..options.clone()
+            };
+            let mut sink = open(&options, &description, "1-0")?;
+            sink.write(&rows)?;
+            sink.write(&Columns::new(&description.schema))?;
+            sink.write(&rows)?;
+            sink.commit()
+        })
+    }
+
+    #[test]
+    fn every_type_and_codec_reads_back() {
+        let (description, rows) = sample::rows();
+        let expected = record_batch(&rows, &schema(&description)).unwrap();
+        for compression in [
+            Compression::None,
+            Compression::Zstd,
+            Compression::Snappy,
+            Compression::Lz4,
+        ] {
+            let options = ParquetOptions {
+                compression,
+                ..ParquetOptions::default()
+            };
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file(&options)).unwrap();
+            assert_eq!(reader.schema(), &schema(&description), "metadata and all");
+            let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
+            let read = concat_batches(&expected.schema(), &batches).unwrap();
+            let twice = concat_batches(&expected.schema(), [&expected, &expected]).unwrap();
+            assert_eq!(read, twice);
+        }
+    }
+
+    #[test]
+    fn rows_are_grouped_and_facts_are_in_the_footer() {
+        let options = ParquetOptions {
+            row_group: RowGroup(NonZeroUsize::new(4).unwrap()),
+            ..ParquetOptions::default()
+        };
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file(&options)).unwrap();
+        let metadata = reader.metadata();
+        let groups: Vec<i64> = metadata
+            .row_groups()
+            .iter()
+            .map(|group| group.num_rows())
+            .collect();
+        assert_eq!(groups, [4, 2]);
+        let facts = metadata.file_metadata().key_value_metadata().unwrap();
+        let version = facts
+            .iter()
+            .find(|fact| fact.key == "jayflow.version")
+            .unwrap();
+        assert_eq!(version.value.as_deref(), Some("0.1.0"));
+        let field = reader.schema().field_with_name("u64").unwrap();
+        assert_eq!(
+            field.metadata().get("unit").map(String::as_str),
+            Some("bytes")
+        );
+        assert_eq!(
+            field.metadata().get("null").map(String::as_str),
+            Some("row 2")
+        );
+        let columns = metadata.file_metadata().schema_descr();
+        let logical = |name: &str| {
+            let column = columns
+                .columns()
+                .iter()
+                .find(|column| column.name() == name);
+            column.and_then(|column| column.logical_type_ref().cloned())
+        };
+        let Some(LogicalType::Timestamp(time)) = logical("time") else {
+            panic!("{:?}", logical("time"));
+        };
+        assert!(time.is_adjusted_to_u_t_c && time.unit == TimeUnit::NANOS);
+        let Some(LogicalType::Integer(number)) = logical("u16") else {
+            panic!("{:?}", logical("u16"));
+        };
+        assert!(number.bit_width == 16 && !number.is_signed);
+    }
+
+    #[test]
+    fn two_runs_give_the_same_bytes() {
+        let bytes = || {
+            let mut bytes = Vec::new();
+            file(&ParquetOptions::default())
+                .read_to_end(&mut bytes)
+                .unwrap();
+            bytes
+        };
+        assert!(bytes() == bytes());
+    }
+}

@@ -1,0 +1,452 @@
+//! Rows in the order of their keys, whatever order and batches they come in.
+//!
+//! Batches are held up to a budget of bytes; beyond it they are written, sorted, as a run to a nameless temporary file, which
+//! the system removes whatever becomes of the process. Runs are merged at the end, and before that whenever `FAN_IN` of one
+//! size have come together, so memory and open files stay bounded. Nothing here knows a sink.
+
+use crate::columns::{Columns, RowKey};
+use crate::error::Error;
+use crate::schema::Schema;
+use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// Rows of a batch given out.
+const BATCH: usize = 8_192;
+/// Runs merged at once.
+const FAN_IN: usize = 64;
+
+/// Takes rows and gives them back sorted.
+pub struct Sorter {
+    schema: Schema,
+    budget: usize,
+    fan_in: usize,
+    folder: PathBuf,
+    held: Vec<Columns>,
+    bytes: usize,
+    /// Runs of one batch of memory, merged runs, runs of these.
+    runs: Vec<Vec<Run>>,
+}
+
+impl Sorter {
+    /// A sorter of rows of `schema` that holds about `budget` bytes in memory and puts the rest into files of `folder`.
+    pub fn new(schema: &Schema, budget: usize, folder: &Path) -> Self {
+        Self {
+            schema: schema.clone(),
+            budget,
+            fan_in: FAN_IN,
+            folder: folder.to_owned(),
+            held: Vec::new(),
+            bytes: 0,
+            runs: Vec::new(),
+        }
+    }
+
+    /// Takes rows, in any order.
+    ///
+    /// # Errors
+    /// A temporary file cannot be written.
+    pub fn push(&mut self, rows: Columns) -> Result<(), Error> {
+        if rows.rows() == 0 {
+            return Ok(());
+        }
+        self.bytes += rows.bytes();
+        self.held.push(rows);
+        if self.bytes > self.budget {
+            self.spill()?;
+        }
+        Ok(())
+    }
+
+    /// The rows, sorted.
+    ///
+    /// # Errors
+    /// A temporary file cannot be written or read.
+    pub fn finish(mut self) -> Result<Sorted, Error> {
+        let rows = if self.runs.is_empty() {
+            Rows::Held(Held::new(std::mem::take(&mut self.held)))
+        } else {
+            self.spill()?;
+            let runs = std::mem::take(&mut self.runs).into_iter().flatten();
+            Rows::Merged(Merge::new(runs.collect(), &self.schema)?)
+        };
+        Ok(Sorted {
+            schema: std::mem::take(&mut self.schema),
+            rows,
+        })
+    }
+
+    fn spill(&mut self) -> Result<(), Error> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let held = Held::new(std::mem::take(&mut self.held));
+        let rows = held.order.len();
+        let piece = self.piece(self.bytes / rows);
+        self.bytes = 0;
+        self.write(Rows::Held(held), piece, 0)?;
+        for level in 0.. {
+            let Some(runs) = self
+                .runs
+                .get_mut(level)
+                .filter(|runs| runs.len() >= self.fan_in)
+            else {
+                break;
+            };
+            let merge = Merge::new(std::mem::take(runs), &self.schema)?;
+            self.write(Rows::Merged(merge), piece, level + 1)?;
+        }
+        Ok(())
+    }
+
+    /// Rows of a piece of a run: a merge holds one piece of each run in memory.
+    fn piece(&self, row_bytes: usize) -> usize {
+        (self.budget / self.fan_in / row_bytes.max(1)).clamp(1, BATCH)
+    }
+
+    fn write(&mut self, mut rows: Rows, piece: usize, level: usize) -> Result<(), Error> {
+        let mut run = NewRun::create(&self.folder)?;
+        while let Some(batch) = rows.next(&self.schema, piece)? {
+            run.write(&batch)?;
+        }
+        if self.runs.len() == level {
+            self.runs.push(Vec::new());
+        }
+        self.runs[level].push(run.finish()?);
+        Ok(())
+    }
+}
+
+/// Rows in the order of their keys, a batch at a time.
+pub struct Sorted {
+    schema: Schema,
+    rows: Rows,
+}
+
+impl Iterator for Sorted {
+    type Item = Result<Columns, Error>;
+
+    /// The next rows, about 8,192. An error is that of a temporary file that cannot be read; nothing sound follows it.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next(&self.schema, BATCH).transpose()
+    }
+}
+
+enum Rows {
+    Held(Held),
+    Merged(Merge),
+}
+
+impl Rows {
+    fn next(&mut self, schema: &Schema, rows: usize) -> Result<Option<Columns>, Error> {
+        match self {
+            Self::Held(held) => Ok(held.next(schema, rows)),
+            Self::Merged(merge) => merge.next(schema, rows),
+        }
+    }
+}
+
+/// Batches in memory, and the order of their rows.
+struct Held {
+    batches: Vec<Columns>,
+    order: Vec<(u32, u32)>,
+    given: usize,
+}
+
+impl Held {
+    fn new(batches: Vec<Columns>) -> Self {
+        let mut order: Vec<(RowKey, (u32, u32))> = (0_u32..)
+            .zip(&batches)
+            .flat_map(|(batch, rows)| {
+                let places = (0_u32..).map(move |row| (batch, row));
+                rows.keys.iter().copied().zip(places)
+            })
+            .collect();
+        order.sort_unstable(); // keys are unique in a run; the place breaks ties all the same
+        Self {
+            batches,
+            order: order.into_iter().map(|(_, place)| place).collect(),
+            given: 0,
+        }
+    }
+
+    fn next(&mut self, schema: &Schema, rows: usize) -> Option<Columns> {
+        let end = self.order.len().min(self.given + rows);
+        let picks = &self.order[self.given..end];
+        self.given = end;
+        (!picks.is_empty()).then(|| {
+            let sources: Vec<&Columns> = self.batches.iter().collect();
+            let mut batch = Columns::new(schema);
+            batch.gather(&sources, picks);
+            batch
+        })
+    }
+}
+
+/// A sorted run in a nameless file: pieces, each its length in 8 bytes and a batch in bincode, all in one LZ4 frame.
+struct NewRun {
+    out: FrameEncoder<File>,
+    folder: PathBuf,
+    pieces: u64,
+    bytes: u64,
+}
+
+/// A run to be read.
+struct Run {
+    input: FrameDecoder<File>,
+    folder: PathBuf,
+    pieces: u64,
+}
+
+impl NewRun {
+    fn create(folder: &Path) -> Result<Self, Error> {
+        let file = tempfile::tempfile_in(folder).map_err(|error| failed(folder, 0, error))?;
+        Ok(Self {
+            out: FrameEncoder::new(file),
+            folder: folder.to_owned(),
+            pieces: 0,
+            bytes: 0,
+        })
+    }
+
+    fn write(&mut self, rows: &Columns) -> Result<(), Error> {
+        let piece = bincode::serialize(rows).map_err(|error| unreadable(&self.folder, error))?;
+        self.bytes += piece.len() as u64;
+        self.out
+            .write_all(&(piece.len() as u64).to_le_bytes())
+            .and_then(|()| self.out.write_all(&piece))
+            .map_err(|error| failed(&self.folder, self.bytes, error))?;
+        self.pieces += 1;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Run, Error> {
+        let failed = |error| failed(&self.folder, self.bytes, error);
+        let mut file = self.out.finish().map_err(|error| failed(error.into()))?;
+        file.rewind().map_err(failed)?;
+        Ok(Run {
+            input: FrameDecoder::new(file),
+            folder: self.folder,
+            pieces: self.pieces,
+        })
+    }
+}
+
+impl Run {
+    fn next(&mut self) -> Result<Option<Columns>, Error> {
+        if self.pieces == 0 {
+            return Ok(None);
+        }
+        self.pieces -= 1;
+        let mut length = [0; 8];
+        let mut piece = Vec::new();
+        self.input
+            .read_exact(&mut length)
+            .and_then(|()| {
+                let length = u64::from_le_bytes(length);
+                (&mut self.input).take(length).read_to_end(&mut piece)
+            })
+            .map_err(|error| Error::file("read back temporary rows in", &self.folder, error))?;
+        bincode::deserialize(&piece)
+            .map(Some)
+            .map_err(|error| unreadable(&self.folder, error))
+    }
+}
+
+fn failed(folder: &Path, bytes: u64, error: io::Error) -> Error {
+    let full = matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    );
+    let error = Error::file("write temporary rows to sort in", &folder.join(""), error);
+    if full {
+        error.help(format!(
+            "make room (this part alone is {bytes} bytes before compression), or write with `sort = \"none\"`"
+        ))
+    } else {
+        error
+    }
+}
+
+fn unreadable(folder: &Path, error: bincode::Error) -> Error {
+    Error::new(format!(
+        "temporary rows in {} are not readable: {error}",
+        folder.display()
+    ))
+    .because(error)
+}
+
+/// Sorted runs, read side by side.
+struct Merge {
+    runs: Vec<Run>,
+    /// The piece of each run that is being given out.
+    pieces: Vec<Columns>,
+    /// The next row of each run: its key, the run, its place in the piece.
+    heads: BinaryHeap<Reverse<(RowKey, u32, u32)>>,
+}
+
+impl Merge {
+    fn new(mut runs: Vec<Run>, schema: &Schema) -> Result<Self, Error> {
+        let mut pieces = Vec::with_capacity(runs.len());
+        let mut heads = BinaryHeap::with_capacity(runs.len());
+        for (at, run) in (0_u32..).zip(&mut runs) {
+            let piece = run.next()?.unwrap_or_else(|| Columns::new(schema));
+            heads.extend(piece.keys.first().map(|key| Reverse((*key, at, 0))));
+            pieces.push(piece);
+        }
+        Ok(Self {
+            runs,
+            pieces,
+            heads,
+        })
+    }
+
+    fn next(&mut self, schema: &Schema, rows: usize) -> Result<Option<Columns>, Error> {
+        let mut batch = Columns::new(schema);
+        let mut picks = Vec::with_capacity(rows);
+        while batch.rows() + picks.len() < rows {
+            let Some(Reverse((_, run, row))) = self.heads.pop() else {
+                break;
+            };
+            picks.push((run, row));
+            let at = run as usize;
+            let mut next = row + 1;
+            if self.pieces[at].rows() == next as usize {
+                self.give(&mut batch, &mut picks); // they point into the piece that ends here
+                self.pieces[at] = self.runs[at]
+                    .next()?
+                    .unwrap_or_else(|| Columns::new(schema));
+                next = 0;
+            }
+            let key = self.pieces[at].keys.get(next as usize);
+            self.heads.extend(key.map(|key| Reverse((*key, run, next))));
+        }
+        self.give(&mut batch, &mut picks);
+        Ok((batch.rows() > 0).then_some(batch))
+    }
+
+    fn give(&self, batch: &mut Columns, picks: &mut Vec<(u32, u32)>) {
+        let sources: Vec<&Columns> = self.pieces.iter().collect();
+        batch.gather(&sources, picks);
+        picks.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::sample;
+    use proptest::prelude::*;
+
+    /// The rows `places` of the sample rows again and again, under keys made of `keys`.
+    fn batch(keys: &[RowKey], from: &Columns, schema: &Schema) -> Columns {
+        let mut batch = Columns::new(schema);
+        for key in keys {
+            let row = usize::try_from(key.1 % 3).unwrap();
+            batch.push_from(from, row);
+            *batch.keys.last_mut().unwrap() = *key;
+        }
+        batch
+    }
+
+    fn sorted(
+        mut sorter: Sorter,
+        batches: impl IntoIterator<Item = Columns>,
+    ) -> (Vec<RowKey>, Vec<Columns>, usize) {
+        for rows in batches {
+            sorter.push(rows).unwrap();
+        }
+        let levels = sorter.runs.len();
+        let batches: Vec<Columns> = sorter.finish().unwrap().map(Result::unwrap).collect();
+        let keys = batches
+            .iter()
+            .flat_map(|batch| batch.keys.clone())
+            .collect();
+        (keys, batches, levels)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_batching_and_budget_gives_one_order(
+            keys in proptest::collection::btree_set((-5_i64..5, any::<u64>()), 0..200),
+            seed in proptest::collection::vec(any::<u32>(), 200),
+            sizes in proptest::collection::vec(0_usize..20, 1..20),
+            budget in prop_oneof![Just(0), 0_usize..20_000, Just(usize::MAX)],
+            fan_in in 2_usize..5,
+        ) {
+            let (description, sample) = sample::rows();
+            let schema = &description.schema;
+            let expected: Vec<RowKey> = keys.into_iter().collect();
+            let mut shuffled: Vec<(u32, RowKey)> = seed.into_iter().zip(expected.iter().copied()).collect();
+            shuffled.sort_unstable();
+            let mut left: Vec<RowKey> = shuffled.into_iter().map(|(_, key)| key).collect();
+            let mut batches = Vec::new();
+            for size in sizes.iter().cycle() {
+                if left.is_empty() || sizes.iter().all(|size| *size == 0) {
+                    break;
+                }
+                let rest = left.split_off(left.len().min(*size));
+                batches.push(batch(&left, &sample, schema));
+                left = rest;
+            }
+            if !left.is_empty() {
+                batches.push(batch(&left, &sample, schema));
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let mut sorter = Sorter::new(schema, budget, folder.path());
+            sorter.fan_in = fan_in;
+            let (found, batches, _) = sorted(sorter, batches);
+            prop_assert_eq!(&found, &expected);
+            let mut all = Columns::new(schema);
+            for rows in &batches {
+                (0..rows.rows()).for_each(|row| all.push_from(rows, row));
+            }
+            prop_assert_eq!(all, batch(&expected, &sample, schema));
+            prop_assert!(crate::sinks::file::tests::names(folder.path()).is_empty());
+        }
+    }
+
+    #[test]
+    fn many_runs_are_merged_in_levels_and_given_in_batches() {
+        let (description, sample) = sample::rows();
+        let schema = &description.schema;
+        let folder = tempfile::tempdir().unwrap();
+        let mut sorter = Sorter::new(schema, 1 << 16, folder.path());
+        sorter.fan_in = 4;
+        let expected: Vec<RowKey> = (0_u32..20_000)
+            .map(|at| (i64::from(at / 2), u64::from(at)))
+            .collect();
+        let batches = (0..40).map(|part| {
+            let keys: Vec<RowKey> = expected
+                .iter()
+                .rev()
+                .copied()
+                .skip(part)
+                .step_by(40)
+                .collect();
+            batch(&keys, &sample, schema)
+        });
+        let (found, batches, levels) = sorted(sorter, batches);
+        assert!(levels >= 3, "{levels} levels");
+        assert!(found == expected);
+        assert_eq!(batches[0].rows(), BATCH);
+        assert_eq!(batches.len(), 3);
+    }
+
+    #[test]
+    fn temporary_rows_are_invisible_and_a_missing_folder_is_named() {
+        let (description, sample) = sample::rows();
+        let folder = tempfile::tempdir().unwrap();
+        let mut sorter = Sorter::new(&description.schema, 0, folder.path());
+        sorter.push(sample.clone()).unwrap();
+        assert_eq!(sorter.runs.len(), 1);
+        assert!(crate::sinks::file::tests::names(folder.path()).is_empty());
+        let mut sorter = Sorter::new(&description.schema, 0, &folder.path().join("none"));
+        let error = sorter.push(sample).unwrap_err();
+        assert!(error.to_string().contains("none"), "{error}");
+    }
+}

@@ -1,0 +1,93 @@
+//! Capture files as the inputs of a splitter.
+
+use super::splitter::{Blocks, Input};
+use super::{Bounds, Chunk, Ending, Reader};
+use crate::Books;
+use crate::books::{Fault, Partial};
+use crate::packet::BlockPool;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of input files read so far, over all workers of a process: for a progress bar.
+#[derive(Debug, Default)]
+pub struct Progress(AtomicU64);
+
+impl Progress {
+    /// Bytes read so far.
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A capture file that is opened when its turn comes.
+#[derive(Clone, Debug)]
+pub struct CaptureInput {
+    /// The file; `-` is standard input.
+    pub path: PathBuf,
+    /// Position in the list of inputs.
+    pub source: u32,
+    /// Time of its first record, where inputs are merged by time.
+    pub first_time: i64,
+    /// Which packets of it are wanted.
+    pub bounds: Bounds,
+    /// Where its blocks come from.
+    pub pool: BlockPool,
+    /// Told how much is read.
+    pub progress: Arc<Progress>,
+}
+
+impl Input for CaptureInput {
+    fn source(&self) -> u32 {
+        self.source
+    }
+
+    fn open(&self) -> Box<dyn Blocks> {
+        let reader = Reader::open(&self.path, self.source, self.pool.clone(), self.bounds);
+        Box::new(Open {
+            reader,
+            progress: Arc::clone(&self.progress),
+            told: 0,
+        })
+    }
+
+    fn stopped(&self, books: &mut Books) {
+        let fault = Fault {
+            file: self.path.display().to_string(),
+            offset: 0,
+            record: 0,
+            reason: Partial::Stopped.name().to_owned(),
+            bytes_unread: std::fs::metadata(&self.path).map_or(0, |about| about.len()),
+            hint: "the run was stopped before this file; run again to read it".to_owned(),
+        };
+        Ending::Partial(Partial::Stopped, fault).count(&mut books.inputs);
+    }
+
+    fn first_time(&self) -> i64 {
+        self.first_time
+    }
+}
+
+struct Open {
+    reader: Reader,
+    progress: Arc<Progress>,
+    told: u64,
+}
+
+impl Blocks for Open {
+    fn next(&mut self, books: &mut Books) -> Option<Chunk> {
+        let chunk = self.reader.next(books);
+        let (read, _) = self.reader.progress();
+        self.progress
+            .0
+            .fetch_add(read.saturating_sub(self.told), Ordering::Relaxed);
+        self.told = read;
+        chunk
+    }
+
+    fn close(self: Box<Self>, books: &mut Books) -> Option<i64> {
+        let clock = self.reader.clock();
+        self.reader.end().count(&mut books.inputs);
+        clock
+    }
+}

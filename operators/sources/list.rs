@@ -1,0 +1,248 @@
+//! The settings that name inputs, to a sorted list of inputs.
+//!
+//! Nothing is opened but directories: an input that cannot be read is listed, and refused by its reader. Directories and globs
+//! give regular files only; pipes and devices are read where they are named themselves.
+
+use super::{Bounds, PcapOptions, Reader};
+use crate::Books;
+use crate::packet::BlockPool;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Why an entry of `path` gives no input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    /// Nothing of that name, or a directory without files.
+    #[error("no file matches `{pattern}`")]
+    NoMatch {
+        /// Place of the entry in `path`, from 0.
+        entry: usize,
+        /// The entry.
+        pattern: String,
+    },
+    /// No pattern of the form that is understood.
+    #[error("`{pattern}` is not a pattern: {why}")]
+    Pattern {
+        /// Place of the entry in `path`, from 0.
+        entry: usize,
+        /// The entry.
+        pattern: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// The inputs that `options` name, sorted by path. Relative paths are taken from `base`; `-` is standard input.
+///
+/// What is named twice is read twice; a glob or directory adds only what is not there yet.
+///
+/// # Errors
+/// Every entry that gives no input.
+pub fn list(options: &PcapOptions, base: &Path) -> Result<Vec<PathBuf>, Vec<ListError>> {
+    let (mut named, mut found, mut errors) = (Vec::new(), BTreeSet::new(), Vec::new());
+    for (entry, pattern) in options.path.iter().enumerate() {
+        let path = base.join(pattern);
+        if pattern == "-" {
+            named.push(PathBuf::from(pattern));
+            continue;
+        }
+        let no_match = || ListError::NoMatch {
+            entry,
+            pattern: pattern.clone(),
+        };
+        if path.is_dir() {
+            let mut files = BTreeSet::new();
+            walk(&path, options.recursive, &mut files);
+            if files.is_empty() {
+                errors.push(no_match());
+            }
+            found.extend(files);
+        } else if path.symlink_metadata().is_ok() {
+            named.push(path);
+        } else if !pattern.contains(['*', '?', '[']) {
+            errors.push(no_match());
+        } else {
+            match matches(base, pattern) {
+                Ok(files) if files.is_empty() => errors.push(no_match()),
+                Ok(files) => found.extend(files),
+                Err(why) => errors.push(ListError::Pattern {
+                    entry,
+                    pattern: pattern.clone(),
+                    why,
+                }),
+            }
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    found.retain(|path| !named.contains(path));
+    named.extend(found);
+    named.sort();
+    Ok(named)
+}
+
+/// The files that a glob gives. Its own errors are directories that cannot be read: they are listed, to be refused.
+fn matches(base: &Path, pattern: &str) -> Result<BTreeSet<PathBuf>, String> {
+    // The base is a path, not part of the pattern.
+    let base = glob::Pattern::escape(&base.to_string_lossy());
+    let whole = Path::new(&base).join(pattern);
+    let found = glob::glob(&whole.to_string_lossy()).map_err(|error| error.to_string())?;
+    Ok(found
+        .filter_map(|entry| match entry {
+            Ok(path) => is_file(&path).then_some(path),
+            Err(error) => Some(error.path().to_owned()),
+        })
+        .collect())
+}
+
+/// Whether a directory or glob takes it: a regular file, or a link that leads nowhere and is refused by its reader.
+fn is_file(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |about| about.is_file())
+}
+
+/// Adds the files of a directory. Links to directories are not followed: they may lead in a circle.
+fn walk(directory: &Path, recursive: bool, files: &mut BTreeSet<PathBuf>) {
+    let Ok(entries) = fs::read_dir(directory) else {
+        files.insert(directory.to_owned()); // listed, to be refused
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let is_directory = path.symlink_metadata().is_ok_and(|about| about.is_dir());
+        if is_directory && recursive {
+            walk(&path, recursive, files);
+        } else if !is_directory && is_file(&path) {
+            files.insert(path);
+        }
+    }
+}
+
+/// Time of the first record of a file, ns since 1970; `None` where there is none, and for pipes, which can be read only once.
+pub fn first_time(path: &Path) -> Option<i64> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let bounds = Bounds {
+        limit: 1,
+        ..Bounds::default()
+    };
+    let mut reader = Reader::open(path, 0, BlockPool::default(), bounds).with_block_size(4096);
+    let chunk = reader.next(&mut Books::default())?;
+    chunk.records.first().map(|record| record.time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(path: &[&str], recursive: bool) -> PcapOptions {
+        PcapOptions {
+            path: path.iter().map(|path| (*path).to_owned()).collect(),
+            recursive,
+            ..PcapOptions::default()
+        }
+    }
+
+    #[test]
+    fn files_globs_and_directories() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let base = directory.path();
+        fs::create_dir_all(base.join("day/night")).expect("directories");
+        fs::create_dir(base.join("empty")).expect("a directory");
+        for file in [
+            "b.pcap",
+            "a.pcap",
+            "day/c.pcap",
+            "day/night/d.pcap",
+            "odd[1].pcap",
+        ] {
+            fs::write(base.join(file), b"").expect("a file");
+        }
+        let listed = |path: &[&str], recursive| {
+            list(&options(path, recursive), base).map(|paths| {
+                let short = |path: PathBuf| {
+                    let path = path.strip_prefix(base).unwrap_or(&path);
+                    path.to_string_lossy().into_owned()
+                };
+                paths.into_iter().map(short).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(
+            listed(&["b.pcap", "a.pcap"], false),
+            Ok(vec!["a.pcap".into(), "b.pcap".into()])
+        );
+        assert_eq!(listed(&["-"], false), Ok(vec!["-".into()]));
+        assert_eq!(
+            listed(&["?.pcap", "*.pcap"], false),
+            Ok(vec!["a.pcap".into(), "b.pcap".into(), "odd[1].pcap".into()])
+        );
+        assert_eq!(
+            listed(&["odd[1].pcap"], false),
+            Ok(vec!["odd[1].pcap".into()])
+        );
+        assert_eq!(listed(&["day"], false), Ok(vec!["day/c.pcap".into()]));
+        assert_eq!(
+            listed(&["day"], true),
+            Ok(vec!["day/c.pcap".into(), "day/night/d.pcap".into()])
+        );
+        assert_eq!(
+            listed(&["**/?.pcap"], false).map(|paths| paths.len()),
+            Ok(4)
+        );
+        assert_eq!(
+            listed(&["a.pcap", "a.pcap", "a*"], false),
+            Ok(vec!["a.pcap".into(), "a.pcap".into()])
+        );
+        let no_match = |entry, pattern: &str| ListError::NoMatch {
+            entry,
+            pattern: pattern.to_owned(),
+        };
+        assert_eq!(
+            listed(&["a.pcap", "no.pcap", "no/*.pcap", "empty", "day/*"], false),
+            Err(vec![
+                no_match(1, "no.pcap"),
+                no_match(2, "no/*.pcap"),
+                no_match(3, "empty")
+            ])
+        );
+        assert_eq!(no_match(0, "x/*").to_string(), "no file matches `x/*`");
+        let errors = listed(&["a***b"], false).expect_err("three stars");
+        assert!(matches!(errors[..], [ListError::Pattern { entry: 0, .. }]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn sockets_and_circles_are_left_out_and_links_to_nothing_are_listed() {
+        use std::os::unix::{fs::symlink, net::UnixListener};
+        let directory = tempfile::tempdir().expect("a directory");
+        let base = directory.path();
+        let _socket = UnixListener::bind(base.join("socket")).expect("a socket");
+        symlink(base, base.join("circle")).expect("a link");
+        symlink("nowhere", base.join("dangling")).expect("a link");
+        fs::write(base.join("a"), b"").expect("a file");
+        let expected = vec![base.join("a"), base.join("dangling")];
+        assert_eq!(
+            list(&options(&["."], true), base).map(|paths| paths.len()),
+            Ok(2)
+        );
+        assert_eq!(list(&options(&["*"], false), base), Ok(expected));
+        assert_eq!(
+            list(&options(&["socket"], false), base),
+            Ok(vec![base.join("socket")])
+        );
+    }
+
+    #[test]
+    fn the_first_time_of_a_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.pcap");
+        let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
+        for word in [0_u32, 0, 262_144, 1, 3, 4, 5, 5, 0, 0] {
+            file.extend(word.to_le_bytes());
+        }
+        fs::write(&path, &file).expect("a file");
+        assert_eq!(first_time(&path), Some(3_000_004_000));
+        fs::write(&path, &file[..30]).expect("a file");
+        assert_eq!(first_time(&path), None);
+        assert_eq!(first_time(Path::new("-")), None);
+    }
+}

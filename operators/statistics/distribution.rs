@@ -1,0 +1,238 @@
+//! A list of whole numbers in bounded memory: its moments, and its percentiles exact to 1,024 values, then to 1 in 256.
+//!
+//! Beyond 1,024 values a log-linear histogram (as in HdrHistogram) takes over. No random sketch: a row must not depend on a seed.
+
+use super::{Moments, percentile};
+
+/// Values that are kept one by one.
+const EXACT: usize = 1024;
+
+/// Buckets of each power of two: a bucket is at most 1/256 of its values wide.
+const SUB: u64 = 256;
+
+/// Bits of an entry of the histogram that hold its count.
+const COUNT_BITS: u32 = 48;
+
+/// A list of numbers; `Default` is the empty list.
+#[derive(Clone, Debug, Default)]
+pub struct Distribution {
+    moments: Moments,
+    values: Values,
+}
+
+/// What is kept for percentiles. Nothing up to two values: they are the least and the largest.
+#[derive(Clone, Debug)]
+enum Values {
+    Exact(Vec<u64>),
+    /// Bucket in the upper 16 bits, values in it in the lower 48; ascending, no empty bucket.
+    Buckets(Vec<u64>),
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self::Exact(Vec::new())
+    }
+}
+
+impl Distribution {
+    /// Adds a value; `percentiles`, the same for the whole list, tells whether they will be asked for.
+    #[inline]
+    pub fn push(&mut self, value: u64, percentiles: bool) {
+        if percentiles && self.moments.count() >= 2 {
+            self.keep(value);
+        }
+        self.moments.push(value);
+    }
+
+    fn keep(&mut self, value: u64) {
+        match &mut self.values {
+            Values::Exact(values) => {
+                if values.is_empty() {
+                    values.reserve(8);
+                    values.extend(self.moments.min().into_iter().chain(self.moments.max()));
+                }
+                if values.len() < EXACT {
+                    values.push(value);
+                } else {
+                    let mut buckets = Vec::new();
+                    for kept in values.iter().chain([&value]) {
+                        count(&mut buckets, *kept);
+                    }
+                    self.values = Values::Buckets(buckets);
+                }
+            }
+            Values::Buckets(buckets) => count(buckets, value),
+        }
+    }
+
+    /// Count, sum, mean, deviation, least and largest.
+    pub const fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
+    /// These percentiles, divided by `unit`; `None` for the empty list. One sort for all of them.
+    pub fn percentiles<const N: usize>(&self, q: [u8; N], unit: u64) -> [Option<f64>; N] {
+        let n = self.moments.count();
+        match &self.values {
+            Values::Exact(values) if values.is_empty() => {
+                let ends = [self.moments.min(), self.moments.max()];
+                let value = |rank| ends[usize::from(rank > 0)].unwrap_or(0);
+                q.map(|q| percentile(n, q, unit, value))
+            }
+            Values::Exact(values) => {
+                let mut sorted = values.clone();
+                sorted.sort_unstable();
+                let value = |rank| sorted.get(rank as usize).copied().unwrap_or(0);
+                q.map(|q| percentile(n, q, unit, value))
+            }
+            Values::Buckets(buckets) => {
+                let ends = (self.moments.min(), self.moments.max());
+                let (min, max) = (ends.0.unwrap_or(0), ends.1.unwrap_or(u64::MAX));
+                let value = |rank| at_rank(buckets, rank).clamp(min, max);
+                q.map(|q| percentile(n, q, unit, value))
+            }
+        }
+    }
+
+    /// Heap bytes held.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.values {
+            Values::Exact(values) => values.capacity() * size_of::<u64>(),
+            Values::Buckets(buckets) => buckets.capacity() * size_of::<u64>(),
+        }
+    }
+}
+
+/// The bucket of a value: numbers below `2 SUB` have one of their own, each power of two above has `SUB`.
+fn bucket(value: u64) -> u16 {
+    let shift = u64::from((value / SUB).checked_ilog2().unwrap_or(0));
+    (shift * SUB + (value >> shift)) as u16
+}
+
+/// The least value of a bucket and the number of values that fall into it.
+fn range(bucket: u16) -> (u64, u64) {
+    let shift = (u64::from(bucket) / SUB).saturating_sub(1);
+    ((u64::from(bucket) - shift * SUB) << shift, 1 << shift)
+}
+
+fn count(buckets: &mut Vec<u64>, value: u64) {
+    let bucket = bucket(value);
+    match buckets.binary_search_by_key(&bucket, |entry| (entry >> COUNT_BITS) as u16) {
+        Ok(at) => buckets[at] += 1,
+        Err(at) => buckets.insert(at, u64::from(bucket) << COUNT_BITS | 1),
+    }
+}
+
+/// The value of a rank: those of one bucket stand at equal distances in it.
+fn at_rank(buckets: &[u64], rank: u64) -> u64 {
+    let mut before = 0;
+    for entry in buckets {
+        let (bucket, count) = (
+            (entry >> COUNT_BITS) as u16,
+            entry & ((1 << COUNT_BITS) - 1),
+        );
+        if rank < before + count {
+            let (low, width) = range(bucket);
+            let place = u128::from(2 * (rank - before) + 1) * u128::from(width);
+            return low + (place / u128::from(2 * count)) as u64;
+        }
+        before += count;
+    }
+    u64::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(values: &[u64]) -> Distribution {
+        let mut list = Distribution::default();
+        values.iter().for_each(|value| list.push(*value, true));
+        list
+    }
+
+    /// The definition, on a sorted list.
+    fn plain(values: &[u64], q: f64) -> f64 {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable();
+        let rank = (sorted.len() - 1) as f64 * q / 100.0;
+        let (low, high) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+        low as f64 + (high as f64 - low as f64) * (rank - rank.floor())
+    }
+
+    #[test]
+    fn short_lists() {
+        assert_eq!(Distribution::default().percentiles([50], 1), [None]);
+        assert_eq!(of(&[7]).percentiles([25, 50, 99], 1), [Some(7.0); 3]);
+        assert_eq!(of(&[9, 5]).percentiles([25, 50], 1), [Some(6.0), Some(7.0)]);
+        assert_eq!(of(&[9, 5, 6]).percentiles([50], 1), [Some(6.0)]);
+        assert_eq!(of(&[9, 5]).heap_bytes(), 0);
+    }
+
+    #[test]
+    fn buckets_tile_the_numbers() {
+        for shift in 0..64 {
+            for near in [-1i64, 0, 1] {
+                let value = (1u64 << shift).saturating_add_signed(near);
+                let (low, width) = range(bucket(value));
+                assert!(
+                    low <= value && value - low < width,
+                    "{value} in {low}+{width}"
+                );
+                assert!(width == 1 || width <= low / SUB, "{low}+{width}");
+            }
+        }
+        let (low, width) = range(bucket(u64::MAX));
+        assert_eq!(low + (width - 1), u64::MAX);
+    }
+
+    #[test]
+    fn long_lists_are_off_by_less_than_1_in_256() {
+        // 100,000 values over nine powers of ten, and as many of few distinct ones.
+        let mut seed = 1u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            seed >> 33
+        };
+        let wide: Vec<u64> = (0..100_000).map(|_| next() >> (next() % 31)).collect();
+        let narrow: Vec<u64> = (0..100_000).map(|_| 1_000_003 * (next() % 5)).collect();
+        for values in [wide, narrow] {
+            let list = of(&values);
+            assert!(list.heap_bytes() < 128 << 10, "{}", list.heap_bytes());
+            for (q, found) in [1u8, 25, 50, 75, 90, 99]
+                .into_iter()
+                .zip(list.percentiles([1, 25, 50, 75, 90, 99], 1))
+            {
+                let (found, exact) = (found.expect("a list"), plain(&values, q.into()));
+                assert!(
+                    (found - exact).abs() <= exact / 256.0,
+                    "p{q}: {found} for {exact}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_values_stay_in_range() {
+        let mut values = vec![u64::MAX; 2];
+        values.extend(vec![0; 2000]);
+        let [median, largest] = of(&values).percentiles([50, 100], 1);
+        assert_eq!(median, Some(0.0));
+        let largest = largest.expect("a list") / u64::MAX as f64;
+        assert!((1.0 - 1.0 / 256.0..=1.0).contains(&largest), "{largest}");
+    }
+
+    proptest! {
+        #[test]
+        fn exact_and_free_of_order_up_to_the_limit(mut values in prop::collection::vec(0u64..1 << 45, 1..200)) {
+            let list = of(&values).percentiles([25, 50, 75, 90, 99], 1);
+            for (q, found) in [25.0, 50.0, 75.0, 90.0, 99.0].into_iter().zip(list) {
+                let (found, exact) = (found.expect("a list"), plain(&values, q));
+                prop_assert!((found - exact).abs() <= 1e-9 * exact, "{} {}", found, exact);
+            }
+            values.reverse();
+            prop_assert_eq!(of(&values).percentiles([25, 50, 75, 90, 99], 1), list);
+        }
+    }
+}
