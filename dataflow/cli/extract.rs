@@ -3,10 +3,10 @@
 use super::run::Ending;
 use super::{Failure, Global, Outcome, Set, print};
 use crate::Error;
-use crate::plan::features::catalogue;
 use crate::spec::diagnostic::Source;
 use crate::spec::{Loaded, format};
 use clap::{Args, ValueEnum};
+use operators::features::catalogue;
 use operators::options::Setting;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;

@@ -3,9 +3,9 @@
 use super::help::wrapped;
 use super::{Failure, Outcome, print};
 use crate::Error;
-use crate::plan::features::catalogue;
 use crate::spec::suggest::did_you_mean;
 use clap::Args;
+use operators::features::catalogue;
 use operators::schema::{DataType, Feature};
 use std::fmt::Write as _;
 

@@ -2,8 +2,8 @@
 
 use super::features::type_name;
 use super::{Failure, Global, Outcome, Set, SpecArguments, print};
-use crate::plan::features::catalogue;
 use clap::{Args, ValueEnum};
+use operators::features::catalogue;
 use operators::schema::Feature;
 use serde_json::{Value, json};
 use std::fmt::Write as _;

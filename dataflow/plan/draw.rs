@@ -15,7 +15,7 @@ fn lines(plan: &Plan, kind: &Kind, name: &str) -> [String; 2] {
             let parts: Vec<&str> = options.key.iter().map(|part| part.name()).collect();
             parts.join(" + ")
         }
-        Kind::Features(features) => format!("{} columns", features.schema.len()),
+        Kind::Features(features) => format!("{} columns", features.plan.schema.len()),
         Kind::Sink(sink) => {
             format!("{}, {} columns", sink.label, plan.columns_of(sink).count())
         }

@@ -36,7 +36,9 @@ pub fn explain(plan: &Plan) -> String {
             widths[0], widths[1], widths[2]
         );
     }
-    let columns = plan.features().map_or(0, |features| features.schema.len());
+    let columns = plan
+        .features()
+        .map_or(0, |features| features.plan.schema.len());
     let workers = plan
         .run
         .workers
@@ -61,13 +63,29 @@ pub fn json(plan: &Plan) -> Value {
             let one = &plan.graph[node];
             let inputs = plan.inputs(node);
             let columns: Option<Vec<&str>> = match &one.kind {
-                Kind::Features(features) => {
-                    Some(features.schema.iter().map(|f| f.name.as_str()).collect())
-                }
+                Kind::Features(features) => Some(
+                    features
+                        .plan
+                        .schema
+                        .iter()
+                        .map(|f| f.name.as_str())
+                        .collect(),
+                ),
                 Kind::Sink(sink) => Some(plan.columns_of(sink).map(|f| f.name.as_str()).collect()),
                 _ => None,
             };
-            let state = matches!(one.kind, Kind::Flows(_)).then(flow_bytes);
+            let state: Option<usize> = match &one.kind {
+                Kind::Flows(_) => Some(flow_bytes()),
+                Kind::Features(features) => Some(
+                    features
+                        .plan
+                        .bytes_per_flow()
+                        .iter()
+                        .map(|(_, bytes)| bytes)
+                        .sum(),
+                ),
+                _ => None,
+            };
             json!({
                 "number": number,
                 "kind": kind(&one.kind),
@@ -93,17 +111,35 @@ fn flow_bytes() -> usize {
     size_of::<operators::flows::Flow>() + size_of::<operators::flows::FlowKey>()
 }
 
-/// Bytes kept of each open flow record, by what keeps them.
+/// Bytes kept of each open flow record, by what keeps them; without what a state allocates.
+fn parts(plan: &Plan) -> Vec<(&str, usize)> {
+    let groups = plan
+        .features()
+        .map(|features| features.plan.bytes_per_flow());
+    let mut parts = vec![("flow record", flow_bytes())];
+    parts.extend(groups.unwrap_or_default());
+    parts
+}
+
+/// Bytes kept of each open flow record, by what keeps them, and what that is when the table is full.
 pub fn memory(plan: &Plan) -> String {
     let flows = plan.flows().map_or(0, |options| options.max_flows);
-    let each = flow_bytes();
+    let parts = parts(plan);
+    let mut out = String::new();
+    for (name, bytes) in &parts {
+        let _ = writeln!(out, "{name:<12} {bytes:>6} B/flow");
+    }
+    let each: usize = parts.iter().map(|(_, bytes)| bytes).sum();
     let total = u64::try_from(each)
         .unwrap_or(u64::MAX)
         .saturating_mul(flows);
-    format!(
-        "flow record  {each} B/flow\nat max_flows = {flows}: {:.1} MiB over all workers\n",
+    let _ = writeln!(
+        out,
+        "{:<12} {each:>6} B/flow, beside the lists it allocates\n{:.1} MiB over all workers at max_flows = {flows}",
+        "together",
         total as f64 / f64::from(1 << 20)
-    )
+    );
+    out
 }
 
 /// The verb of an operator.
@@ -149,13 +185,26 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
         ),
         Kind::Flows(options) => flows(options, inputs),
         Kind::Features(features) => {
-            let mut groups: Vec<&str> = features.schema.iter().map(|f| f.group.as_str()).collect();
-            groups.dedup();
+            let groups: Vec<&str> = features.plan.groups().collect();
+            let needs = features.plan.needs();
+            let payload = match needs.payload {
+                0 => "not read".to_owned(),
+                bytes => format!("{bytes} bytes of each packet"),
+            };
+            let each = features
+                .plan
+                .bytes_per_flow()
+                .iter()
+                .map(|(_, bytes)| bytes)
+                .sum::<usize>();
             format!(
-                "from {inputs}: {}({} of {} columns){}",
+                "from {inputs}: {} ({} of {} columns); {each} B/flow; payload {payload}{}{}",
                 groups.join("+"),
-                features.schema.len(),
-                features.selected,
+                features.plan.schema.len(),
+                operators::features::catalogue()
+                    .len()
+                    .max(features.selected),
+                if needs.headers { ", headers" } else { "" },
                 if plan.run.fused {
                     ""
                 } else {
@@ -165,7 +214,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
         }
         Kind::Sink(sink) => format!(
             "{} {} <- {inputs}, {} columns, {}",
-            sink.options.type_name(),
+            sink.options.kind(),
             sink.label,
             plan.columns_of(sink).count(),
             match sink.options.sort() {

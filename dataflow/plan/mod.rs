@@ -4,7 +4,6 @@
 
 mod draw;
 mod explain;
-pub mod features;
 mod prune;
 
 pub use draw::{dot, mermaid};
@@ -12,8 +11,9 @@ pub use explain::{explain, json, memory};
 
 use crate::spec::{RunOptions, Sink, Spec};
 use operators::decode::DecodeOptions;
+use operators::features::FeaturePlan;
 use operators::flows::FlowOptions;
-use operators::schema::{Feature, Schema};
+use operators::schema::Feature;
 use operators::sources::PcapOptions;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -38,10 +38,8 @@ pub enum Kind {
 /// The columns of a run.
 #[derive(Clone, Debug)]
 pub struct Features {
-    /// Settings of `[features]`.
-    pub settings: features::Settings,
-    /// The columns that are computed, in output order: those that some sink wants.
-    pub schema: Schema,
+    /// The columns that some sink wants, and what it takes to compute them.
+    pub plan: FeaturePlan,
     /// How many columns the settings alone would give.
     pub selected: usize,
 }
@@ -124,9 +122,8 @@ impl Plan {
         let features = graph.add_node(node(
             &spec.features.name,
             Kind::Features(Features {
-                settings: spec.features.options.clone(),
-                schema: spec.schema.clone(),
-                selected: spec.schema.len(),
+                plan: spec.columns.clone(),
+                selected: spec.columns.schema.len(),
             }),
         ));
         let inputs = spec.flows.inputs.iter();
@@ -194,8 +191,21 @@ impl Plan {
 
     /// The columns of a sink.
     pub fn columns_of<'a>(&'a self, sink: &'a Sink) -> impl Iterator<Item = &'a Feature> {
-        let schema = self.features().map_or(&[][..], |features| &features.schema);
+        let schema = self
+            .features()
+            .map_or(&[][..], |features| &features.plan.schema);
         sink.columns.iter().filter_map(|at| schema.get(*at))
+    }
+
+    /// What files say about how they were made: (key, value), in this order.
+    pub fn metadata(&self) -> Vec<(String, String)> {
+        [
+            ("jayflow.version", env!("CARGO_PKG_VERSION")),
+            ("jayflow.spec", &self.text),
+            ("jayflow.spec_sha256", &self.digest),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .to_vec()
     }
 
     /// The nodes in data order, numbered from 1 as `explain` shows them.

@@ -43,10 +43,14 @@ pub fn columns(graph: &mut DiGraph<Node, Edge>) {
             }
         }
         if let Kind::Features(features) = &mut graph[features].kind {
-            let mut at = 0..;
+            let names: BTreeSet<String> = (0..)
+                .zip(&features.plan.schema)
+                .filter(|(at, _)| wanted.contains(at))
+                .map(|(_, feature)| feature.name.clone())
+                .collect();
             features
-                .schema
-                .retain(|_| at.next().is_some_and(|at| wanted.contains(&at)));
+                .plan
+                .restrict(|feature| names.contains(&feature.name));
         }
     }
 }

@@ -85,7 +85,9 @@ mod tests {
             .unwrap_or_default()
             .lines()
             .map(|line| match line.strip_prefix("# ") {
-                Some(rest) if rest.contains(" = ") && !rest.ends_with('.') => rest.to_owned(),
+                Some(rest) if rest.split(' ').nth(1) == Some("=") && !rest.ends_with('=') => {
+                    rest.to_owned()
+                }
                 _ => line.to_owned(),
             })
             .collect();

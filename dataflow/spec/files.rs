@@ -2,10 +2,11 @@
 //!
 //! Opens no file. `jayflow check --deep` and every run ask it, `jayflow check` does not.
 
+use super::Spec;
 use super::diagnostic::{Diagnostic, Diagnostics, Span};
 use super::load::{Entry, Kind, Loaded, Value};
 use super::suggest::nearest;
-use super::{SinkOptions, Spec};
+use operators::sources::{self, ListError};
 use std::path::{Component, Path, PathBuf};
 
 impl Loaded {
@@ -54,42 +55,37 @@ fn inputs(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
                 .collect(),
             _ => vec![(&entry.value, place)],
         };
-        for ((item, place), path) in items.into_iter().zip(&node.options.path) {
-            if path == "-" || Path::new(path).exists() {
+        for error in sources::list(&node.options, Path::new(""))
+            .err()
+            .unwrap_or_default()
+        {
+            let (ListError::NoMatch { entry, .. } | ListError::Pattern { entry, .. }) = &error;
+            let Some(((item, place), path)) = items.get(*entry).zip(node.options.path.get(*entry))
+            else {
                 continue;
-            }
+            };
             let written = item.text().unwrap_or(path);
-            let is_glob = path.contains(['*', '?', '[']);
-            if is_glob {
-                match glob::glob(path).map(|mut files| files.next().is_some()) {
-                    Ok(true) => continue,
-                    Ok(false) => {}
-                    Err(error) => {
-                        found.push(
-                            Diagnostic::new(
-                                "E0008",
-                                item.at,
-                                place,
-                                format!("`{written}` is not a glob: {}", error.msg),
-                            )
-                            .help(
-                                "`*` is any name, `**` any directories, `[ab]` one of some letters",
-                            ),
-                        );
-                        continue;
-                    }
+            found.push(match &error {
+                ListError::NoMatch { .. } => {
+                    Diagnostic::new("E0703", item.at, place, no_match(path, written))
+                        .help(advice(loaded, item.at, path, written))
                 }
-            }
-            found.push(
-                Diagnostic::new("E0703", item.at, place, no_match(written, is_glob))
-                    .help(advice(loaded, item.at, path, written)),
-            );
+                ListError::Pattern { why, .. } => Diagnostic::new(
+                    "E0008",
+                    item.at,
+                    place,
+                    format!("`{written}` is not a glob: {why}"),
+                )
+                .help("`*` is any name, `**` any directories, `[ab]` one of some letters"),
+            });
         }
     }
 }
 
-fn no_match(written: &str, is_glob: bool) -> String {
-    if is_glob {
+fn no_match(path: &str, written: &str) -> String {
+    if Path::new(path).is_dir() {
+        format!("no file in the directory `{written}`")
+    } else if path.contains(['*', '?', '[']) {
         format!("no file matches `{written}`")
     } else {
         format!("there is no file `{written}`")
@@ -145,7 +141,8 @@ fn advice(loaded: &Loaded, at: Span, path: &str, written: &str) -> String {
         }
         directory = next;
     }
-    format!("`jayflow extract` takes files, globs and directories{relative}")
+    let help = "`recursive = true` also looks into the directories in it";
+    format!("{help}{relative}")
 }
 
 /// Templates in paths of outputs belong to partitioned outputs, which do not exist yet: a file of that name would be a surprise.
@@ -159,9 +156,6 @@ fn templates(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
         let Some((path, (entry, place))) = path.zip(loaded.path_of("sinks", &node.name)) else {
             continue;
         };
-        if matches!(node.options.options, SinkOptions::Stdout(_)) {
-            continue;
-        }
         let template = path
             .split_once('{')
             .and_then(|(_, rest)| rest.split_once('}'))

@@ -323,7 +323,7 @@ fn parse(source: usize, text: &str) -> Result<Vec<Entry>, Diagnostic> {
     let document = Document::parse(text).map_err(|error| {
         let at = span(error.span());
         match error.message() {
-            "recursion limit" => too_deep(at),
+            message if message.contains("recursion") => too_deep(at),
             "duplicate key" => {
                 let key = text.get(at.start..at.end).unwrap_or_default();
                 Diagnostic::new("E0012", at, "", format!("`{key}` is there twice"))

@@ -17,12 +17,13 @@ pub mod suggest;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use load::Loaded;
-pub use options::{Progress, RunOptions, SinkOptions};
-pub use sections::{SECTIONS, Section, section_keys, sink_keys, sink_types, source_types};
+pub use options::{Progress, RunOptions};
+pub use sections::{SECTIONS, Section, section_keys, sink_keys, source_types};
 
-use crate::plan::features;
 use operators::decode::DecodeOptions;
+use operators::features::{FeaturePlan, FeatureSettings};
 use operators::flows::FlowOptions;
+use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 
 /// A node of a spec.
@@ -50,9 +51,9 @@ pub struct Spec {
     /// How packets become flow records.
     pub flows: Node<FlowOptions>,
     /// Which columns are computed.
-    pub features: Node<features::Settings>,
+    pub features: Node<FeatureSettings>,
     /// The columns that the settings of `features` give.
-    pub schema: operators::schema::Schema,
+    pub columns: FeaturePlan,
     /// Where rows go, in the order of the text.
     pub sinks: Vec<Node<Sink>>,
     /// How the work is done.

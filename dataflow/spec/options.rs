@@ -1,9 +1,6 @@
-//! Settings that belong to a whole spec: how it is run, and what kinds of sinks there are.
+//! Settings that belong to a whole spec: how it is run.
 
 use operators::options::{Options, Size};
-use operators::sinks::{
-    ArrowOptions, CsvOptions, JsonlOptions, ParquetOptions, Sort, StdoutOptions,
-};
 
 /// Settings of `[run]`: how the work is done. None of them can change a row.
 #[derive(Clone, Debug, Options)]
@@ -43,65 +40,4 @@ pub enum Progress {
     Always,
     /// Nowhere.
     Never,
-}
-
-/// The settings of a sink, by its type.
-#[derive(Clone, Debug)]
-pub enum SinkOptions {
-    /// RFC 4180.
-    Csv(CsvOptions),
-    /// One JSON object a line.
-    Jsonl(JsonlOptions),
-    /// Apache Parquet.
-    Parquet(ParquetOptions),
-    /// Arrow IPC.
-    Arrow(ArrowOptions),
-    /// A readable table.
-    Stdout(StdoutOptions),
-}
-
-impl SinkOptions {
-    /// The type as it is written in a spec.
-    pub const fn type_name(&self) -> &'static str {
-        match self {
-            Self::Csv(_) => "csv",
-            Self::Jsonl(_) => "jsonl",
-            Self::Parquet(_) => "parquet",
-            Self::Arrow(_) => "arrow",
-            Self::Stdout(_) => "stdout",
-        }
-    }
-
-    /// The file; `None` where it writes none.
-    pub fn path(&self) -> Option<&str> {
-        match self {
-            Self::Csv(options) => Some(&options.path),
-            Self::Jsonl(options) => Some(&options.path),
-            Self::Parquet(options) => Some(&options.path),
-            Self::Arrow(options) => Some(&options.path),
-            Self::Stdout(_) => None,
-        }
-    }
-
-    /// The place of the path.
-    pub(super) fn path_mut(&mut self) -> Option<&mut String> {
-        match self {
-            Self::Csv(options) => Some(&mut options.path),
-            Self::Jsonl(options) => Some(&mut options.path),
-            Self::Parquet(options) => Some(&mut options.path),
-            Self::Arrow(options) => Some(&mut options.path),
-            Self::Stdout(_) => None,
-        }
-    }
-
-    /// Order of the rows.
-    pub const fn sort(&self) -> Sort {
-        match self {
-            Self::Csv(options) => options.sort,
-            Self::Jsonl(options) => options.sort,
-            Self::Parquet(options) => options.sort,
-            Self::Arrow(options) => options.sort,
-            Self::Stdout(_) => Sort::Start,
-        }
-    }
 }

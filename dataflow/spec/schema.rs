@@ -1,7 +1,8 @@
 //! The JSON Schema (draft 2020-12) of specs, made of the table of keys, for editors.
 
-use super::sections::{SECTIONS, Section, section_keys, sink_keys, sink_types};
+use super::sections::{SECTIONS, Section, section_keys, sink_keys};
 use operators::options::Key;
+use operators::sinks::SinkOptions;
 use serde_json::{Map, Value, json};
 
 /// The schema.
@@ -23,7 +24,7 @@ pub fn schema() -> Value {
     let mut definitions = Map::new();
     for section in &SECTIONS {
         let node = if section.name == "sinks" {
-            let types: Vec<Value> = sink_types()
+            let types: Vec<Value> = SinkOptions::KINDS
                 .iter()
                 .map(|name| table(&sink_keys(Some(name)), section))
                 .collect();
@@ -114,6 +115,11 @@ fn kind(words: &str, choices: &[&str]) -> Value {
         "an integer" => json!({"type": "integer"}),
         "a number" => json!({"type": "number"}),
         "a whole number, 0 or more" => json!({"type": "integer", "minimum": 0}),
+        "a whole number, 1 or more" => json!({"type": "integer", "minimum": 1}),
+        _ if words.starts_with("one character such as") => {
+            json!({"type": "string", "minLength": 1, "maxLength": 1})
+        }
+        _ if words.starts_with("a time such as") => json!({"type": ["string", "number"]}),
         _ if words.starts_with("one of ") => json!({"enum": choices}),
         _ if words.starts_with("a duration such as") => {
             let off = if words.contains("\"off\"") {

@@ -1,11 +1,11 @@
 //! The table of sections: their names and keys. The check, the JSON Schema and the commented example read it.
 
 use super::RunOptions;
-use crate::plan::features;
 use operators::decode::DecodeOptions;
+use operators::features::FeatureSettings;
 use operators::flows::FlowOptions;
 use operators::options::{Key, Options};
-use operators::sinks::{ArrowOptions, CsvOptions, JsonlOptions, ParquetOptions, StdoutOptions};
+use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 
 /// A section of a spec.
@@ -89,18 +89,13 @@ pub const fn source_types() -> [&'static str; 1] {
     ["pcap"]
 }
 
-/// Types of sinks.
-pub const fn sink_types() -> [&'static str; 5] {
-    ["csv", "jsonl", "parquet", "arrow", "stdout"]
-}
-
 /// The keys of a sink of type `kind`, in order; those of all types without.
 pub fn sink_keys(kind: Option<&str>) -> Vec<Key> {
     let mut keys = vec![
         key(
             "type",
             "text",
-            sink_types().to_vec(),
+            SinkOptions::KINDS.to_vec(),
             "What is written; by default it follows from the ending of `path`.",
         ),
         input("The node whose rows are written."),
@@ -111,18 +106,14 @@ pub fn sink_keys(kind: Option<&str>) -> Vec<Key> {
             "Names or globs of the columns that are written, in this order; all by default.",
         ),
     ];
-    for (name, of_type) in [
-        ("csv", CsvOptions::keys()),
-        ("jsonl", JsonlOptions::keys()),
-        ("parquet", ParquetOptions::keys()),
-        ("arrow", ArrowOptions::keys()),
-        ("stdout", StdoutOptions::keys()),
-    ] {
-        if kind.is_none_or(|kind| kind == name) {
-            for key in of_type {
-                if !keys.iter().any(|known| known.name == key.name) {
-                    keys.push(key);
-                }
+    for options in SinkOptions::KINDS
+        .iter()
+        .filter(|name| kind.is_none_or(|kind| kind == **name))
+        .filter_map(|name| SinkOptions::of_kind(name))
+    {
+        for key in options.keys() {
+            if !keys.iter().any(|known| known.name == key.name) {
+                keys.push(key);
             }
         }
     }
@@ -148,7 +139,7 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
         ),
         "features" => (
             vec![input("The flow table whose records get columns.")],
-            features::Settings::keys(),
+            FeatureSettings::keys(),
         ),
         "run" => (Vec::new(), RunOptions::keys()),
         _ => (sink_keys(None), Vec::new()),

@@ -16,12 +16,12 @@ pub enum Sort {
 pub enum Compression {
     /// None.
     None,
-    /// Zstandard.
-    Zstd,
     /// Snappy.
     Snappy,
     /// LZ4 (`LZ4_RAW`).
     Lz4,
+    /// Zstandard.
+    Zstd,
 }
 
 /// Compression of an Arrow file.

@@ -5,7 +5,7 @@ use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::load::{Entry, Value};
 use crate::spec::sections::{Section, section_keys};
 use crate::spec::suggest::{did_you_mean, list, nearest};
-use operators::options::{Key, OptionError, Options, Step, Wrong};
+use operators::options::{Key, OptionError, Options, Setting, Step, Wrong};
 
 impl<'a> Check<'a> {
     pub(super) fn wrong_type(&mut self, value: &Value, path: &str, expected: &str, help: &str) {
@@ -43,7 +43,21 @@ impl<'a> Check<'a> {
         keys: &[Key],
     ) -> O {
         let mut options = O::default();
-        let own = O::keys();
+        self.read(raw, common, &O::keys(), keys, |key, value| {
+            options.set(key, value)
+        });
+        options
+    }
+
+    /// Reads every key of a node that is not in `common`. `own` are the keys that `set` takes, `keys` all that may be there.
+    pub(super) fn read(
+        &mut self,
+        raw: &Raw<'_>,
+        common: &[&str],
+        own: &[Key],
+        keys: &[Key],
+        mut set: impl FnMut(&str, &Setting) -> Result<(), OptionError>,
+    ) {
         for entry in raw.entries {
             if common.contains(&entry.name.as_str()) {
                 continue;
@@ -53,7 +67,7 @@ impl<'a> Check<'a> {
                 self.unknown_key(entry, &raw.path, &title, keys);
                 continue;
             };
-            if let Err(error) = options.set(key.name, &entry.value.setting()) {
+            if let Err(error) = set(key.name, &entry.value.setting()) {
                 self.wrong(&raw.path, entry, key, error);
             }
         }
@@ -62,7 +76,6 @@ impl<'a> Check<'a> {
                 self.missing(raw, key.name);
             }
         }
-        options
     }
 
     pub(super) fn missing(&mut self, raw: &Raw<'_>, key: &str) {

@@ -8,12 +8,12 @@ mod nodes;
 mod outputs;
 mod sections;
 
-use crate::plan::features;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
 use crate::spec::{Node, RunOptions, Sink, Spec, format};
 use graph::Graph;
 use operators::decode::DecodeOptions;
+use operators::features::FeatureSettings;
 use operators::flows::FlowOptions;
 
 impl Loaded {
@@ -82,8 +82,8 @@ impl<'a> Check<'a> {
         let flows_raw = self.only("flows");
         let flows: FlowOptions = self.optional("flows", flows_raw.as_ref());
         let features_raw = self.only("features");
-        let settings: features::Settings = self.optional("features", features_raw.as_ref());
-        let schema = self.select(&settings, features_raw.as_ref());
+        let settings: FeatureSettings = self.optional("features", features_raw.as_ref());
+        let columns = self.select(&settings, features_raw.as_ref());
         let sinks: Vec<_> = self
             .nodes("sinks")
             .into_iter()
@@ -102,9 +102,7 @@ impl<'a> Check<'a> {
             .map(|raw| raw.as_ref().map_or_else(Vec::new, |raw| self.inputs(raw)))
             .collect();
         let sinks_in: Vec<Inputs> = sinks.iter().map(|(raw, _)| self.inputs(raw)).collect();
-        if self.found.has_errors() {
-            return None;
-        }
+        let columns = columns.filter(|_| !self.found.has_errors())?;
 
         let flows_name = flows_raw
             .as_ref()
@@ -173,9 +171,9 @@ impl<'a> Check<'a> {
             .into_iter()
             .zip(sinks_from)
             .map(|((raw, options), inputs)| {
-                let columns = self.columns(&raw, &schema);
+                let columns = self.columns(&raw, &columns.schema);
                 let path = raw.entry("path").and_then(|entry| entry.value.text());
-                let label = path.unwrap_or(options.type_name()).to_owned();
+                let label = path.unwrap_or(options.kind()).to_owned();
                 let sink = Sink {
                     label,
                     options,
@@ -202,7 +200,7 @@ impl<'a> Check<'a> {
                 inputs: features_from,
                 options: settings,
             },
-            schema,
+            columns,
             sinks,
             run,
             text: match loaded.sources.first() {

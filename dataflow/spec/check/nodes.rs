@@ -1,14 +1,14 @@
 //! The settings of each kind of node, beyond what single keys say.
 
 use super::{Check, Raw};
-use crate::plan::features;
+use crate::spec::RunOptions;
 use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::load::{Entry, Kind};
-use crate::spec::sections::{Section, section_keys, sink_keys, sink_types, source_types};
+use crate::spec::sections::{Section, section_keys, sink_keys, source_types};
 use crate::spec::suggest::{did_you_mean, list, nearest};
-use crate::spec::{RunOptions, SinkOptions};
-use operators::schema::Schema;
-use operators::sinks::Compression;
+use operators::features::{Absence, FeaturePlan, FeatureSettings, SelectionError};
+use operators::options::{Setting, Step};
+use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 use std::path::Path;
 
@@ -56,70 +56,36 @@ impl Check<'_> {
     }
 
     pub(super) fn sink(&mut self, raw: &Raw<'_>) -> Option<SinkOptions> {
-        let written = self.type_of(raw, "sink", &sink_types()).ok()?;
+        let written = self.type_of(raw, "sink", SinkOptions::KINDS).ok()?;
         let path = raw.entry("path");
         let ending = path
             .and_then(|entry| entry.value.text())
-            .and_then(|path| Path::new(path).extension()?.to_str())
-            .and_then(|ending| {
-                sink_types()
-                    .into_iter()
-                    .find(|name| *name == ending && *name != "stdout")
-            });
-        let Some(kind) = written.or(ending) else {
+            .and_then(operators::sinks::kind_of_path);
+        let Some((kind, mut options)) = written
+            .or(ending)
+            .and_then(|kind| Some((kind, SinkOptions::of_kind(kind)?)))
+        else {
             self.no_type(raw, path);
             return None;
         };
-        let keys = sink_keys(Some(kind));
         let common = ["type", "input", "columns"];
-        let mut options = match kind {
-            "csv" => SinkOptions::Csv(self.options(raw, &common, &keys)),
-            "jsonl" => SinkOptions::Jsonl(self.options(raw, &common, &keys)),
-            "parquet" => SinkOptions::Parquet(self.options(raw, &common, &keys)),
-            "arrow" => SinkOptions::Arrow(self.options(raw, &common, &keys)),
-            _ => SinkOptions::Stdout(self.options(raw, &common, &keys)),
-        };
-        match &options {
-            SinkOptions::Csv(csv) if raw.entry("delimiter").is_some() => {
-                let one = matches!(csv.delimiter.as_bytes(), [byte] if !b"\"\r\n".contains(byte));
-                if !one {
-                    self.not_allowed(
-                        raw,
-                        "delimiter",
-                        "expected one ASCII character other than a quote or a line end",
-                        "for a tab write `\"\\t\"`",
-                    );
-                }
-            }
-            SinkOptions::Arrow(arrow) if arrow.compression == Compression::Snappy => {
-                self.not_allowed(
-                    raw,
-                    "compression",
-                    "an Arrow file cannot be compressed with `snappy`",
-                    "one of `none`, `zstd`, `lz4`",
-                );
-            }
-            SinkOptions::Parquet(parquet) if parquet.row_group == 0 => {
-                self.not_allowed(
-                    raw,
-                    "row_group",
-                    "a row group has at least one row",
-                    "leave it out for 131072",
-                );
-            }
-            _ => {}
-        }
-        if let (Some(entry), Some(path)) = (path, options.path_mut()) {
-            *path = self.absolute(entry.value.at, path);
+        let own = options.keys();
+        self.read(raw, &common, &own, &sink_keys(Some(kind)), |key, value| {
+            options.set(key, value)
+        });
+        if let (Some(entry), Some(path)) = (path, options.path()) {
+            let path = self.absolute(entry.value.at, path);
+            // It took text before.
+            let _ = options.set("path", &Setting::Text(path));
         }
         Some(options)
     }
 
     pub(super) fn no_type(&mut self, raw: &Raw<'_>, path: Option<&Entry>) {
-        let endings: Vec<String> = sink_types()
+        let endings: Vec<String> = SinkOptions::KINDS
             .iter()
-            .filter(|name| **name != "stdout")
             .map(|name| format!(".{name}"))
+            .filter(|ending| operators::sinks::kind_of_path(&format!("x{ending}")).is_some())
             .collect();
         let (at, message) = match path.map(|entry| (entry.value.at, entry.value.text())) {
             Some((at, Some(text))) => (
@@ -166,67 +132,101 @@ impl Check<'_> {
         }
     }
 
-    /// What the settings of `[features]` select.
+    /// The columns that the settings of `[features]` select; `None` where they name something that is not there.
     pub(super) fn select(
         &mut self,
-        settings: &features::Settings,
+        settings: &FeatureSettings,
         raw: Option<&Raw<'_>>,
-    ) -> Schema {
-        let faults = match features::select(settings) {
-            Ok(schema) => return schema,
-            Err(faults) => faults,
-        };
-        for fault in faults {
-            let entry = raw.and_then(|raw| raw.entry(fault.key));
-            let step = [operators::options::Step::Index(fault.index)];
-            let at = entry.map_or_else(Span::default, |entry| entry.value.inner(&step).0.at);
-            let is_list = entry.is_some_and(|entry| matches!(entry.value.kind, Kind::List(_)));
-            let index = if is_list {
-                format!("[{}]", fault.index)
-            } else {
-                String::new()
-            };
-            let path = format!(
-                "{}.{}{index}",
-                raw.map_or("features", |raw| &raw.path),
-                fault.key
-            );
-            let known = || fault.known.iter().map(String::as_str);
-            let name = fault.name.trim_start_matches('-');
-            let (code, message, more) = match fault.key {
-                "groups" => (
-                    "E0008",
-                    format!("unknown feature group `{name}`"),
-                    format!("`jayflow schema --groups` lists all {}", fault.known.len()),
-                ),
-                "profile" => (
+    ) -> Option<FeaturePlan> {
+        match settings.plan() {
+            Ok(plan) if plan.schema.is_empty() => {
+                let at = raw.map_or_else(Span::default, |raw| raw.at);
+                self.found.push(
+                    Diagnostic::new("E0008", at, "features", "the settings leave no column")
+                        .help("leave out `groups`, `only`, `drop` and `profile` for all"),
+                );
+                None
+            }
+            Ok(plan) => Some(plan),
+            Err(errors) => {
+                for error in &errors {
+                    self.not_selected(error, raw);
+                }
+                None
+            }
+        }
+    }
+
+    /// A name in `[features]` that selects nothing.
+    fn not_selected(&mut self, error: &SelectionError, raw: Option<&Raw<'_>>) {
+        let entry = raw.and_then(|raw| raw.entry(error.key));
+        let mut path = format!("{}.{}", raw.map_or("features", |raw| &raw.path), error.key);
+        let mut at = entry.map_or_else(Span::default, |entry| entry.value.at);
+        if let (Some(index), Some(entry)) = (error.index, entry)
+            && matches!(entry.value.kind, Kind::List(_))
+        {
+            path.push_str(&format!("[{index}]"));
+            at = entry.value.inner(&[Step::Index(index)]).0.at;
+        }
+        let name = &error.name;
+        let known = || error.valid.iter().map(String::as_str);
+        let near = did_you_mean(name, known());
+        let is_glob = name.contains(['*', '?']);
+        let (code, message, help) = match (&error.absence, error.key) {
+            (Absence::Unknown, "groups") => {
+                let all = operators::features::group_names().len();
+                let list = format!("`jayflow schema --groups` lists all {all}");
+                let help = near.map_or_else(|| list.clone(), |near| format!("{near} {list}"));
+                ("E0008", format!("unknown feature group `{name}`"), help)
+            }
+            (Absence::Unknown, "profile") => {
+                let list = format!("one of {}", list(known()));
+                (
                     "E0008",
                     format!("unknown profile `{name}`"),
-                    format!("one of {}", list(known())),
-                ),
-                _ if name.contains(['*', '?', '[']) => (
-                    "E0201",
-                    format!("no feature matches `{name}`"),
-                    "`jayflow features` lists them".to_owned(),
-                ),
-                _ => (
-                    "E0201",
-                    format!("no feature is named `{name}`"),
-                    "`jayflow features` lists them".to_owned(),
-                ),
-            };
-            let help = match (did_you_mean(name, known()), code) {
-                (Some(near), "E0008") => format!("{near} {more}"),
-                (Some(near), _) => near,
-                (None, _) => more,
-            };
-            let minus = if fault.name.starts_with('-') { "-" } else { "" };
-            let mut diagnostic = Diagnostic::new(code, at, path, message).help(help);
-            if let ([one], Some(_)) = (&nearest(name, known())[..], entry) {
-                diagnostic = diagnostic.edit(format!("\"{minus}{one}\""));
+                    near.unwrap_or(list),
+                )
             }
-            self.found.push(diagnostic);
+            (Absence::Unknown, _) => {
+                let message = if is_glob {
+                    format!("no feature matches `{name}`")
+                } else {
+                    format!("no feature is named `{name}`")
+                };
+                let list = "`jayflow features` lists them".to_owned();
+                ("E0201", message, near.unwrap_or(list))
+            }
+            (Absence::Group(group), _) => (
+                "E0201",
+                format!("`{name}` is of the group `{group}`, which `groups` leaves out"),
+                format!("add `{group}` to `groups`"),
+            ),
+            (Absence::Switch(switch), _) => (
+                "E0201",
+                format!("`{name}` is only there with `{switch} = true`"),
+                format!("set `{switch} = true`"),
+            ),
+            (Absence::Profile(profile), _) => (
+                "E0201",
+                format!("`{name}` is in no profile below {profile}"),
+                format!("ask for `profile = \"{profile}\"`, or for none"),
+            ),
+        };
+        let mut fault = Diagnostic::new(code, at, path, message).help(help);
+        if let ([one], Absence::Unknown, Some(_)) =
+            (&nearest(name, known())[..], &error.absence, entry)
+        {
+            let written = entry.map(|entry| {
+                entry
+                    .value
+                    .inner(&[Step::Index(error.index.unwrap_or(0))])
+                    .0
+            });
+            let minus = written
+                .and_then(|value| value.text())
+                .is_some_and(|text| text.starts_with('-'));
+            fault = fault.edit(format!("\"{}{one}\"", if minus { "-" } else { "" }));
         }
-        Schema::new()
+        self.found.push(fault);
     }
 }

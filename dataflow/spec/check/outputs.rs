@@ -1,11 +1,11 @@
 //! What sinks write: paths and columns.
 
 use super::{Check, Raw};
-use crate::spec::SinkOptions;
 use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::load::{Kind, Value};
 use crate::spec::suggest::{did_you_mean, nearest};
 use operators::schema::Schema;
+use operators::sinks::SinkOptions;
 use std::path::{Component, Path, PathBuf};
 
 impl Check<'_> {
