@@ -186,7 +186,7 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
             }
         }
         let text = |key: &str, default: &str| arguments.get(key).unwrap_or(default).to_owned();
-        let column_name = text("name", &ident.to_string().trim_start_matches("r#"));
+        let column_name = text("name", ident.to_string().trim_start_matches("r#"));
         let unit = text("unit", "");
         let default = match arguments.get("default") {
             Some(text) => quote!(#text.to_owned()),
