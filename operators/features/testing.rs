@@ -115,7 +115,7 @@ impl Packets {
             },
             extra: Box::default(),
             id: [0xAB; 16],
-            shard: 0,
+            hash: 0,
             initiator_is_a: true,
             initiator_swapped: false,
             segment: 0,

@@ -101,7 +101,6 @@ where
     let pieces = plan
         .features
         .groups()
-        .into_iter()
         .enumerate()
         .map(|(group, name)| extract(events.clone(), name, plan.features.group(group)));
     assemble(pieces.collect(), &plan.features)
