@@ -9,7 +9,8 @@ use operators::books::Books;
 use operators::packet::BlockPool;
 use operators::sinks::{self, Collector, Description, Sink, Sort, Sorter};
 use operators::sources::{
-    self, Bell, Bounds, CaptureInput, Credit, Faulty, Input, Merge, Progress, ReadControl, Slicing, Splitter,
+    self, Bell, Bounds, CaptureInput, Credit, Faulty, Input, Merge, Progress, ReadControl, Slicing,
+    Splitter,
 };
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,8 @@ impl Inputs {
         for (_, options) in plan.sources() {
             let listed = sources::list(options, Path::new("")).map_err(|errors| {
                 let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                Error::new(errors.join("; ")).help("`jayflow check --deep` shows each place in the spec")
+                Error::new(errors.join("; "))
+                    .help("`jayflow check --deep` shows each place in the spec")
             })?;
             paths.extend(listed.into_iter().map(|path| (path, Bounds::from(options))));
             is_merged |= options.merge == Merge::All;
@@ -78,24 +80,49 @@ impl Inputs {
 
     /// Slices the input by time. Every process comes to the same slices, as all see the same files.
     fn merge(&mut self, epoch: usize) {
-        let known: Vec<Option<i64>> = self.paths.iter().map(|(path, _)| sources::first_time(path)).collect();
+        let known: Vec<Option<i64>> = self
+            .paths
+            .iter()
+            .map(|(path, _)| sources::first_time(path))
+            .collect();
         let start = known.iter().flatten().min().copied().unwrap_or(0);
-        self.first_times = known.into_iter().map(|time| time.unwrap_or(start)).collect();
+        self.first_times = known
+            .into_iter()
+            .map(|time| time.unwrap_or(start))
+            .collect();
         // a thousandth of a second holds about ten packets of a slow link and a thousand of a fast one
-        let quantum = LONGEST_QUANTUM.min(SHORTEST_QUANTUM.saturating_mul(i64::try_from(epoch / 64).unwrap_or(i64::MAX)));
-        self.slicing = Slicing::Time { start, quantum: quantum.max(SHORTEST_QUANTUM) };
+        let quantum = LONGEST_QUANTUM
+            .min(SHORTEST_QUANTUM.saturating_mul(i64::try_from(epoch / 64).unwrap_or(i64::MAX)));
+        self.slicing = Slicing::Time {
+            start,
+            quantum: quantum.max(SHORTEST_QUANTUM),
+        };
     }
 
     /// How the work is shared: whole inputs where they have flows of their own and there are enough of them.
     fn sharing(&self, peers: usize) -> Sharing {
         let have_own_flows = matches!(self.slicing, Slicing::Packets(_));
-        if peers == 1 || (have_own_flows && self.paths.len() >= peers) { Sharing::Inputs } else { Sharing::Packets }
+        if peers == 1 || (have_own_flows && self.paths.len() >= peers) {
+            Sharing::Inputs
+        } else {
+            Sharing::Packets
+        }
     }
 
     /// The inputs that a worker reads.
-    fn of_worker(&self, index: usize, peers: usize, progress: &Arc<Progress>) -> Vec<Box<dyn Input>> {
+    fn of_worker(
+        &self,
+        index: usize,
+        peers: usize,
+        progress: &Arc<Progress>,
+    ) -> Vec<Box<dyn Input>> {
         let pool = BlockPool::default();
-        let mine = self.paths.iter().zip(&self.first_times).enumerate().filter(|(ordinal, _)| ordinal % peers == index);
+        let mine = self
+            .paths
+            .iter()
+            .zip(&self.first_times)
+            .enumerate()
+            .filter(|(ordinal, _)| ordinal % peers == index);
         mine.map(|(ordinal, ((path, bounds), first_time))| {
             Box::new(CaptureInput {
                 path: path.clone(),
@@ -127,14 +154,21 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let start = Instant::now();
     let inputs = Inputs::of(plan)?;
     let cluster = Cluster::of(plan, control)?;
-    let open = if cluster.is_first() { open_sinks(plan)? } else { Vec::new() };
+    let open = if cluster.is_first() {
+        open_sinks(plan)?
+    } else {
+        Vec::new()
+    };
     let place = cluster.place();
     let open = Mutex::new(Some(open));
     let shared = (plan.clone(), control.clone(), inputs.clone());
     let finished = cluster.execute(move |worker| {
         let (plan, control, inputs) = &shared;
         let sinks = if worker.index() == 0 {
-            open.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+            open.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+                .unwrap_or_default()
         } else {
             Vec::new()
         };
@@ -172,11 +206,19 @@ fn open_sinks(plan: &Plan) -> Result<Vec<OpenSink>, Error> {
             sinks::sweep(Path::new(path));
         }
         let schema = plan.columns_of(sink).cloned().collect();
-        let description = Description { schema, metadata: plan.metadata() };
+        let description = Description {
+            schema,
+            metadata: plan.metadata(),
+        };
         match sinks::open(&sink.options, &description, &run) {
             Ok(opened) => {
-                let sorter = (sink.options.sort() == Sort::Start)
-                    .then(|| Sorter::new(&description.schema, SORT_BUDGET, &sink.options.spill_folder()));
+                let sorter = (sink.options.sort() == Sort::Start).then(|| {
+                    Sorter::new(
+                        &description.schema,
+                        SORT_BUDGET,
+                        &sink.options.spill_folder(),
+                    )
+                });
                 open.push((sink.label.clone(), opened, sorter));
             }
             Err(error) => {
@@ -208,7 +250,12 @@ fn work(
         .into_iter()
         .map(|(name, sink, sorter)| {
             books.borrow_mut().sinks.entry(name.clone()).or_default();
-            Rc::new(RefCell::new(Collector::new(name, sink, sorter, Arc::clone(&control.stop))))
+            Rc::new(RefCell::new(Collector::new(
+                name,
+                sink,
+                sorter,
+                Arc::clone(&control.stop),
+            )))
         })
         .collect();
     let read = ReadControl {
@@ -236,7 +283,10 @@ fn work(
         worker.step_or_park(Some(Duration::from_millis(100)));
     }
     let books = gather(worker, books.take());
-    let sinks = collectors.into_iter().filter_map(|collector| Some(Rc::into_inner(collector)?.into_inner())).collect();
+    let sinks = collectors
+        .into_iter()
+        .filter_map(|collector| Some(Rc::into_inner(collector)?.into_inner()))
+        .collect();
     Finished { books, sinks }
 }
 
@@ -245,17 +295,23 @@ fn gather(worker: &mut Worker, books: Books) -> Books {
     let gathered = Rc::new(RefCell::new(Books::default()));
     let sum = Rc::clone(&gathered);
     let probe = worker.dataflow::<u64, _, _>(|scope| {
-        [books].to_stream(scope).unary_frontier::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(
-            Exchange::new(|_: &Books| 0),
-            "books",
-            |_, _| {
-                move |(input, _), _| {
-                    input.for_each(|_, books| books.drain(..).for_each(|books| sum.borrow_mut().merge(&books)));
-                }
-            },
-        )
-        .probe()
-        .0
+        [books]
+            .to_stream(scope)
+            .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(
+                Exchange::new(|_: &Books| 0),
+                "books",
+                |_, _| {
+                    move |(input, _), _| {
+                        input.for_each(|_, books| {
+                            books
+                                .drain(..)
+                                .for_each(|books| sum.borrow_mut().merge(&books))
+                        });
+                    }
+                },
+            )
+            .probe()
+            .0
     });
     while !probe.done() {
         worker.step_or_park(Some(Duration::from_millis(100)));
@@ -267,8 +323,11 @@ fn gather(worker: &mut Worker, books: Books) -> Books {
 fn commit(plan: &Plan, report: &mut Report, mut collectors: Vec<Collector>) -> Result<(), Error> {
     let faults = report.books.inputs.partial.total() + report.books.inputs.refused.total();
     let mut failed = (report.strict && faults > 0 && report.stopped.is_none()).then(|| {
-        Error::new(format!("{faults} of {} inputs were not read whole", report.books.inputs.listed))
-            .help("without `--strict` (`errors = \"skip\"`) the rows of what could be read are written")
+        Error::new(format!(
+            "{faults} of {} inputs were not read whole",
+            report.books.inputs.listed
+        ))
+        .help("without `--strict` (`errors = \"skip\"`) the rows of what could be read are written")
     });
     for collector in &mut collectors {
         if failed.is_none() {
@@ -298,7 +357,11 @@ fn commit(plan: &Plan, report: &mut Report, mut collectors: Vec<Collector>) -> R
                 .map(|(_, sink)| Output {
                     label: sink.label.clone(),
                     columns: sink.columns.len(),
-                    bytes: sink.options.path().and_then(|path| std::fs::metadata(path).ok()).map(|about| about.len()),
+                    bytes: sink
+                        .options
+                        .path()
+                        .and_then(|path| std::fs::metadata(path).ok())
+                        .map(|about| about.len()),
                 })
                 .collect();
             Ok(())

@@ -4,6 +4,7 @@
 //! somebody downstream needs. The layout is that of [`Header`] on a little-endian machine; all processes of a run are one build.
 
 use crate::columns::Columns;
+use crate::decode::stack;
 use crate::packet::{Block, Header, PacketBatch};
 use crate::sources::Chunk;
 use std::io::Write;
@@ -62,12 +63,17 @@ const fn padded(bytes: usize) -> usize {
 }
 
 impl PacketBatch {
+    /// Whether the bytes before the payload cross too: also those of a header stack that its number cannot tell.
+    fn keeps_headers(&self, header: &Header) -> bool {
+        self.keep_headers || header.stack == stack::UNPACKED
+    }
+
     /// Where the bytes of a packet that cross to another process begin and end in the arena: headers if kept, payload up to
     /// what is kept.
     fn kept(&self, header: &Header) -> std::ops::Range<usize> {
         let payload = header.payload as usize;
         let end = payload + header.payload_captured.min(self.keep_payload) as usize;
-        let start = if self.keep_headers {
+        let start = if self.keeps_headers(header) {
             (header.frame as usize).min(payload)
         } else {
             payload
@@ -153,7 +159,7 @@ impl ContainerBytes for PacketBatch {
             moved.payload = place(header.payload as usize);
             moved.payload_captured = header.payload_captured.min(self.keep_payload);
             moved.frame = place(header.frame as usize);
-            moved.captured = if self.keep_headers {
+            moved.captured = if self.keeps_headers(header) {
                 u32::try_from(kept.len()).unwrap_or(u32::MAX)
             } else {
                 0

@@ -42,6 +42,7 @@ use crate::features::Needs;
 use crate::flows::KeyRule;
 use crate::packet::{Header, PacketBatch};
 use crate::sources::Chunk;
+use bytemuck::Zeroable;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -138,15 +139,16 @@ where
     let mut fragments: OutputBuilder<u64, NoopBuilder<FragmentBatch>> =
         OutputBuilder::from(fragments);
     builder.build(move |_| {
-        let mut decoders: HashMap<u32, Decoder> = HashMap::new();
+        let mut sources: HashMap<u32, SourceState> = HashMap::new();
         move |_| {
             let books = &mut *books.borrow_mut();
             let (mut packets, mut fragments) = (packets.activate(), fragments.activate());
             chunks.for_each(|capability, chunk| {
-                let decoder = decoders
-                    .entry(chunk.source)
-                    .or_insert_with(|| Decoder::new(&plan.options));
-                let (mut batch, mut apart) = decode_chunk(chunk, decoder, &plan, books);
+                let state = sources.entry(chunk.source).or_insert_with(|| SourceState {
+                    decoder: Decoder::new(&plan.options),
+                    fragments: FragmentTable::default(),
+                });
+                let (mut batch, mut apart) = decode_chunk(chunk, state, &plan, books);
                 if let Some(held) = capability.retain_least(0) {
                     packets
                         .session_with_builder(&held)
@@ -170,7 +172,7 @@ where
 
 fn decode_chunk(
     chunk: &Chunk,
-    decoder: &mut Decoder,
+    state: &mut SourceState,
     plan: &DecodePlan,
     books: &mut Books,
 ) -> (PacketBatch, FragmentBatch) {
@@ -178,37 +180,60 @@ fn decode_chunk(
     batch.headers.reserve(chunk.records.len());
     let mut apart = FragmentBatch::default();
     let block = &chunk.block.bytes;
+    let mut fragment = None;
     for (index, record) in (0u64..).zip(&chunk.records) {
         let ord = Header::order(chunk.source, chunk.first_record.saturating_add(index));
-        if plan.in_order {
-            if let Some(header) = decoder.decode(record, ord, block, books) {
-                give(header, &mut batch, plan, books);
-            }
-        } else if let Some((header, fragment)) = decoder.decode_apart(record, ord, block, books) {
-            match fragment {
-                None => give(header, &mut batch, plan, books),
-                Some(fragment) => {
-                    if apart.fragments.is_empty() {
-                        apart.packets = plan.batch(chunk);
-                    }
-                    apart.packets.headers.push(header);
-                    apart.fragments.push(fragment);
+        // decoded in its place: copying a header costs as much as decoding one
+        batch.headers.push(Header::zeroed());
+        let Some(header) = batch.headers.last_mut() else {
+            continue;
+        };
+        let is_packet = state
+            .decoder
+            .decode_into(header, &mut fragment, record, ord, block, books);
+        let mut is_kept = is_packet;
+        if let Some(fragment) = fragment.take().filter(|_| is_packet) {
+            if plan.in_order {
+                state.fragments.apply(header, &fragment, books);
+            } else {
+                if apart.fragments.is_empty() {
+                    apart.packets = plan.batch(chunk);
                 }
+                apart.packets.headers.push(*header);
+                apart.fragments.push(fragment);
+                is_kept = false;
             }
+        }
+        if !is_kept || !key(header, block, &mut batch.extra, plan, books) {
+            batch.headers.pop();
         }
     }
     (batch, apart)
 }
 
-/// Keys a packet and puts it into the batch, unless the sample leaves it out.
-fn give(mut header: Header, batch: &mut PacketBatch, plan: &DecodePlan, books: &mut Books) {
+/// What is kept of a source from chunk to chunk.
+struct SourceState {
+    decoder: Decoder,
+    fragments: FragmentTable,
+}
+
+/// Gives a packet its flow key; false = the sample leaves it out.
+#[inline]
+fn key(
+    header: &mut Header,
+    block: &[u8],
+    extra: &mut Vec<u8>,
+    plan: &DecodePlan,
+    books: &mut Books,
+) -> bool {
     let start = usize::try_from(header.frame).unwrap_or(usize::MAX);
-    let frame = batch.arena.bytes.get(start..).unwrap_or(&[]);
-    if plan.key.apply(&mut header, frame, &mut batch.extra) {
-        batch.headers.push(header);
-    } else {
+    let is_kept = plan
+        .key
+        .apply(header, block.get(start..).unwrap_or(&[]), extra);
+    if !is_kept {
         books.packets.skipped.add(Skip::SampledOut);
     }
+    is_kept
 }
 
 /// Operator `fragments`: puts the fragments of each source into order, epoch by epoch, and gives later ones the flow of their
@@ -258,7 +283,15 @@ where
                     let mut batch = waiting.empty_like();
                     for (mut header, fragment) in waiting.headers.into_iter().zip(fragments) {
                         table.apply(&mut header, &fragment, books);
-                        give(header, &mut batch, &plan, books);
+                        if key(
+                            &mut header,
+                            &batch.arena.bytes,
+                            &mut batch.extra,
+                            &plan,
+                            books,
+                        ) {
+                            batch.headers.push(header);
+                        }
                     }
                     packets
                         .activate()

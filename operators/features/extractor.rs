@@ -2,6 +2,7 @@
 //!
 //! An extractor knows no other extractor, no timely, and not where its state lives.
 
+use crate::decode::DecodeOptions;
 use crate::flows::Flow;
 use crate::options::Options;
 use crate::packet::Packet;
@@ -44,6 +45,8 @@ pub struct Wanted {
     pub names: Vec<String>,
     /// Longest list in a row (`max_sequence_length`).
     pub sequence: usize,
+    /// How packets are decoded.
+    pub decode: DecodeOptions,
 }
 
 impl Wanted {

@@ -3,6 +3,7 @@
 use super::extractor::{Extractor, NoOptions, Wanted};
 use crate::books::EndReason;
 use crate::columns::{Address, Id, Time};
+use crate::decode::{DecodeOptions, describe, stack};
 use crate::flows::Flow;
 use crate::packet::{Packet, tcp};
 use crate::schema::Features;
@@ -128,6 +129,8 @@ pub struct State {
     last: i64,
     /// Header stack of the first packet.
     stack: u64,
+    /// Its text and number of labels, if it is too long to be packed.
+    walked: Option<Box<(String, u32)>>,
     flags: u8,
 }
 
@@ -141,10 +144,15 @@ mod stat {
     pub const COMPLETE: u8 = 64;
 }
 
+/// Bytes of a text in a row at most.
+const LONGEST: usize = 4096;
+
 /// What the plan fixes.
 pub struct Plan {
     /// Whether the text of the header stack is wanted: the only part of a row that allocates.
     describe: bool,
+    /// How packets were decoded, to walk a long header stack again.
+    decode: DecodeOptions,
 }
 
 impl Extractor for State {
@@ -155,13 +163,23 @@ impl Extractor for State {
     fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
         Plan {
             describe: wanted.any(|name| name == "hdr_desc"),
+            decode: wanted.decode.clone(),
         }
     }
 
-    fn packet(&mut self, packet: &Packet<'_>, _: &Flow, _: &Plan) {
+    fn packet(&mut self, packet: &Packet<'_>, _: &Flow, plan: &Plan) {
         if self.packets == [0; 2] {
             self.first = packet.time;
             self.stack = packet.stack;
+            if packet.stack == stack::UNPACKED {
+                let (mut text, labels) =
+                    describe(packet.frame(), packet.link, packet.wire_len, &plan.decode);
+                if text.len() > LONGEST {
+                    text.truncate(LONGEST - "…".len());
+                    text.push('…');
+                }
+                self.walked = Some(Box::new((text, labels)));
+            }
         }
         self.last = packet.time;
         let side = packet.direction as usize;
@@ -181,6 +199,11 @@ impl Extractor for State {
         if packet.has(tcp::RST) {
             self.flags |= stat::RST;
         }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let bytes = |walked: &(String, u32)| size_of_val(walked) + walked.0.capacity();
+        self.walked.as_deref().map_or(0, bytes)
     }
 
     fn finish(&self, flow: &Flow, plan: &Plan) -> FlowMeta {
@@ -222,9 +245,9 @@ impl Extractor for State {
             } else {
                 0
             },
-            num_hdrs: header_stack::count(self.stack),
+            num_hdrs: u8::try_from(self.labels()).unwrap_or(u8::MAX),
             hdr_desc: if plan.describe {
-                header_stack::text(self.stack, flow.key.protocol)
+                self.description(flow.key.protocol)
             } else {
                 String::new()
             },
@@ -232,6 +255,22 @@ impl Extractor for State {
             flow_segment: flow.segment,
             initiator_swapped: flow.initiator_swapped,
         }
+    }
+}
+
+impl State {
+    /// Number of labels of the header stack.
+    fn labels(&self) -> u32 {
+        let walked = || self.walked.as_ref().map(|walked| walked.1);
+        stack::count(self.stack).or_else(walked).unwrap_or(0)
+    }
+
+    /// The header stack as text.
+    fn description(&self, protocol: u8) -> String {
+        let walked = || self.walked.as_ref().map(|walked| walked.0.clone());
+        stack::text(self.stack, protocol)
+            .or_else(walked)
+            .unwrap_or_default()
     }
 }
 
@@ -301,40 +340,6 @@ const fn port_class(port: u16) -> &'static str {
         9200 => "elasticsearch",
         27017 => "mongodb",
         _ => ["system", "registered", "dynamic"][port_range(port) as usize - 1],
-    }
-}
-
-/// The text of [`crate::packet::Header::stack`].
-mod header_stack {
-    const LABELS: [&str; 28] = [
-        "ETH", "SLL", "SLL2", "PPP", "PPPOE", "RAW", "NULL", "WIFI", "VLAN", "MPLS", "IP", "IP6",
-        "HBH", "RT", "FRAG", "DST", "AH", "ESP", "GRE", "VXLAN", "GENEVE", "GTP", "TCP", "UDP",
-        "SCTP", "ICMP", "ICMP6", "IGMP",
-    ];
-
-    fn labels(stack: u64) -> impl Iterator<Item = usize> {
-        let bits = 64 - stack.leading_zeros();
-        (0..bits.div_ceil(5))
-            .rev()
-            .map(move |at| (stack >> (5 * at)) as usize & 31)
-    }
-
-    pub fn count(stack: u64) -> u8 {
-        labels(stack).count() as u8
-    }
-
-    pub fn text(stack: u64, protocol: u8) -> String {
-        let mut text = String::with_capacity(16);
-        for label in labels(stack) {
-            if !text.is_empty() {
-                text.push('-');
-            }
-            match LABELS.get(label.wrapping_sub(1)) {
-                Some(label) => text.push_str(label),
-                None => text.push_str(&format!("PROTO{protocol}")),
-            }
-        }
-        text
     }
 }
 
@@ -423,6 +428,33 @@ mod tests {
                 .flow_stat,
             0
         );
+    }
+
+    #[test]
+    fn header_stacks_are_described_however_long() {
+        let stacked = |tags: usize| {
+            // Ethernet, VLAN tags, IPv4 with UDP.
+            let mut frame = vec![0; 12];
+            frame.extend([0x81, 0x00, 0x00, 0x01].repeat(tags));
+            frame.extend([0x08, 0x00, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0]);
+            frame.extend([10, 0, 0, 1, 10, 0, 0, 2, 0, 53, 0, 53, 0, 8, 0, 0]);
+            frame
+        };
+        let of = |packet| {
+            let row = Packets::udp().push(packet).finish::<State>(&NoOptions);
+            (row.num_hdrs, row.hdr_desc)
+        };
+        let packed = stack::Label::ALL
+            .iter()
+            .position(|label| *label == stack::Label::Udp);
+        let mut short = forth();
+        short.header.stack = packed.expect("a label") as u64 + 1;
+        assert_eq!(of(short), (1, "UDP".to_owned()));
+        let mut long = forth().frame(&stacked(12));
+        long.header.stack = stack::UNPACKED;
+        long.header.link = 1;
+        let description = format!("ETH-{}IP-UDP", "VLAN-".repeat(12));
+        assert_eq!(of(long), (15, description));
     }
 
     #[test]

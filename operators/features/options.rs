@@ -2,6 +2,7 @@
 //! `entropy_sample`).
 
 use super::group::Group;
+use crate::decode::DecodeOptions;
 use crate::options::{Key, OptionError, Options, Setting, Wrong};
 
 /// Settings of `[features]`: which columns, and in which form.
@@ -48,9 +49,11 @@ pub enum Missing {
     Default,
 }
 
-/// All settings of `[features]`.
+/// All settings of `[features]`; `Options` reads the keys of that section.
 #[derive(Debug)]
 pub struct FeatureSettings {
+    /// How packets are decoded: what `[decode]` says, for the groups that read headers again.
+    pub decode: DecodeOptions,
     /// Those that concern all groups.
     pub shared: FeaturesOptions,
     /// Every group with its own, in column order.
@@ -60,6 +63,7 @@ pub struct FeatureSettings {
 impl Default for FeatureSettings {
     fn default() -> Self {
         Self {
+            decode: DecodeOptions::default(),
             shared: FeaturesOptions::default(),
             groups: super::groups(),
         }
@@ -69,6 +73,7 @@ impl Default for FeatureSettings {
 impl Clone for FeatureSettings {
     fn clone(&self) -> Self {
         Self {
+            decode: self.decode.clone(),
             shared: self.shared.clone(),
             groups: self.groups.iter().map(|group| group.boxed()).collect(),
         }

@@ -78,6 +78,7 @@ impl FeaturePlan {
                     columns: wanted,
                     names: columns.into_iter().map(|feature| feature.name).collect(),
                     sequence: settings.shared.max_sequence_length,
+                    decode: settings.decode.clone(),
                 })
             })?;
             Some(Part {

@@ -1,6 +1,7 @@
 //! Packets made by hand, for the tests of the groups.
 
 use super::extractor::{Extractor, Wanted};
+use crate::decode::DecodeOptions;
 use crate::flows::{CloseState, Flow, FlowKey};
 use crate::packet::{Direction, Header, Packet, marks};
 use crate::schema::Features;
@@ -59,6 +60,13 @@ impl Built {
         self.header.payload_captured = bytes.len() as u32;
         self
     }
+    /// The whole frame, instead of a payload.
+    pub fn frame(mut self, bytes: &[u8]) -> Self {
+        self.payload[..bytes.len()].copy_from_slice(bytes);
+        self.header.captured = bytes.len() as u32;
+        self.header.wire_len = bytes.len() as u32;
+        self
+    }
     pub fn flags(mut self, flags: u16) -> Self {
         self.header.tcp_flags = flags;
         self
@@ -107,7 +115,7 @@ impl Packets {
             },
             extra: Box::default(),
             id: [0xAB; 16],
-            shard: 0,
+            hash: 0,
             initiator_is_a: true,
             initiator_swapped: false,
             segment: 0,
@@ -154,6 +162,7 @@ impl Packets {
             columns: vec![true; names.len()],
             names,
             sequence: self.sequence,
+            decode: DecodeOptions::default(),
         };
         T::plan(options, &wanted)
     }

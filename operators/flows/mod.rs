@@ -3,8 +3,11 @@
 mod expiry;
 mod flow;
 mod key;
+#[cfg(test)]
+mod model;
 mod options;
 mod table;
+mod unfused;
 
 pub use expiry::Timeouts;
 pub use flow::{CloseState, Endpoint, Flow, FlowKey};
@@ -13,6 +16,266 @@ pub use options::{
     Evict, FlowOptions, IcmpKey, IdleTimeout, InitiatorRule, KeyPart, Sampling, Terminate,
 };
 pub use table::{FlowTable, Meter, SHARDS};
+pub use unfused::track_apart;
 
-#[cfg(test)]
-mod model;
+use crate::books::Books;
+use crate::columns::Columns;
+use crate::features::{Extractors, FeaturePlan};
+use crate::packet::{Header, Packet, PacketBatch};
+use crate::sources::{Mark, Slicing};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use timely::Accountable;
+use timely::container::NoopBuilder;
+use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Stream, StreamVec};
+
+/// What the flow operator is told.
+#[derive(Clone, Debug)]
+pub struct TrackPlan {
+    /// Settings of `[flows]`.
+    pub options: FlowOptions,
+    /// The columns.
+    pub features: FeaturePlan,
+    /// Whether a sink wants `flow_id`.
+    pub flow_id: bool,
+    /// How the input is cut into epochs: by time where flows span inputs.
+    pub slicing: Slicing,
+    /// Number of inputs of the whole run.
+    pub inputs: usize,
+    /// Whether batches come in processing order, so that none has to wait for its epoch to close.
+    pub in_order: bool,
+}
+
+/// Operator `flows`: packets to rows. `packets` are exchanged by shard unless each worker has whole inputs to itself; `marks` of
+/// every input reach every worker.
+pub fn track<'scope, P>(
+    packets: Stream<'scope, u64, PacketBatch>,
+    pact: P,
+    marks: StreamVec<'scope, u64, Mark>,
+    plan: &TrackPlan,
+    books: Rc<RefCell<Books>>,
+) -> Stream<'scope, u64, Columns>
+where
+    P: ParallelizationContract<u64, PacketBatch>,
+{
+    let meter = Fused {
+        extractors: plan.features.extractors(),
+        rows: Columns::new(&plan.features.schema),
+    };
+    let schema = plan.features.schema.clone();
+    let take = move |meter: &mut Fused| std::mem::replace(&mut meter.rows, Columns::new(&schema));
+    track_with(packets, pact, marks, Tracker::new(plan, meter), take, books)
+}
+
+/// The flow operator with any meter; `take` gives what the meter has made so far.
+fn track_with<'scope, P, M, C>(
+    packets: Stream<'scope, u64, PacketBatch>,
+    pact: P,
+    marks: StreamVec<'scope, u64, Mark>,
+    mut tracker: Tracker<M>,
+    take: impl Fn(&mut M) -> C + 'static,
+    books: Rc<RefCell<Books>>,
+) -> Stream<'scope, u64, C>
+where
+    P: ParallelizationContract<u64, PacketBatch>,
+    M: Meter + 'static,
+    C: Accountable + Clone + Default + 'static,
+{
+    let mut builder = OperatorBuilder::new("flows".to_owned(), packets.scope());
+    let mut packets = builder.new_input(packets, pact);
+    let mut marks = builder.new_input(marks, Pipeline);
+    let (rows, stream) = builder.new_output();
+    let mut rows: OutputBuilder<u64, NoopBuilder<C>> = OutputBuilder::from(rows);
+    builder.build(move |_| {
+        let mut stash: BTreeMap<u64, Epoch> = BTreeMap::new();
+        move |frontiers| {
+            let books = &mut *books.borrow_mut();
+            let mut rows = rows.activate();
+            packets.for_each(|capability, batch| {
+                let Some(held) = capability.retain_least(0) else {
+                    return;
+                };
+                let batch = std::mem::take(batch);
+                if tracker.plan.in_order {
+                    tracker.batches(vec![batch], books);
+                    rows.session_with_builder(&held)
+                        .give_container(&mut take(&mut tracker.meter));
+                } else {
+                    stash
+                        .entry(*held.time())
+                        .or_insert_with(|| Epoch::new(held))
+                        .batches
+                        .push(batch);
+                }
+            });
+            marks.for_each(|capability, batch| {
+                let Some(held) = capability.retain_least(0) else {
+                    return;
+                };
+                stash
+                    .entry(*held.time())
+                    .or_insert_with(|| Epoch::new(held))
+                    .marks
+                    .append(batch);
+            });
+            let open = frontiers
+                .iter()
+                .filter_map(|frontier| frontier.frontier().first().copied())
+                .min();
+            let mut last = None;
+            while let Some(first) = stash.first_entry()
+                && open.is_none_or(|open| *first.key() < open)
+            {
+                let epoch = first.remove();
+                tracker.batches(epoch.batches, books);
+                tracker.marks(&epoch.marks, books);
+                rows.session_with_builder(&epoch.capability)
+                    .give_container(&mut take(&mut tracker.meter));
+                last = Some(epoch.capability);
+            }
+            if let (Some(capability), Some(open)) = (last, open)
+                && let Some(clock) = tracker.plan.slicing.clock(open)
+            {
+                tracker.advance(0, clock, books);
+                rows.session_with_builder(&capability)
+                    .give_container(&mut take(&mut tracker.meter));
+            }
+        }
+    });
+    stream
+}
+
+/// What arrived of an epoch that is not closed.
+struct Epoch {
+    capability: Capability<u64>,
+    batches: Vec<PacketBatch>,
+    marks: Vec<Mark>,
+}
+
+impl Epoch {
+    fn new(capability: Capability<u64>) -> Self {
+        Self {
+            capability,
+            batches: Vec::new(),
+            marks: Vec::new(),
+        }
+    }
+}
+
+/// Table and meter of a worker.
+struct Tracker<M> {
+    plan: TrackPlan,
+    table: FlowTable,
+    meter: M,
+    /// Inputs that have ended, and the clock after the last record of them all.
+    ended: usize,
+    clock: Option<i64>,
+}
+
+impl<M: Meter> Tracker<M> {
+    fn new(plan: &TrackPlan, meter: M) -> Self {
+        Self {
+            plan: plan.clone(),
+            table: FlowTable::new(&plan.options, plan.flow_id),
+            meter,
+            ended: 0,
+            clock: None,
+        }
+    }
+
+    const fn is_merged(&self) -> bool {
+        matches!(self.plan.slicing, Slicing::Time { .. })
+    }
+
+    /// Takes the packets of an epoch, in any order of batches.
+    fn batches(&mut self, mut batches: Vec<PacketBatch>, books: &mut Books) {
+        batches.retain(|batch| !batch.headers.is_empty());
+        let is_merged = self.is_merged();
+        let group = |batch: &PacketBatch| if is_merged { 0 } else { batch.source() };
+        batches.sort_by_key(|batch| (group(batch), batch.headers[0].clock, batch.headers[0].ord));
+        for batches in batches.chunk_by(|a, b| group(a) == group(b)) {
+            let place = |header: &Header| (header.clock, header.ord);
+            let follows = |pair: &[PacketBatch]| {
+                let (end, start) = (pair[0].headers.last(), pair[1].headers.first());
+                end.zip(start)
+                    .is_none_or(|(end, start)| place(end) < place(start))
+            };
+            if batches.windows(2).all(follows) {
+                let packets = batches.iter().flat_map(|batch| {
+                    (0..batch.headers.len()).map(move |index| packet(batch, index))
+                });
+                self.table
+                    .packets(group(&batches[0]), packets, &mut self.meter, books);
+            } else {
+                let mut order: Vec<(usize, usize)> = batches
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(at, batch)| (0..batch.headers.len()).map(move |index| (at, index)))
+                    .collect();
+                order.sort_unstable_by_key(|(at, index)| place(&batches[*at].headers[*index]));
+                let packets = order
+                    .iter()
+                    .map(|(at, index)| packet(&batches[*at], *index));
+                self.table
+                    .packets(group(&batches[0]), packets, &mut self.meter, books);
+            }
+        }
+    }
+
+    fn marks(&mut self, marks: &[Mark], books: &mut Books) {
+        for mark in marks {
+            self.clock = self.clock.max(mark.clock);
+            self.ended += usize::from(mark.ended);
+            if self.is_merged() {
+                continue;
+            }
+            let Some(clock) = mark.clock else { continue };
+            if mark.ended {
+                self.table
+                    .exhausted(mark.source, clock, &mut self.meter, books);
+            } else {
+                self.advance(mark.source, clock, books);
+            }
+        }
+        if self.is_merged() && self.ended == self.plan.inputs {
+            self.table
+                .exhausted(0, self.clock.unwrap_or(0), &mut self.meter, books);
+        }
+    }
+
+    fn advance(&mut self, group: u32, clock: i64, books: &mut Books) {
+        self.table.advance(group, clock, &mut self.meter, books);
+    }
+}
+
+fn packet(batch: &PacketBatch, index: usize) -> (&Header, &[u8], &[u8]) {
+    (
+        &batch.headers[index],
+        batch.extra_of(index),
+        &batch.arena.bytes,
+    )
+}
+
+/// All extractors in one operator.
+struct Fused {
+    extractors: Extractors,
+    rows: Columns,
+}
+
+impl Meter for Fused {
+    fn open(&mut self, slot: u32, _: &Flow) {
+        self.extractors.open(slot);
+    }
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[Flow]) {
+        self.extractors.packets(packets, slots, flows);
+    }
+    fn finish(&mut self, slot: u32, flow: &Flow) {
+        self.extractors.finish(slot, flow, &mut self.rows);
+        self.extractors.close(slot);
+    }
+}

@@ -63,7 +63,10 @@ impl Default for Credit {
 
 /// Wakes readers that wait for credit; the run loop rings it after each step.
 #[derive(Clone, Default)]
-pub struct Bell(Rc<RefCell<Vec<(Rc<Cell<bool>>, Activator)>>>);
+pub struct Bell(Rc<RefCell<Vec<Waiter>>>);
+
+/// Whether a reader waits, and how to wake it.
+type Waiter = (Rc<Cell<bool>>, Activator);
 
 impl Bell {
     /// Wakes every reader that waits.

@@ -145,6 +145,11 @@ impl Reader {
         self.intake.recycle(records);
     }
 
+    /// Largest time of a record so far, ns since 1970; `None` before the first record.
+    pub const fn clock(&self) -> Option<i64> {
+        self.intake.clock()
+    }
+
     /// Bytes of the file read so far, and of the whole file as far as they are known: for progress.
     pub fn progress(&self) -> (u64, u64) {
         self.input().map_or((0, 0), |(input, left)| {

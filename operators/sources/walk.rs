@@ -129,6 +129,11 @@ impl Intake {
         }
     }
 
+    /// Largest time so far.
+    pub(super) const fn clock(&self) -> Option<i64> {
+        self.clock
+    }
+
     /// Whether no more packets are wanted.
     #[inline]
     pub(super) const fn is_full(&self) -> bool {

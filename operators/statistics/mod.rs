@@ -42,7 +42,7 @@ pub fn ratio(a: u128, b: u128) -> Option<f64> {
         // At least 64 bits of the quotient, the last of them raised where anything follows: it rounds as the whole would.
         let shift = a.leading_zeros().min(127);
         let shifted = a << shift;
-        let quotient = shifted / b | u128::from(shifted % b != 0);
+        let quotient = (shifted / b) | u128::from(!shifted.is_multiple_of(b));
         Some(quotient as f64 * power(-i64::from(shift)))
     }
 }
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(ratio(3 * odd + 1, 3), Some(9_007_199_254_740_994.0));
         assert_eq!(ratio(u128::MAX, 1), Some(2f64.powi(128)));
         assert_eq!(seconds(1_500_000_000), 1.5);
-        assert_eq!(seconds(u64::MAX), 18_446_744_073.709_551_615);
+        assert_eq!(seconds(u64::MAX), 18_446_744_073.709_553);
     }
 
     #[test]
