@@ -7,10 +7,12 @@
 extern crate jayflow_operators as operators;
 
 pub mod cli;
+mod cluster;
 pub mod plan;
 pub mod report;
 pub mod run;
 pub mod spec;
+mod topology;
 
 pub use operators::Error;
 pub use plan::Plan;

@@ -516,17 +516,17 @@ fn columns_of_sinks() {
         1 read     source    pcap a; each input has its own flows
         2 decode   decode    from 1: tunnels stay on, later fragments join the flow of the first
         3 flows    flows     from 2: exchange by hash of 5tuple; 262 B/flow; idle 1m, active off, tcp linger 5s
-        4 features features  from 3: flow_meta+timing (7 of 148 columns); 432 B/flow; payload not read
+        4 features features  from 3: flow_meta+timing (7 of 148 columns); 440 B/flow; payload not read
         5 sink     a         csv a.csv <- 4, 5 columns, sorted by start
         6 sink     b         csv b.csv <- 4, 2 columns, sorted by start
         7 columns; workers one a core, processes 1; 4096 records a chunk, 8192 packets an epoch; spec c796ae785fd0
     "#]].assert_eq(&plan::explain(&plan));
     expect![[r#"
         flow record     262 B/flow
-        flow_meta        80 B/flow
+        flow_meta        88 B/flow
         timing          352 B/flow
-        together        694 B/flow, beside the lists it allocates
-        694.0 MiB over all workers at max_flows = 1048576
+        together        702 B/flow, beside the lists it allocates
+        702.0 MiB over all workers at max_flows = 1048576
     "#]]
     .assert_eq(&plan::memory(&plan));
 }
@@ -541,7 +541,7 @@ fn sinks() {
               |
             5 | path = "flows"
               |        ^^^^^^^
-              = help: give the file an ending (.csv .jsonl .parquet .arrow) or set `type`
+              = help: give the file an ending (.parquet .csv .jsonl .arrow) or set `type`
               = see `jayflow help E0006`
 
             error[E0008]: expected one character such as ",", ";" or a tab, found "ab"
@@ -581,7 +581,7 @@ fn sinks() {
                |
             15 | [sinks.e]
                |        ^
-               = help: give the file an ending (.csv .jsonl .parquet .arrow) or set `type`
+               = help: give the file an ending (.parquet .csv .jsonl .arrow) or set `type`
                = see `jayflow help E0006`
         "#]],
     );
@@ -735,7 +735,7 @@ fn plans() {
         3 sink     all       parquet x.parquet <- 6, 140 columns, in the order of their ends
         4 decode   decode    from 1, 2: tunnels come off, later fragments join the flow of the first
         5 flows    table     from 4: exchange by hash of 5tuple+vlan; 262 B/flow; idle tcp 5m udp 1m icmp 1m other off, active off, tcp linger 5s
-        6 features features  from 5: flow_meta+timing+size+tcp+entropy (140 of 148 columns); 1056 B/flow; payload 256 bytes of each packet; an operator for each group
+        6 features features  from 5: flow_meta+timing+size+tcp+entropy (140 of 148 columns); 1064 B/flow; payload 256 bytes of each packet; an operator for each group
         7 sink     csv_out   csv x.csv <- 6, 140 columns, sorted by start
         140 columns; workers 4, processes 1; 4096 records a chunk, 8192 packets an epoch; spec 2b6476805df6
     "#]].assert_eq(&plan::explain(&plan));

@@ -11,6 +11,7 @@ mod help;
 mod new;
 mod run;
 mod schema;
+mod signals;
 mod topology;
 
 use crate::spec::{Diagnostics, Loaded, Spec};

@@ -1,9 +1,8 @@
 //! `jayflow run`.
 
-use super::{Failure, Global, Outcome, SpecArguments, warn};
+use super::{Failure, Global, Outcome, SpecArguments, signals, warn};
 use crate::{Control, Error, Loaded, Plan};
 use clap::Args;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 /// Runs a spec: reads its captures, writes its rows, ends with the books.
@@ -77,8 +76,9 @@ impl Ending {
         }
         let control = Control {
             process,
-            progress: !global.quiet && std::io::stderr().is_terminal(),
+            ..Control::default()
         };
+        signals::watch(&plan, &control).map_err(Failure::Run)?;
         let report = crate::run(&plan, &control).map_err(Failure::Run)?;
         if let Some(path) = &self.summary {
             write_whole(path, &report.json())

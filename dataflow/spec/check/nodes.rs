@@ -82,11 +82,13 @@ impl Check<'_> {
     }
 
     pub(super) fn no_type(&mut self, raw: &Raw<'_>, path: Option<&Entry>) {
-        let endings: Vec<String> = SinkOptions::KINDS
+        let mut endings: Vec<String> = SinkOptions::KINDS
             .iter()
             .map(|name| format!(".{name}"))
             .filter(|ending| operators::sinks::kind_of_path(&format!("x{ending}")).is_some())
             .collect();
+        // What is best for most comes first.
+        endings.sort_by_key(|ending| ending != ".parquet");
         let (at, message) = match path.map(|entry| (entry.value.at, entry.value.text())) {
             Some((at, Some(text))) => (
                 at,
