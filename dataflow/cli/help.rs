@@ -42,10 +42,8 @@ impl Help {
             .chain(command.get_subcommands().map(clap::Command::get_name))
             .collect();
         let help = did_you_mean(topic, topics).unwrap_or_else(|| {
-            format!(
-                "codes go from E0001 to {}",
-                CODES.last().map_or("", |code| code.code)
-            )
+            let codes: Vec<&str> = CODES.iter().map(|code| code.code).collect();
+            format!("the codes are {}", codes.join(" "))
         });
         Err(Failure::Usage(
             Error::new(format!("there is no help about `{topic}`")).help(help),

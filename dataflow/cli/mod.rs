@@ -71,7 +71,7 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Extract(extract::Extract),
+    Extract(Box<extract::Extract>),
     Run(run::Run),
     Check(check::Check),
     Explain(explain::Explain),

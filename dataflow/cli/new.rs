@@ -22,13 +22,15 @@ impl New {
         if self.spec.as_os_str() == "-" {
             return super::print(&text);
         }
-        let wrong = |error| {
-            let exists = std::io::Error::kind(&error) == std::io::ErrorKind::AlreadyExists;
-            let failure = Error::file("write", &self.spec, error);
-            Failure::Usage(if exists {
-                failure.help("choose another name; an existing file is not touched")
+        let wrong = |error: std::io::Error| {
+            Failure::Usage(if error.kind() == std::io::ErrorKind::AlreadyExists {
+                Error::new(format!(
+                    "{} exists and was not touched",
+                    self.spec.display()
+                ))
+                .help("choose another name")
             } else {
-                failure
+                Error::file("write", &self.spec, error)
             })
         };
         let mut file = std::fs::File::create_new(&self.spec).map_err(wrong)?;

@@ -1,7 +1,7 @@
 //! `jayflow run`.
 
 use super::{Failure, Global, Outcome, SpecArguments, signals, warn};
-use crate::{Control, Error, Loaded, Plan};
+use crate::{Control, Error, Loaded, Plan, cluster};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -70,16 +70,22 @@ impl Ending {
         let spec = loaded.check()?;
         warn(&spec, global);
         loaded.check_files(&spec)?;
-        let plan = Plan::new(&spec);
+        let mut plan = Plan::new(&spec);
         if dry {
             return Ok(0);
         }
+        let started =
+            started(&mut plan, |name| std::env::var(name).ok()).map_err(Failure::Usage)?;
         let control = Control {
-            process,
+            process: started.or(process),
             ..Control::default()
         };
         signals::watch(&plan, &control).map_err(Failure::Run)?;
         let report = crate::run(&plan, &control).map_err(Failure::Run)?;
+        // The books of all processes are with the first.
+        if control.process.is_some_and(|process| process > 0) {
+            return Ok(report.exit_code());
+        }
         if let Some(path) = &self.summary {
             write_whole(path, &report.json())
                 .map_err(|error| Failure::Run(Error::file("write the summary", path, error)))?;
@@ -93,10 +99,71 @@ impl Ending {
     }
 }
 
+/// Which process of its run this is, where another process started it: the same command line, told by the environment where the
+/// others are. It joins them, and starts none itself: else each would start the next, without end.
+fn started(
+    plan: &mut Plan,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<usize>, Error> {
+    let Some(process) = variable(cluster::PROCESS) else {
+        return Ok(None);
+    };
+    let number = |name: &str| -> Option<usize> { variable(name)?.parse().ok() };
+    let (Some(hosts), Some(process), Some(workers)) = (
+        variable(cluster::HOSTS),
+        process.parse().ok(),
+        number(cluster::WORKERS),
+    ) else {
+        let message = format!(
+            "{} is set, but not the whole place of a process",
+            cluster::PROCESS
+        );
+        return Err(Error::new(message)
+            .help("the environment of a started process is not for use by hand: unset it"));
+    };
+    plan.run.hosts = Some(hosts);
+    plan.run.processes = 1;
+    plan.run.workers = Some(workers);
+    Ok(Some(process))
+}
+
 /// A file that appears whole.
 fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     std::fs::write(&partial, text)?;
     std::fs::rename(&partial, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        let text =
+            "spec = 1\n[sources]\npath = \"a\"\n[sinks]\npath = \"a.csv\"\n[run]\nprocesses = 3\n";
+        let loaded = Loaded::text("spec.toml", text, PathBuf::new()).ok();
+        let spec = loaded.and_then(|loaded| loaded.check().ok());
+        Plan::new(&spec.expect("a right spec"))
+    }
+
+    #[test]
+    fn a_started_process_starts_none() {
+        let mut first = plan();
+        assert_eq!(started(&mut first, |_| None).unwrap(), None);
+        assert_eq!((first.run.processes, &first.run.hosts), (3, &None));
+        let place = |name: &str| match name {
+            cluster::HOSTS => Some("/tmp/hosts".to_owned()),
+            cluster::PROCESS => Some("2".to_owned()),
+            cluster::WORKERS => Some("4".to_owned()),
+            _ => None,
+        };
+        let mut third = plan();
+        assert_eq!(started(&mut third, place).unwrap(), Some(2));
+        assert_eq!((third.run.processes, third.run.workers), (1, Some(4)));
+        assert_eq!(third.run.hosts.as_deref(), Some("/tmp/hosts"));
+        assert_eq!(third.digest, first.digest, "they run the same");
+        let half = |name: &str| (name == cluster::PROCESS).then(|| "2".to_owned());
+        assert!(started(&mut plan(), half).is_err());
+    }
 }

@@ -178,7 +178,7 @@ impl Loaded {
             Err(fault) => {
                 return Err(super::Diagnostics {
                     sources: self.sources.clone(),
-                    list: vec![fault],
+                    list: vec![*fault],
                     more: 0,
                 });
             }
@@ -204,7 +204,7 @@ impl Loaded {
             Err(fault) => {
                 return Err(super::Diagnostics {
                     sources: self.sources.clone(),
-                    list: vec![fault],
+                    list: vec![*fault],
                     more: 0,
                 });
             }
@@ -215,15 +215,15 @@ impl Loaded {
 }
 
 /// `a.b=text` where the text is no TOML value.
-fn bare(source: usize, assignment: &str) -> Result<Vec<Entry>, Diagnostic> {
+fn bare(source: usize, assignment: &str) -> Result<Vec<Entry>, Box<Diagnostic>> {
     let whole = Span {
         source,
         start: 0,
         end: assignment.len(),
     };
     let wrong = || {
-        Diagnostic::new("E0001", whole, "", "not an assignment to a key")
-            .help("write KEY=VALUE, e.g. `--set flows.idle_timeout=30s`")
+        let fault = Diagnostic::new("E0001", whole, "", "not an assignment to a key");
+        Box::new(fault.help("write KEY=VALUE, e.g. `--set flows.idle_timeout=30s`"))
     };
     let (keys, text) = assignment.split_once('=').ok_or_else(wrong)?;
     let mut value = Value {
@@ -288,18 +288,13 @@ fn merge(base: &mut Vec<Entry>, over: Vec<Entry>) {
     }
 }
 
-fn too_deep(at: Span) -> Diagnostic {
-    Diagnostic::new(
-        "E0003",
-        at,
-        "",
-        format!("tables and lists are nested more than {MAX_NESTING} deep"),
-    )
-    .help("no setting of a spec needs it")
+fn too_deep(at: Span) -> Box<Diagnostic> {
+    let message = format!("tables and lists are nested more than {MAX_NESTING} deep");
+    Box::new(Diagnostic::new("E0003", at, "", message).help("no setting of a spec needs it"))
 }
 
 /// The entries of a TOML text.
-fn parse(source: usize, text: &str) -> Result<Vec<Entry>, Diagnostic> {
+fn parse(source: usize, text: &str) -> Result<Vec<Entry>, Box<Diagnostic>> {
     let span = |range: Option<std::ops::Range<usize>>| {
         let range = range.unwrap_or(text.len()..text.len());
         Span {
@@ -308,17 +303,16 @@ fn parse(source: usize, text: &str) -> Result<Vec<Entry>, Diagnostic> {
             end: range.end,
         }
     };
+    let fault = |code, at, message: String| Diagnostic::new(code, at, "", message);
     if text.len() > MAX_BYTES {
-        return Err(Diagnostic::new(
-            "E0003",
-            span(Some(0..0)),
-            "",
-            format!(
-                "the spec has {} bytes, more than {MAX_BYTES} (1 MiB)",
-                text.len()
-            ),
-        )
-        .help("lists of files are better given as globs or directories"));
+        let message = format!(
+            "the spec has {} bytes, more than {MAX_BYTES} (1 MiB)",
+            text.len()
+        );
+        let fault = fault("E0003", span(Some(0..0)), message);
+        return Err(Box::new(
+            fault.help("lists of files are better given as globs or directories"),
+        ));
     }
     let document = Document::parse(text).map_err(|error| {
         let at = span(error.span());
@@ -326,10 +320,10 @@ fn parse(source: usize, text: &str) -> Result<Vec<Entry>, Diagnostic> {
             message if message.contains("recursion") => too_deep(at),
             "duplicate key" => {
                 let key = text.get(at.start..at.end).unwrap_or_default();
-                Diagnostic::new("E0012", at, "", format!("`{key}` is there twice"))
-                    .help("keep one of the two")
+                let fault = fault("E0012", at, format!("`{key}` is there twice"));
+                Box::new(fault.help("keep one of the two"))
             }
-            message => Diagnostic::new("E0001", at, "", format!("not valid TOML: {message}")),
+            message => Box::new(fault("E0001", at, format!("not valid TOML: {message}"))),
         }
     })?;
     let tree = Tree { source };
@@ -350,7 +344,7 @@ impl Tree {
         })
     }
 
-    fn table(&self, table: &dyn TableLike, depth: usize) -> Result<Vec<Entry>, Diagnostic> {
+    fn table(&self, table: &dyn TableLike, depth: usize) -> Result<Vec<Entry>, Box<Diagnostic>> {
         let mut entries = Vec::new();
         for (name, item) in table.iter() {
             let at = self
@@ -365,7 +359,7 @@ impl Tree {
         Ok(entries)
     }
 
-    fn item(&self, item: &Item, key: Span, depth: usize) -> Result<Value, Diagnostic> {
+    fn item(&self, item: &Item, key: Span, depth: usize) -> Result<Value, Box<Diagnostic>> {
         let at = self.span(item.span()).unwrap_or(key);
         if depth > MAX_NESTING {
             return Err(too_deep(at));
@@ -399,7 +393,7 @@ impl Tree {
         value: &toml_edit::Value,
         key: Span,
         depth: usize,
-    ) -> Result<Value, Diagnostic> {
+    ) -> Result<Value, Box<Diagnostic>> {
         let at = self.span(value.span()).unwrap_or(key);
         if depth > MAX_NESTING {
             return Err(too_deep(at));
