@@ -732,28 +732,28 @@ fn plans() {
     expect![[r#"
         1 read     a         pcap a.pcap; each input has its own flows
         2 read     b         pcap b/*.pcap, c"<x>; inputs merged by time; at most 10 packets of each input
-        3 sink     all       parquet x.parquet <- 6, 140 columns, in the order of their ends
-        4 decode   decode    from 1, 2: tunnels come off, later fragments join the flow of the first
-        5 flows    table     from 4: exchange by hash of 5tuple+vlan; 262 B/flow; idle tcp 5m udp 1m icmp 1m other off, active off, tcp linger 5s
-        6 features features  from 5: flow_meta+timing+size+tcp+entropy (140 of 148 columns); 1064 B/flow; payload 256 bytes of each packet; an operator for each group
-        7 sink     csv_out   csv x.csv <- 6, 140 columns, sorted by start
+        3 decode   decode    from 1, 2: tunnels come off, later fragments join the flow of the first
+        4 flows    table     from 3: exchange by hash of 5tuple+vlan; 262 B/flow; idle tcp 5m udp 1m icmp 1m other off, active off, tcp linger 5s
+        5 features features  from 4: flow_meta+timing+size+tcp+entropy (140 of 148 columns); 1064 B/flow; payload 256 bytes of each packet; an operator for each group
+        6 sink     csv_out   csv x.csv <- 5, 140 columns, sorted by start
+        7 sink     all       parquet x.parquet <- 5, 140 columns, in the order of their ends
         140 columns; workers 4, processes 1; 4096 records a chunk, 8192 packets an epoch; spec 2b6476805df6
     "#]].assert_eq(&plan::explain(&plan));
     expect![[r#"
         flowchart LR
             n1(["a<br/>a.pcap"])
             n2(["b<br/>b/*.pcap, c&quot;&lt;x&gt;"])
-            n3(["all<br/>x.parquet, 140 columns"])
-            n4["decode<br/>tunnels come off"]
-            n5["table<br/>5tuple + vlan"]
-            n6["features<br/>140 columns"]
-            n7(["csv_out<br/>x.csv, 140 columns"])
-            n1 -->|records| n4
-            n2 -->|records| n4
-            n4 -->|packets, by flow key| n5
-            n5 -->|flow records| n6
-            n6 -->|rows| n7
-            n6 -->|rows| n3
+            n3["decode<br/>tunnels come off"]
+            n4["table<br/>5tuple + vlan"]
+            n5["features<br/>140 columns"]
+            n6(["csv_out<br/>x.csv, 140 columns"])
+            n7(["all<br/>x.parquet, 140 columns"])
+            n1 -->|records| n3
+            n2 -->|records| n3
+            n3 -->|packets, by flow key| n4
+            n4 -->|flow records| n5
+            n5 -->|rows| n6
+            n5 -->|rows| n7
     "#]]
     .assert_eq(&plan::mermaid(&plan));
     expect![[r#"
@@ -762,17 +762,17 @@ fn plans() {
             node [shape=box];
             n1 [label="a\na.pcap", style=rounded];
             n2 [label="b\nb/*.pcap, c\"<x>", style=rounded];
-            n3 [label="all\nx.parquet, 140 columns", style=rounded];
-            n4 [label="decode\ntunnels come off"];
-            n5 [label="table\n5tuple + vlan"];
-            n6 [label="features\n140 columns"];
-            n7 [label="csv_out\nx.csv, 140 columns", style=rounded];
-            n1 -> n4 [label="records"];
-            n2 -> n4 [label="records"];
-            n4 -> n5 [label="packets, by flow key"];
-            n5 -> n6 [label="flow records"];
-            n6 -> n7 [label="rows"];
-            n6 -> n3 [label="rows"];
+            n3 [label="decode\ntunnels come off"];
+            n4 [label="table\n5tuple + vlan"];
+            n5 [label="features\n140 columns"];
+            n6 [label="csv_out\nx.csv, 140 columns", style=rounded];
+            n7 [label="all\nx.parquet, 140 columns", style=rounded];
+            n1 -> n3 [label="records"];
+            n2 -> n3 [label="records"];
+            n3 -> n4 [label="packets, by flow key"];
+            n4 -> n5 [label="flow records"];
+            n5 -> n6 [label="rows"];
+            n5 -> n7 [label="rows"];
         }
     "#]]
     .assert_eq(&plan::dot(&plan));

@@ -14,7 +14,11 @@ pub fn nodes(graph: &mut DiGraph<Node, Edge>) {
             wanted.extend(Dfs::new(Reversed(&*graph), node).iter(Reversed(&*graph)));
         }
     }
-    graph.retain_nodes(|_, node| wanted.contains(&node));
+    // `retain_nodes` would move the last node into the gap: the order of the spec is kept.
+    *graph = graph.filter_map(
+        |node, one| wanted.contains(&node).then(|| one.clone()),
+        |_, edge| Some(*edge),
+    );
 }
 
 /// Leaves in the features the columns that a sink reads, and numbers those of the sinks anew.
