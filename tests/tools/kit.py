@@ -78,7 +78,8 @@ class Known:
     What is found must be exactly what is listed: a difference without a line is a fault, and so is a line without a difference.
     """
 
-    def __init__(self, path, only=None):
+    def __init__(self, path, concerns=lambda line: True):
+        """the lines that concern this run"""
         self.path = path
         self.classes = {}
         with open(path, "rb") as file:
@@ -86,9 +87,9 @@ class Known:
                 if not entry.get("reason"):
                     sys.exit(f"{path}: class {name} has no reason")
                 for line in entry["differences"]:
-                    if only is None or line.split()[0] in only:
-                        if line in self.classes:
-                            sys.exit(f"{path}: twice: {line}")
+                    if line in self.classes:
+                        sys.exit(f"{path}: twice: {line}")
+                    if concerns(line):
                         self.classes[line] = name
         self.left = set(self.classes)
 
