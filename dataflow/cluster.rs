@@ -52,26 +52,55 @@ impl Cluster {
     pub fn of(plan: &Plan, control: &Control) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = plan.run.workers.unwrap_or(cores).max(1);
-        let alone = Place { process: 0, processes: 1, workers };
+        let alone = Place {
+            process: 0,
+            processes: 1,
+            workers,
+        };
         match (&plan.run.hosts, control.process) {
             (Some(hosts), Some(process)) => {
                 let addresses = read_hosts(Path::new(hosts))?;
                 if process >= addresses.len() {
-                    let message = format!("process {process} has no line in {hosts}, which has {}", addresses.len());
-                    return Err(Error::new(message).help("processes are counted from 0, one a line"));
+                    let message = format!(
+                        "process {process} has no line in {hosts}, which has {}",
+                        addresses.len()
+                    );
+                    return Err(
+                        Error::new(message).help("processes are counted from 0, one a line")
+                    );
                 }
-                let place = Place { process, processes: addresses.len(), workers };
+                let place = Place {
+                    process,
+                    processes: addresses.len(),
+                    workers,
+                };
                 let sockets = connect(&addresses, place, &digest(plan, place))?;
-                Ok(Self { place, sockets, children: Vec::new() })
+                Ok(Self {
+                    place,
+                    sockets,
+                    children: Vec::new(),
+                })
             }
-            (Some(_), None) => {
-                Err(Error::new("a hosts file is given, but not which process this is").help("add `--process I`"))
-            }
-            _ if plan.run.processes <= 1 => Ok(Self { place: alone, sockets: Vec::new(), children: Vec::new() }),
+            (Some(_), None) => Err(Error::new(
+                "a hosts file is given, but not which process this is",
+            )
+            .help("add `--process I`")),
+            _ if plan.run.processes <= 1 => Ok(Self {
+                place: alone,
+                sockets: Vec::new(),
+                children: Vec::new(),
+            }),
             _ => {
-                let place = Place { processes: plan.run.processes, ..alone };
+                let place = Place {
+                    processes: plan.run.processes,
+                    ..alone
+                };
                 let addresses = free_addresses(place.processes)?;
-                let mut cluster = Self { place, sockets: Vec::new(), children: start(&addresses, workers)? };
+                let mut cluster = Self {
+                    place,
+                    sockets: Vec::new(),
+                    children: start(&addresses, workers)?,
+                };
                 cluster.sockets = connect(&addresses, place, &digest(plan, place))?;
                 Ok(cluster)
             }
@@ -103,22 +132,36 @@ impl Cluster {
         let results = catch_unwind(AssertUnwindSafe(move || {
             let config = timely::WorkerConfig::default();
             let guards = if sockets.is_empty() {
-                let communication = if workers == 1 { Config::Thread } else { Config::Process(workers) };
+                let communication = if workers == 1 {
+                    Config::Thread
+                } else {
+                    Config::Process(workers)
+                };
                 let (builders, others) = communication.try_build()?;
                 timely::execute::execute_from(builders, others, config, work)
             } else {
                 let hooks = Hooks::default();
-                let local = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
-                let (builders, guard) = initialize_networking_from_sockets(local, sockets, process, workers, hooks)
-                    .map_err(|error| error.to_string())?;
+                let local = ProcessBuilder::new_typed_vector(
+                    workers,
+                    hooks.refill.clone(),
+                    hooks.spill.clone(),
+                );
+                let (builders, guard) =
+                    initialize_networking_from_sockets(local, sockets, process, workers, hooks)
+                        .map_err(|error| error.to_string())?;
                 let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
                 timely::execute::execute_from(builders, Box::new(guard), config, work)
             }?;
-            guards.join().into_iter().collect::<Result<Vec<T>, String>>()
+            guards
+                .join()
+                .into_iter()
+                .collect::<Result<Vec<T>, String>>()
         }));
-        let results = results.unwrap_or_else(|_| Err("a worker or another process went away".to_owned()));
+        let results =
+            results.unwrap_or_else(|_| Err("a worker or another process went away".to_owned()));
         results.map_err(|error| {
-            Error::new(format!("the run failed: {error}")).help("nothing was written; please report this with the inputs if it happens again")
+            Error::new(format!("the run failed: {error}"))
+                .help("nothing was written; please report this with the inputs if it happens again")
         })
     }
 }
@@ -142,50 +185,78 @@ impl Drop for Cluster {
 fn digest(plan: &Plan, place: Place) -> [u8; 32] {
     let mut hash = Sha256::new();
     let layout = size_of::<operators::packet::Header>();
-    hash.update(format!("{} {layout} {} {} {}", env!("CARGO_PKG_VERSION"), place.processes, place.workers, plan.digest));
+    hash.update(format!(
+        "{} {layout} {} {} {}",
+        env!("CARGO_PKG_VERSION"),
+        place.processes,
+        place.workers,
+        plan.digest
+    ));
     hash.finalize().into()
 }
 
 /// The addresses of a hosts file, one a line; empty lines and those that begin with `#` are left out.
 fn read_hosts(path: &Path) -> Result<Vec<SocketAddr>, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))?;
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let addresses: Vec<SocketAddr> = lines.map(loopback).collect::<Result<_, _>>()?;
     if addresses.is_empty() {
-        return Err(Error::new(format!("{} names no process", path.display())).help("one HOST:PORT a line"));
+        return Err(
+            Error::new(format!("{} names no process", path.display())).help("one HOST:PORT a line")
+        );
     }
     Ok(addresses)
 }
 
 fn loopback(line: &str) -> Result<SocketAddr, Error> {
     let wrong = |why: &str| {
-        Error::new(format!("`{line}` {why}")).help("lines of a hosts file are HOST:PORT, such as 127.0.0.1:2101")
+        Error::new(format!("`{line}` {why}"))
+            .help("lines of a hosts file are HOST:PORT, such as 127.0.0.1:2101")
     };
-    let mut found = line.to_socket_addrs().map_err(|error| wrong(&format!("is no address: {error}")))?;
-    let address = found.find(SocketAddr::is_ipv4).or_else(|| line.to_socket_addrs().ok()?.next());
+    let mut found = line
+        .to_socket_addrs()
+        .map_err(|error| wrong(&format!("is no address: {error}")))?;
+    let address = found
+        .find(SocketAddr::is_ipv4)
+        .or_else(|| line.to_socket_addrs().ok()?.next());
     let address = address.ok_or_else(|| wrong("is no address"))?;
     if address.ip().is_loopback() {
         return Ok(address);
     }
-    Err(wrong("is not a loopback address: processes do not prove who they are yet, so a network could feed a run anything"))
+    Err(wrong(
+        "is not a loopback address: processes do not prove who they are yet, so a network could feed a run anything",
+    ))
 }
 
 /// Addresses of this machine on which nobody listens.
 fn free_addresses(number: usize) -> Result<Vec<SocketAddr>, Error> {
-    let failed = |error| Error::new(format!("cannot find a free port on this machine: {error}")).because(error);
-    let listeners: Vec<TcpListener> =
-        (0..number).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>().map_err(failed)?;
-    listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(failed)
+    let failed = |error| {
+        Error::new(format!("cannot find a free port on this machine: {error}")).because(error)
+    };
+    let listeners: Vec<TcpListener> = (0..number)
+        .map(|_| TcpListener::bind("127.0.0.1:0"))
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
+    listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<Result<_, _>>()
+        .map_err(failed)
 }
 
 /// Starts the other processes: this program again, with the same arguments.
 fn start(addresses: &[SocketAddr], workers: usize) -> Result<Vec<Child>, Error> {
-    let failed = |error| Error::new(format!("cannot start another process: {error}")).because(error);
+    let failed =
+        |error| Error::new(format!("cannot start another process: {error}")).because(error);
     let program = std::env::current_exe().map_err(failed)?;
     let folder = std::env::temp_dir();
     let hosts = folder.join(format!("jayflow-{}.hosts", std::process::id()));
     let lines: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    std::fs::write(&hosts, lines.join("\n")).map_err(|error| Error::file("write", &hosts, error))?;
+    std::fs::write(&hosts, lines.join("\n"))
+        .map_err(|error| Error::file("write", &hosts, error))?;
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     (1..addresses.len())
         .map(|process| {
@@ -210,7 +281,11 @@ pub const PROCESS: &str = "JAYFLOW_PROCESS";
 pub const WORKERS: &str = "JAYFLOW_WORKERS";
 
 /// Connects to every other process: to those before this one, and from those behind it.
-fn connect(addresses: &[SocketAddr], place: Place, digest: &[u8; 32]) -> Result<Vec<Option<TcpStream>>, Error> {
+fn connect(
+    addresses: &[SocketAddr],
+    place: Place,
+    digest: &[u8; 32],
+) -> Result<Vec<Option<TcpStream>>, Error> {
     let deadline = Instant::now() + PATIENCE;
     let own = addresses[place.process];
     let listener = TcpListener::bind(own)
@@ -233,7 +308,9 @@ fn connect(addresses: &[SocketAddr], place: Place, digest: &[u8; 32]) -> Result<
             std::thread::sleep(Duration::from_millis(20));
         };
     }
-    while let Some(missing) = (place.process + 1..addresses.len()).find(|process| sockets[*process].is_none()) {
+    while let Some(missing) =
+        (place.process + 1..addresses.len()).find(|process| sockets[*process].is_none())
+    {
         match listener.accept() {
             Ok((socket, _)) => {
                 if let Some((process, socket)) = answer(socket, place, digest)?
@@ -269,8 +346,10 @@ fn read_greeting(socket: &mut TcpStream) -> Option<(usize, [u8; 32])> {
 }
 
 fn other_run(process: usize) -> Error {
-    Error::new(format!("process {process} runs something else: another spec, version or number of workers"))
-        .help("start every process with the same program, spec and `--workers`")
+    Error::new(format!(
+        "process {process} runs something else: another spec, version or number of workers"
+    ))
+    .help("start every process with the same program, spec and `--workers`")
 }
 
 /// Prepares a socket for the greeting, or (with `None`) for the run.
@@ -282,10 +361,20 @@ fn prepare(socket: &TcpStream, timeout: Option<Duration>) -> std::io::Result<()>
 }
 
 /// Calls a process before this one; `None` = it does not answer yet.
-fn call(address: SocketAddr, process: usize, place: Place, digest: &[u8; 32]) -> Result<Option<TcpStream>, Error> {
-    let Ok(mut socket) = TcpStream::connect_timeout(&address, GREETING) else { return Ok(None) };
-    let said = prepare(&socket, Some(GREETING)).and_then(|()| socket.write_all(&greeting(place.process, digest)));
-    let Some((who, theirs)) = said.ok().and_then(|()| read_greeting(&mut socket)) else { return Ok(None) };
+fn call(
+    address: SocketAddr,
+    process: usize,
+    place: Place,
+    digest: &[u8; 32],
+) -> Result<Option<TcpStream>, Error> {
+    let Ok(mut socket) = TcpStream::connect_timeout(&address, GREETING) else {
+        return Ok(None);
+    };
+    let said = prepare(&socket, Some(GREETING))
+        .and_then(|()| socket.write_all(&greeting(place.process, digest)));
+    let Some((who, theirs)) = said.ok().and_then(|()| read_greeting(&mut socket)) else {
+        return Ok(None);
+    };
     if who != process || theirs != *digest {
         return Err(other_run(process));
     }
@@ -293,12 +382,21 @@ fn call(address: SocketAddr, process: usize, place: Place, digest: &[u8; 32]) ->
 }
 
 /// Answers a call from a process behind this one; `None` = it is a stranger.
-fn answer(mut socket: TcpStream, place: Place, digest: &[u8; 32]) -> Result<Option<(usize, TcpStream)>, Error> {
+fn answer(
+    mut socket: TcpStream,
+    place: Place,
+    digest: &[u8; 32],
+) -> Result<Option<(usize, TcpStream)>, Error> {
     if prepare(&socket, Some(GREETING)).is_err() {
         return Ok(None);
     }
-    let Some((process, theirs)) = read_greeting(&mut socket) else { return Ok(None) };
-    if process <= place.process || process >= place.processes || socket.write_all(&greeting(place.process, digest)).is_err() {
+    let Some((process, theirs)) = read_greeting(&mut socket) else {
+        return Ok(None);
+    };
+    if process <= place.process
+        || process >= place.processes
+        || socket.write_all(&greeting(place.process, digest)).is_err()
+    {
         return Ok(None);
     }
     if theirs != *digest {

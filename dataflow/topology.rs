@@ -57,7 +57,10 @@ pub struct Context<'a> {
 /// What flows between nodes, with the marks of the inputs where they matter.
 enum AnyStream<'scope> {
     Chunks(Stream<'scope, u64, Chunk>, StreamVec<'scope, u64, Mark>),
-    Packets(Stream<'scope, u64, PacketBatch>, StreamVec<'scope, u64, Mark>),
+    Packets(
+        Stream<'scope, u64, PacketBatch>,
+        StreamVec<'scope, u64, Mark>,
+    ),
     Rows(Stream<'scope, u64, Columns>),
 }
 
@@ -66,7 +69,17 @@ enum AnyStream<'scope> {
 /// # Panics
 /// If the plan has a cycle or an edge between nodes that do not fit: the check of a spec allows neither.
 pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
-    let Context { plan, sharing, slicing, inputs, workers, splitter, control, collectors, books } = context;
+    let Context {
+        plan,
+        sharing,
+        slicing,
+        inputs,
+        workers,
+        splitter,
+        control,
+        collectors,
+        books,
+    } = context;
     let is_whole = sharing == Sharing::Inputs;
     // batches come in order where nothing is exchanged, unless inputs are merged by time
     let in_order = is_whole && (inputs <= 1 || matches!(slicing, Slicing::Packets(_)));
@@ -77,14 +90,6 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
     let features = plan.features().expect("a plan has features");
     let flows = plan.flows().expect("a plan has flows");
     for node in toposort(&plan.graph, None).expect("a plan has no cycle") {
-        let mut input = || {
-            let mut inputs = plan.graph.neighbors_directed(node, Direction::Incoming);
-            inputs.find_map(|input| match &streams[&input] {
-                AnyStream::Rows(rows) => Some(AnyStream::Rows(rows.clone())),
-                _ => None,
-            })
-        };
-        let rows = input();
         let stream = match &plan.graph[node].kind {
             // one reader serves all sources, as they have one clock where they are merged
             Kind::Source(_) => match splitter.take() {
@@ -95,7 +100,9 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 }
             },
             Kind::Decode(options) => {
-                let Some(AnyStream::Chunks(chunks, marks)) = take(plan, node, &mut streams) else { continue };
+                let Some(AnyStream::Chunks(chunks, marks)) = take(plan, node, &mut streams) else {
+                    continue;
+                };
                 let decode_plan = DecodePlan {
                     options: options.clone(),
                     key: KeyRule::new(flows),
@@ -115,7 +122,9 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     let deal = DistributorPact(move |_| Deal::new(deal));
                     let (packets, fragments) = decode(chunks, deal, decode_plan.clone(), books());
                     // all fragments of a source go to one worker of the process that reads it
-                    let by_source = move |batch: &FragmentBatch| first_of_process + batch.source() as usize % workers;
+                    let by_source = move |batch: &FragmentBatch| {
+                        first_of_process + batch.source() as usize % workers
+                    };
                     let by_source = DistributorPact(move |_| Deal::new(by_source));
                     let fragments = join_fragments(fragments, by_source, decode_plan, books());
                     AnyStream::Packets(packets.concat(fragments), marks.broadcast())
@@ -127,11 +136,18 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 None => continue,
             },
             Kind::Features(features) => {
-                let Some(AnyStream::Packets(packets, marks)) = take(plan, node, &mut streams) else { continue };
+                let Some(AnyStream::Packets(packets, marks)) = take(plan, node, &mut streams)
+                else {
+                    continue;
+                };
                 let track_plan = TrackPlan {
                     options: flows.clone(),
                     features: features.plan.clone(),
-                    flow_id: features.plan.schema.iter().any(|feature| feature.name == "flow_id"),
+                    flow_id: features
+                        .plan
+                        .schema
+                        .iter()
+                        .any(|feature| feature.name == "flow_id"),
                     slicing,
                     inputs,
                     in_order,
@@ -147,8 +163,18 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 AnyStream::Rows(rows.probe_with(&control.probe))
             }
             Kind::Sink(sink) => {
-                let Some(AnyStream::Rows(rows)) = rows else { continue };
-                collect(rows, sink.columns.clone(), collectors.next(), Rc::clone(&books));
+                let mut inputs = plan.graph.neighbors_directed(node, Direction::Incoming);
+                let rows = inputs.find_map(|input| match streams.get(&input) {
+                    Some(AnyStream::Rows(rows)) => Some(rows.clone()),
+                    _ => None,
+                });
+                let Some(rows) = rows else { continue };
+                collect(
+                    rows,
+                    sink.columns.clone(),
+                    collectors.next(),
+                    Rc::clone(&books),
+                );
                 continue;
             }
         };

@@ -2,18 +2,24 @@
 
 use crate::traffic::{Record, pcap, records};
 use jayflow::{Control, Loaded, Plan, run};
-use operators::Books;
+use jayflow_operators::Books;
 use proptest::prelude::*;
 use std::path::Path;
 
 /// Rows as CSV and the books of a run over `inputs`, each a capture.
 fn rows(inputs: &[Vec<Record>], spec: &str) -> (String, Books) {
     let folder = tempfile::tempdir().unwrap();
-    let names: Vec<String> = (0..inputs.len()).map(|at| format!("\"{at:03}.pcap\"")).collect();
+    let names: Vec<String> = (0..inputs.len())
+        .map(|at| format!("\"{at:03}.pcap\""))
+        .collect();
     for (at, input) in inputs.iter().enumerate() {
         std::fs::write(folder.path().join(format!("{at:03}.pcap")), pcap(input)).unwrap();
     }
-    rows_of(folder.path(), &format!("path = [{}]", names.join(", ")), spec)
+    rows_of(
+        folder.path(),
+        &format!("path = [{}]", names.join(", ")),
+        spec,
+    )
 }
 
 /// The same over captures that are there; `source` is the keys of `[sources]`, `spec` further sections, where `SOURCE` ends
@@ -34,8 +40,14 @@ fn rows_of(folder: &Path, source: &str, spec: &str) -> (String, Books) {
     let mut books = report.books;
     // the name of the output is that of this run
     let sinks: Vec<_> = std::mem::take(&mut books.sinks).into_values().collect();
-    books.sinks.extend(sinks.into_iter().map(|sink| ("out".to_owned(), sink)));
-    books.inputs.faults.iter_mut().for_each(|fault| fault.file.clear());
+    books
+        .sinks
+        .extend(sinks.into_iter().map(|sink| ("out".to_owned(), sink)));
+    books
+        .inputs
+        .faults
+        .iter_mut()
+        .for_each(|fault| fault.file.clear());
     (std::fs::read_to_string(path).unwrap(), books)
 }
 

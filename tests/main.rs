@@ -1,3 +1,5 @@
 //! Integration tests: one binary, a module a theme.
 
+mod invariance;
 mod spec;
+mod traffic;

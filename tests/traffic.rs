@@ -23,14 +23,16 @@ fn shape() -> impl Strategy<Value = Shape> {
     let ends = (1u8..4, 1u8..4, 0u16..3, 0u16..3);
     let flags = prop_oneof![4 => Just(0x10u8), 2 => Just(2), 2 => Just(0x12), 2 => Just(0x11), 1 => Just(4), 2 => Just(0x18)];
     let payload = proptest::collection::vec(any::<u8>(), 0..40);
-    (step, ends, 0u8..10, flags, 0u8..4, payload).prop_map(|(step, ends, kind, flags, sequence, payload)| Shape {
-        step,
-        ends,
-        kind,
-        flags,
-        sequence,
-        payload,
-    })
+    (step, ends, 0u8..10, flags, 0u8..4, payload).prop_map(
+        |(step, ends, kind, flags, sequence, payload)| Shape {
+            step,
+            ends,
+            kind,
+            flags,
+            sequence,
+            payload,
+        },
+    )
 }
 
 /// Up to `most` records, in file order.
@@ -74,7 +76,13 @@ fn frame(shape: &Shape) -> Vec<u8> {
 
 fn tcp(ports: &[u8], shape: &Shape) -> Vec<u8> {
     let number = [0, 0, 0, shape.sequence];
-    [ports, &number, &number, &[0x50, shape.flags, 1, 0, 0, 0, 0, 0]].concat()
+    [
+        ports,
+        &number,
+        &number,
+        &[0x50, shape.flags, 1, 0, 0, 0, 0, 0],
+    ]
+    .concat()
 }
 
 fn udp(ports: &[u8], length: usize) -> Vec<u8> {

@@ -17,7 +17,11 @@ pub fn watch(plan: &Plan, control: &Control) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::new("cannot watch for signals").because(error);
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(failed)?;
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
-    let outputs: Vec<PathBuf> = plan.sinks().filter_map(|(_, sink)| sink.options.path()).map(PathBuf::from).collect();
+    let outputs: Vec<PathBuf> = plan
+        .sinks()
+        .filter_map(|(_, sink)| sink.options.path())
+        .map(PathBuf::from)
+        .collect();
     let (stop, signal) = (Arc::clone(&control.stop), Arc::clone(&control.signal));
     std::thread::spawn(move || {
         let mut is_second = false;

@@ -154,6 +154,7 @@ def reuse(host):
         with connect(host, 13, source_port=40001) as client:
             while client.recv(100):
                 pass
+        time.sleep(0.1)                                      # the last ACK must be here before the ports are free
     client = connect(host, 7, source_port=40000)
     say(client, b"second connection of these ports")
     finish(client)

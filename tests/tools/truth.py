@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""Our rows and books against what tshark says about every open capture (`pcaps/truth` of the reference material).
+
+    truth.py OURS_DIR                        compares OURS_DIR/NAME.csv and NAME.json (rows and summary) of each capture
+    truth.py run BINARY OURS_DIR [JOBS]      makes them first
+
+The settings make one record of one conversation: `idle_timeout = "off"`, `terminate = "never"`, `initiator = "first"`.
+Compared: packets read, used and skipped as not IP, IP bytes, later fragments, conversations; of each conversation packets, IP
+bytes and payload bytes in each direction (payload of TCP and UDP only: the truth has none for other protocols), first and last
+time, TCP flags. Later fragments have no ports in the truth: their packets are compared for each pair of addresses. Known differences: tests/truth_differences.toml.
+"""
+import csv
+import ipaddress
+import json
+import os
+import sys
+from collections import Counter
+
+import kit
+
+KNOWN = os.path.join(kit.REPOSITORY, "tests", "truth_differences.toml")
+SETTINGS = 'idle_timeout = "off"\nterminate = "never"\ninitiator = "first"'
+HALF_MICROSECOND = 500                                      # ns: a time near 2e9 s as f64 is that exact
+
+
+def address(text):
+    """the bytes of an address; none where the truth has none"""
+    return ipaddress.ip_address(text).packed if text else b""
+
+
+def shown(packed):
+    return str(ipaddress.ip_address(packed)) if packed else "?"
+
+
+def nanoseconds(text):
+    """exact, from a decimal text"""
+    whole, _, part = text.partition(".")
+    value = abs(int(whole)) * 10**9 + int((part + "0" * 9)[:9])
+    return -value if whole.startswith("-") else value
+
+
+class Conversation:
+    """one row of ours or one `conv` of the truth, with the smaller endpoint first"""
+
+    def __init__(self, protocol, source, destination, there, back, times, flags):
+        self.first_is_source = source <= destination
+        ends, ways, marks = [source, destination], [there, back], list(flags)
+        if not self.first_is_source:
+            ends.reverse(), ways.reverse(), marks.reverse()
+        self.key = (protocol, *ends)
+        self.packets, self.bytes, self.payload = zip(*ways)
+        self.times, self.flags = times, marks
+
+    @property
+    def pair(self):
+        return self.key[1][0], self.key[2][0]
+
+    def __str__(self):
+        protocol, (a, p), (b, q) = self.key
+        return f"{protocol} {shown(a)}:{p} {shown(b)}:{q}"
+
+
+def ours(path):
+    if not os.path.exists(path):
+        return []
+    found = []
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            number = {name: int(row[name]) for name in row if name.startswith(("packets_", "bytes_", "payload_bytes_")) and row[name].isdigit()}
+            if number["packets_fwd"] + number["packets_bwd"] != int(row["total_packets"]):
+                raise ValueError(f"{path}: directions do not add up")
+            if number["bytes_fwd"] + number["bytes_bwd"] != int(row["total_bytes"]):
+                raise ValueError(f"{path}: bytes of the directions do not add up")
+            flags = [int(row["tcp_flags_fwd"] or 0), int(row["tcp_flags_bwd"] or 0)]
+            if int(row["tcp_flags_agg"] or 0) != flags[0] | flags[1]:
+                raise ValueError(f"{path}: flags of the directions do not add up")
+            ways = [(number[f"packets_{d}"], number[f"bytes_{d}"], number[f"payload_bytes_{d}"]) for d in ("fwd", "bwd")]
+            source, destination = ((address(row[f"{end}_ip"]), int(row[f"{end}_port"])) for end in ("src", "dst"))
+            times = [round(float(row[name]) * 10**9) for name in ("start_time", "end_time")]
+            found.append(Conversation(int(row["protocol"]), source, destination, *ways, times, flags))
+    return found
+
+
+def truth(name):
+    """(first line, conversations, later fragments)"""
+    with open(os.path.join(kit.SHARED, "pcaps", "truth", name + ".jsonl")) as file:
+        rows = [json.loads(line) for line in file]
+    conversations = []
+    for row in rows:
+        if row["k"] == "conv":
+            ways = [(way[0], way[2], way[3]) for way in (row["ab"], row["ba"])]
+            flags = [int(mark, 16) & 0xFF for mark in row.get("flags", ("0", "0"))]
+            times = [nanoseconds(row["t0"]), nanoseconds(row["t1"])]
+            ends = (address(row["a"]), row["ap"]), (address(row["b"]), row["bp"])
+            conversations.append(Conversation(row["proto"], *ends, *ways, times, flags))
+    return rows[0], conversations, [row for row in rows if row["k"] == "frag"]
+
+
+def totals(first, summary, rows):
+    """(field, ours, truth) of the whole capture"""
+    counts = Counter(first["counts"])
+    packets, flows = summary["packets"], summary["flows"]
+    yield "read", packets["read"], counts["packets"]
+    yield "used", packets["used"], counts["ipv4"] + counts["ipv6"]
+    yield "not_ip", packets["skipped"].get("not_ip", 0), counts["not_ip"]
+    yield "bytes_ip", flows["bytes"], counts["bytes_ip"]
+    # our own figures must agree with each other without exception
+    if sum(sum(row.packets) for row in rows) != packets["used"] or flows["packets"] != packets["used"]:
+        yield "rows_packets", sum(sum(row.packets) for row in rows), packets["used"]
+    if sum(sum(row.bytes) for row in rows) != flows["bytes"]:
+        yield "rows_bytes", sum(sum(row.bytes) for row in rows), flows["bytes"]
+    if packets["read"] != packets["used"] + sum(packets["skipped"].values()):
+        yield "books", packets["read"], packets["used"] + sum(packets["skipped"].values())
+
+
+def compare(name, folder):
+    """(lines `FIELD VALUE`, details) of one capture"""
+    with open(os.path.join(folder, name + ".json")) as file:
+        summary = json.load(file)
+    rows = ours(os.path.join(folder, name + ".csv"))
+    first, conversations, fragments = truth(name)
+    lines, details, counts = [], [], Counter()
+    for field, mine, theirs in totals(first, summary, rows):
+        if mine != theirs:
+            lines.append(f"{field} {mine}/{theirs}")
+
+    def differ(field, row, mine="", theirs=""):
+        counts[field] += 1
+        if counts[field] <= 3:
+            details.append(f"{field}: {row}: ours {mine} truth {theirs}")
+
+    mine, theirs = ({row.key: row for row in side} for side in (rows, conversations))
+    if len(mine) != len(rows):
+        lines.append(f"records_of_one_key {len(rows) - len(mine)}")
+    split = {tuple(sorted((address(row["src"]), address(row["dst"])))) for row in fragments}
+    for key, expected in theirs.items():
+        row = mine.get(key)
+        if row is None:
+            differ("missing", expected, "-", expected.packets)
+            continue
+        if expected.pair not in split:
+            for field in ("packets", "bytes", "payload") if key[0] in (6, 17) else ("packets", "bytes"):
+                if getattr(row, field) != getattr(expected, field):
+                    differ(field, expected, getattr(row, field), getattr(expected, field))
+            for field, a, b in zip(("start", "end"), row.times, expected.times):
+                if abs(a - b) > HALF_MICROSECOND:
+                    differ(field, expected, a, b)
+        elif any(a < b for a, b in zip(row.packets, expected.packets)):
+            differ("packets", expected, row.packets, expected.packets)
+        if row.flags != expected.flags:
+            differ("flags", expected, row.flags, expected.flags)
+        # with `initiator = "first"`; only visible where the ends differ
+        if row.first_is_source != expected.first_is_source and row.key[1] != row.key[2]:
+            differ("initiator", expected)
+    for key, row in mine.items():
+        if key not in theirs and row.pair not in split:
+            differ("extra", row, row.packets, "-")
+    with_fragments = fragment_packets(rows, conversations, fragments, split)
+    for pair, (a, b) in with_fragments.items():
+        if a != b:
+            differ("fragments", "-".join(map(shown, pair)), a, b)
+    return lines + [f"{field} {count}" for field, count in counts.items()], details
+
+
+def fragment_packets(rows, conversations, fragments, split):
+    """for each pair of addresses with later fragments, packets each way: ours, and the truth's with its fragments"""
+    def ways(side):
+        total = {pair: [0, 0] for pair in split}
+        for row in side:
+            if row.pair in split:
+                total[row.pair] = [x + y for x, y in zip(total[row.pair], row.packets)]
+        return total
+
+    mine, theirs = ways(rows), ways(conversations)
+    for row in fragments:
+        source, destination = address(row["src"]), address(row["dst"])
+        theirs[tuple(sorted((source, destination)))][0 if source <= destination else 1] += row["packets"]
+    # the side of a packet between two ports of one address is a matter of ports, which fragments lack
+    return {pair: ((mine[pair], theirs[pair]) if pair[0] != pair[1] else (sum(mine[pair]), sum(theirs[pair]))) for pair in split}
+
+
+def make(binary, folder, jobs):
+    """runs the program on every capture; the number of runs that failed"""
+    os.makedirs(folder, exist_ok=True)
+
+    def one(capture):
+        base = os.path.join(folder, os.path.basename(capture))
+        for old in (base + ".csv", base + ".json"):
+            if os.path.exists(old):
+                os.remove(old)
+        kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", SETTINGS), base)
+
+    failed = 0
+    for capture, result in kit.each(one, kit.captures(), jobs):
+        if isinstance(result, Exception):
+            failed += 1
+            print(f"FAILED {capture}: {result}")
+    return failed
+
+
+def main(arguments):
+    failed = 0
+    if arguments[0] == "run":
+        _, binary, folder, *jobs = arguments
+        failed = make(binary, folder, int(jobs[0]) if jobs else 2)
+    else:
+        folder, = arguments
+    known = kit.Known(KNOWN)
+    unknown = compared = equal = 0
+    for capture in kit.captures():
+        try:
+            lines, details = compare(os.path.basename(capture), folder)
+        except (OSError, ValueError, KeyError) as error:
+            failed += 1
+            print(f"FAILED {capture}: {error!r}")
+            continue
+        compared += 1
+        equal += not lines
+        unknown += known.judge([f"{capture} {line}" for line in lines], details)
+    code = known.close(unknown, f"truth of {compared} captures, {equal} of them equal, {failed} failed")
+    return 1 if failed else code
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1:]))
