@@ -248,7 +248,13 @@ fn free_addresses(number: usize) -> Result<Vec<SocketAddr>, Error> {
 }
 
 /// Starts the other processes: this program again, with the same arguments.
+///
+/// # Errors
+/// The system cannot, or this process was itself started so: one that started others would never end.
 fn start(addresses: &[SocketAddr], workers: usize) -> Result<Vec<Child>, Error> {
+    if std::env::var_os(PROCESS).is_some() {
+        return Err(Error::new("a process of a run does not start others"));
+    }
     let failed =
         |error| Error::new(format!("cannot start another process: {error}")).because(error);
     let program = std::env::current_exe().map_err(failed)?;

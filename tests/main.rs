@@ -1,4 +1,5 @@
 //! Integration tests: one binary, a module a theme.
+#![expect(clippy::unwrap_used, reason = "a test that fails says so")]
 
 mod invariance;
 mod spec;
