@@ -50,8 +50,7 @@ impl Cluster {
     /// # Errors
     /// An address is not of this machine, a process does not come, or runs something else.
     pub fn of(plan: &Plan, control: &Control) -> Result<Self, Error> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = plan.run.workers.unwrap_or(cores).max(1);
+        let workers = workers(plan);
         let alone = Place {
             process: 0,
             processes: 1,
@@ -117,6 +116,14 @@ impl Cluster {
         self.place.process == 0
     }
 
+    /// The connections to the other processes, to shut them from outside of a worker.
+    pub fn sockets(&self) -> Vec<TcpStream> {
+        let sockets = self.sockets.iter().flatten();
+        sockets
+            .filter_map(|socket| socket.try_clone().ok())
+            .collect()
+    }
+
     /// Runs `work` on every worker of this process and gives what they came to.
     ///
     /// # Errors
@@ -179,6 +186,24 @@ impl Drop for Cluster {
             let _ = child.wait();
         }
     }
+}
+
+/// Workers of each process.
+fn workers(plan: &Plan) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    plan.run.workers.unwrap_or_else(cores).max(1)
+}
+
+/// Processes, and workers of each.
+///
+/// # Errors
+/// The hosts file cannot be read.
+pub fn size(plan: &Plan) -> Result<(usize, usize), Error> {
+    let processes = match &plan.run.hosts {
+        Some(hosts) => read_hosts(Path::new(hosts))?.len(),
+        None => plan.run.processes.max(1),
+    };
+    Ok((processes, workers(plan)))
 }
 
 /// What all processes of a run must have in common.

@@ -8,6 +8,8 @@ extern crate jayflow_operators as operators;
 
 pub mod cli;
 mod cluster;
+mod facts;
+mod memory;
 pub mod plan;
 pub mod report;
 pub mod run;

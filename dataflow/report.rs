@@ -186,7 +186,7 @@ impl Report {
 }
 
 /// One fault, in a line.
-fn told(fault: &Fault) -> String {
+pub(crate) fn told(fault: &Fault) -> String {
     let mut text = format!("{}: {}", visible(&fault.file), fault.reason);
     if operators::books::Partial::ALL
         .iter()
@@ -207,7 +207,7 @@ fn told(fault: &Fault) -> String {
 }
 
 /// "not_ip 70,324, truncated 7,014".
-fn counted<R: Reason>(counts: &Counts<R>, between: &str) -> String {
+pub(crate) fn counted<R: Reason>(counts: &Counts<R>, between: &str) -> String {
     let parts: Vec<String> = counts
         .nonzero()
         .map(|(reason, count)| format!("{} {}", reason.name(), thousands(count)))

@@ -1,6 +1,7 @@
 //! A plan, run: opens what it writes, starts the workers, gathers their books, and lets the rows appear.
 
-use crate::cluster::{Cluster, Place};
+use crate::cluster::{self, Cluster, Place};
+use crate::memory::{Guard, Over};
 use crate::plan::Plan;
 use crate::report::{Output, Report};
 use crate::topology::{Context, Sharing, build};
@@ -33,7 +34,7 @@ pub struct Control {
     pub stop: Arc<AtomicBool>,
     /// The signal that set `stop`; 0 = none.
     pub signal: Arc<AtomicI32>,
-    /// Bytes read so far.
+    /// How far the inputs of this process are read.
     pub progress: Arc<Progress>,
 }
 
@@ -49,11 +50,21 @@ struct Inputs {
     paths: Vec<(PathBuf, Bounds)>,
     first_times: Vec<i64>,
     slicing: Slicing,
+    is_merged: bool,
     strict: bool,
 }
 
 impl Inputs {
+    /// What the sources name; an input is opened only where it has to be merged.
     fn of(plan: &Plan) -> Result<Self, Error> {
+        let mut inputs = Self::list(plan)?;
+        if inputs.is_merged {
+            inputs.merge(plan.run.epoch);
+        }
+        Ok(inputs)
+    }
+
+    fn list(plan: &Plan) -> Result<Self, Error> {
         let mut paths = Vec::new();
         let (mut is_merged, mut strict) = (false, false);
         for (_, options) in plan.sources() {
@@ -66,16 +77,13 @@ impl Inputs {
             is_merged |= options.merge == Merge::All;
             strict |= options.errors == Faulty::Fail;
         }
-        let mut inputs = Self {
+        Ok(Self {
             first_times: vec![0; paths.len()],
             slicing: Slicing::Packets(plan.run.epoch as u64),
             paths,
+            is_merged,
             strict,
-        };
-        if is_merged {
-            inputs.merge(plan.run.epoch);
-        }
-        Ok(inputs)
+        })
     }
 
     /// Slices the input by time. Every process comes to the same slices, as all see the same files.
@@ -101,8 +109,7 @@ impl Inputs {
 
     /// How the work is shared: whole inputs where they have flows of their own and there are enough of them.
     fn sharing(&self, peers: usize) -> Sharing {
-        let have_own_flows = matches!(self.slicing, Slicing::Packets(_));
-        if peers == 1 || (have_own_flows && self.paths.len() >= peers) {
+        if peers == 1 || (!self.is_merged && self.paths.len() >= peers) {
             Sharing::Inputs
         } else {
             Sharing::Packets
@@ -124,6 +131,7 @@ impl Inputs {
             .enumerate()
             .filter(|(ordinal, _)| ordinal % peers == index);
         mine.map(|(ordinal, ((path, bounds), first_time))| {
+            progress.expect(std::fs::metadata(path).map_or(0, |about| about.len()));
             Box::new(CaptureInput {
                 path: path.clone(),
                 source: u32::try_from(ordinal).unwrap_or(u32::MAX),
@@ -134,6 +142,36 @@ impl Inputs {
             }) as Box<dyn Input>
         })
         .collect()
+    }
+}
+
+/// How the work of a plan is shared on this machine, where its inputs are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Inputs that the sources name.
+    pub inputs: usize,
+    /// Processes.
+    pub processes: usize,
+    /// Workers of each.
+    pub workers: usize,
+    /// Whether packets go from worker to worker, to that of their flow; else each worker has whole inputs to itself.
+    pub is_exchanged: bool,
+}
+
+impl Layout {
+    /// Looks which inputs there are; opens none.
+    ///
+    /// # Errors
+    /// A source names nothing, or the hosts file cannot be read.
+    pub fn of(plan: &Plan) -> Result<Self, Error> {
+        let inputs = Inputs::list(plan)?;
+        let (processes, workers) = cluster::size(plan)?;
+        Ok(Self {
+            inputs: inputs.paths.len(),
+            processes,
+            workers,
+            is_exchanged: inputs.sharing(processes * workers) == Sharing::Packets,
+        })
     }
 }
 
@@ -161,9 +199,11 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     };
     let place = cluster.place();
     let open = Mutex::new(Some(open));
-    let shared = (plan.clone(), control.clone(), inputs.clone());
+    let memory = plan.run.memory.map(|limit| limit.0);
+    let guard = Guard::start(memory, place.processes, cluster.sockets());
+    let shared = (plan.clone(), control.clone(), inputs.clone(), guard.over());
     let finished = cluster.execute(move |worker| {
-        let (plan, control, inputs) = &shared;
+        let (plan, control, inputs, over) = &shared;
         let sinks = if worker.index() == 0 {
             open.lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -172,8 +212,9 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         } else {
             Vec::new()
         };
-        work(worker, plan, control, inputs, place, sinks)
-    })?;
+        work(worker, plan, control, inputs, place, sinks, over)
+    });
+    let finished = finished.map_err(|error| guard.error(0).unwrap_or(error))?;
     let mut report = Report {
         workers: place.workers * place.processes,
         strict: inputs.strict,
@@ -190,6 +231,12 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         collectors.extend(worker.sinks);
     }
     report.rows = report.books.flows.emitted.total();
+    let flows = &report.books.flows;
+    let ended = flows.emitted.total() + flows.discarded.total();
+    if let Some(error) = guard.error(flows.opened.saturating_sub(ended)) {
+        collectors.into_iter().for_each(Collector::abort);
+        return Err(error);
+    }
     if place.process == 0 {
         commit(plan, &mut report, collectors)?;
     }
@@ -208,7 +255,7 @@ fn open_sinks(plan: &Plan) -> Result<Vec<OpenSink>, Error> {
         let schema = plan.columns_of(sink).cloned().collect();
         let description = Description {
             schema,
-            metadata: plan.metadata(),
+            metadata: plan.metadata(sink),
         };
         match sinks::open(&sink.options, &description, &run) {
             Ok(opened) => {
@@ -244,6 +291,7 @@ fn work(
     inputs: &Inputs,
     place: Place,
     sinks: Vec<OpenSink>,
+    over: &Over,
 ) -> Finished {
     let books = Rc::new(RefCell::new(Books::default()));
     let collectors: Vec<Rc<RefCell<Collector>>> = sinks
@@ -278,11 +326,11 @@ fn work(
         books: Rc::clone(&books),
     };
     worker.dataflow::<u64, _, _>(|scope| build(scope, context));
-    while worker.has_dataflows() {
+    drive(worker, over, |worker| {
         read.bell.ring();
-        worker.step_or_park(Some(Duration::from_millis(100)));
-    }
-    let books = gather(worker, books.take());
+        !worker.has_dataflows()
+    });
+    let books = gather(worker, books.take(), over);
     let sinks = collectors
         .into_iter()
         .filter_map(|collector| Some(Rc::into_inner(collector)?.into_inner()))
@@ -290,8 +338,25 @@ fn work(
     Finished { books, sinks }
 }
 
-/// Brings the books of all workers to the first, of whatever process; the others keep none.
-fn gather(worker: &mut Worker, books: Books) -> Books {
+/// Steps until it is done; or until memory runs out: then everything is dropped where it stands.
+fn drive(worker: &mut Worker, over: &Over, is_done: impl Fn(&Worker) -> bool) {
+    while !is_done(worker) {
+        if over.is_set() {
+            for dataflow in worker.installed_dataflows() {
+                worker.drop_dataflow(dataflow);
+            }
+            return;
+        }
+        worker.step_or_park(Some(Duration::from_millis(100)));
+    }
+}
+
+/// Brings the books of all workers to the first, of whatever process; the others keep none. Where memory ran out, each keeps its
+/// own.
+fn gather(worker: &mut Worker, books: Books, over: &Over) -> Books {
+    if over.is_set() {
+        return books;
+    }
     let gathered = Rc::new(RefCell::new(Books::default()));
     let sum = Rc::clone(&gathered);
     let probe = worker.dataflow::<u64, _, _>(|scope| {
@@ -313,9 +378,7 @@ fn gather(worker: &mut Worker, books: Books) -> Books {
             .probe()
             .0
     });
-    while !probe.done() {
-        worker.step_or_park(Some(Duration::from_millis(100)));
-    }
+    drive(worker, over, |_| probe.done());
     gathered.take()
 }
 

@@ -1,9 +1,10 @@
 //! The spec language: every code has a case, every message a snapshot, and no text makes the check panic.
 
 use expect_test::{Expect, expect};
+use jayflow::Plan;
+use jayflow::plan::{self, Drawing};
 use jayflow::spec::codes::CODES;
 use jayflow::spec::{Diagnostics, Loaded, Spec};
-use jayflow::{Plan, plan};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -755,7 +756,7 @@ fn plans() {
             n5 -->|rows| n6
             n5 -->|rows| n7
     "#]]
-    .assert_eq(&plan::mermaid(&plan));
+    .assert_eq(&Drawing::logical(&plan).mermaid());
     expect![[r#"
         digraph jayflow {
             rankdir=LR;
@@ -775,7 +776,7 @@ fn plans() {
             n5 -> n7 [label="rows"];
         }
     "#]]
-    .assert_eq(&plan::dot(&plan));
+    .assert_eq(&Drawing::logical(&plan).dot());
 }
 
 fn shared() -> Option<PathBuf> {
@@ -931,9 +932,9 @@ proptest! {
         match checked {
             Ok(spec) => {
                 let plan = Plan::new(&spec);
-                plan::mermaid(&plan);
+                Drawing::logical(&plan).mermaid();
                 let again = check(&plan.text).expect("the text of a right spec is right");
-                prop_assert_eq!(plan::dot(&Plan::new(&again)), plan::dot(&plan));
+                prop_assert_eq!(Drawing::logical(&Plan::new(&again)).dot(), Drawing::logical(&plan).dot());
             }
             Err(found) => {
                 prop_assert!(found.has_errors());

@@ -2,6 +2,8 @@
 
 use super::{Global, Outcome, SpecArguments, print};
 use crate::plan;
+use crate::run::Layout;
+use crate::spec::diagnostic::visible;
 use clap::Args;
 
 /// Shows the plan of a spec: what each operator reads, keeps and gives.
@@ -23,12 +25,18 @@ impl Explain {
     /// Prints the plan.
     pub(super) fn run(&self, global: &Global) -> Outcome {
         let (_, plan) = self.spec.plan(global)?;
+        // a plan can be explained also where its inputs are not
+        let layout = Layout::of(&plan);
         print(&if self.json {
-            format!("{:#}\n", plan::json(&plan))
+            format!("{:#}\n", plan::json(&plan, layout.ok().as_ref()))
         } else if self.memory {
             plan::memory(&plan)
         } else {
-            plan::explain(&plan)
+            let here = match &layout {
+                Ok(layout) => plan::layout(layout),
+                Err(error) => format!("here: {}\n", visible(&error.to_string())),
+            };
+            plan::explain(&plan) + &here
         })
     }
 }

@@ -8,7 +8,9 @@ mod explain;
 mod extract;
 mod features;
 mod help;
+mod info;
 mod new;
+mod progress;
 mod run;
 mod schema;
 mod signals;
@@ -77,6 +79,7 @@ enum Command {
     Explain(explain::Explain),
     Topology(topology::Topology),
     New(new::New),
+    Info(info::Info),
     Features(features::Features),
     Schema(schema::Schema),
     Help(help::Help),
@@ -176,6 +179,7 @@ impl Command {
             Self::Explain(command) => command.run(global),
             Self::Topology(command) => command.run(global),
             Self::New(command) => command.run(),
+            Self::Info(command) => command.run(),
             Self::Features(command) => command.run(),
             Self::Schema(command) => command.run(global),
             Self::Help(command) => command.run(),

@@ -1,8 +1,11 @@
 //! `jayflow run`.
 
+use super::progress::Shown;
 use super::{Failure, Global, Outcome, SpecArguments, signals, warn};
+use crate::spec::Progress;
 use crate::{Control, Error, Loaded, Plan, cluster};
 use clap::Args;
+use operators::options::{OptionValue as _, Setting};
 use std::path::{Path, PathBuf};
 
 /// Runs a spec: reads its captures, writes its rows, ends with the books.
@@ -37,6 +40,9 @@ pub struct Ending {
     /// Writes the books of the run to a file, as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    /// When to show how far the run is: `auto` is on a terminal.
+    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never"])]
+    progress: Option<String>,
 }
 
 impl Run {
@@ -50,7 +56,7 @@ impl Run {
             }
         }
         if let Some(hosts) = &self.hosts {
-            let hosts = operators::options::Setting::Text(hosts.clone());
+            let hosts = Setting::Text(hosts.clone());
             let hosts = crate::spec::format::setting(&hosts);
             loaded.set(&format!("run.hosts={hosts}"))?;
         }
@@ -81,7 +87,17 @@ impl Ending {
             ..Control::default()
         };
         signals::watch(&plan, &control).map_err(Failure::Run)?;
-        let report = crate::run(&plan, &control).map_err(Failure::Run)?;
+        let when = self.progress.clone().map(Setting::Text);
+        let when = when.and_then(|when| Progress::read(&when).ok());
+        // Processes that another one started have nobody to show it to.
+        let shown = Shown::start(
+            when.unwrap_or(plan.run.progress),
+            global.quiet || started.is_some(),
+            &control.progress,
+        );
+        let report = crate::run(&plan, &control);
+        drop(shown);
+        let report = report.map_err(Failure::Run)?;
         // The books of all processes are with the first.
         if control.process.is_some_and(|process| process > 0) {
             return Ok(report.exit_code());

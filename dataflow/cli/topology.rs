@@ -1,7 +1,8 @@
 //! `jayflow topology`.
 
-use super::{Global, Outcome, SpecArguments, print};
-use crate::plan;
+use super::{Failure, Global, Outcome, SpecArguments, print};
+use crate::plan::Drawing;
+use crate::run::Layout;
 use clap::{Args, ValueEnum};
 
 /// Draws the dataflow of a spec.
@@ -14,6 +15,9 @@ pub struct Topology {
     /// The language of the drawing.
     #[arg(long, value_enum, default_value_t = Format::Mermaid)]
     format: Format,
+    /// The operators that each worker runs, and what goes from worker to worker.
+    #[arg(long)]
+    physical: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -28,9 +32,14 @@ impl Topology {
     /// Prints the drawing.
     pub(super) fn run(&self, global: &Global) -> Outcome {
         let (_, plan) = self.spec.plan(global)?;
+        let drawing = if self.physical {
+            Drawing::physical(&plan, &Layout::of(&plan).map_err(Failure::Usage)?)
+        } else {
+            Drawing::logical(&plan)
+        };
         print(&match self.format {
-            Format::Mermaid => plan::mermaid(&plan),
-            Format::Dot => plan::dot(&plan),
+            Format::Mermaid => drawing.mermaid(),
+            Format::Dot => drawing.dot(),
         })
     }
 }

@@ -1,13 +1,150 @@
 //! The plan as a drawing: Mermaid for documents, DOT for Graphviz. Neither draws by itself.
 
 use super::{Edge, Kind, Plan};
+use crate::run::Layout;
 use crate::spec::diagnostic::visible;
 use petgraph::visit::EdgeRef as _;
 use std::fmt::Write as _;
 
-/// The lines of a node's box.
-fn lines(plan: &Plan, kind: &Kind, name: &str) -> [String; 2] {
-    let detail = match kind {
+/// Boxes and arrows.
+#[derive(Clone, Debug, Default)]
+pub struct Drawing {
+    boxes: Vec<Shape>,
+    /// From box, to box (places in `boxes`), label.
+    arrows: Vec<(usize, usize, String)>,
+}
+
+#[derive(Clone, Debug)]
+struct Shape {
+    lines: [String; 2],
+    /// Whether it stands at the border, to the outside world.
+    is_round: bool,
+}
+
+impl Drawing {
+    /// The nodes of the spec that are left in the plan.
+    pub fn logical(plan: &Plan) -> Self {
+        let mut drawing = Self::default();
+        for node in plan.graph.node_weights() {
+            let is_round = matches!(node.kind, Kind::Source(_) | Kind::Sink(_));
+            drawing.add(&node.name, &detail(plan, &node.kind), is_round);
+        }
+        for edge in plan.graph.edge_references() {
+            let label = match edge.weight() {
+                Edge::Packets => "packets, by flow key",
+                other => other.name(),
+            };
+            drawing.arrow(edge.source().index(), edge.target().index(), label);
+        }
+        drawing
+    }
+
+    /// The timely operators that each worker runs, and what goes from worker to worker.
+    pub fn physical(plan: &Plan, layout: &Layout) -> Self {
+        let mut drawing = Self::default();
+        let exchanged = |text: &str, how: &str| match layout.is_exchanged {
+            true => format!("{text}, {how}"),
+            false => text.to_owned(),
+        };
+        let inputs = match layout.inputs {
+            1 => "1 input".to_owned(),
+            inputs => format!("{inputs} inputs"),
+        };
+        let read = drawing.add("read", &inputs, true);
+        let decode = drawing.add("decode", "headers and flow keys", false);
+        let groups: Vec<&str> = plan
+            .features()
+            .map_or_else(Vec::new, |features| features.plan.groups().collect());
+        let table = if plan.run.fused && !groups.is_empty() {
+            format!("flow table, {}", groups.join(", "))
+        } else {
+            "flow table".to_owned()
+        };
+        let flows = drawing.add("flows", &table, false);
+        drawing.arrow(read, decode, &exchanged("chunks", "dealt in turn"));
+        drawing.arrow(read, flows, &exchanged("marks", "to all"));
+        drawing.arrow(decode, flows, &exchanged("packets", "by shard"));
+        if layout.is_exchanged {
+            let fragments = drawing.add("fragments", "get the flow of the first", false);
+            drawing.arrow(decode, fragments, "fragments, by source");
+            drawing.arrow(fragments, flows, "packets, by shard");
+        }
+        let rows = if plan.run.fused {
+            flows
+        } else {
+            let groups: Vec<usize> = groups
+                .into_iter()
+                .map(|group| drawing.add(group, "a group of features", false))
+                .collect();
+            let assemble = drawing.add("assemble", "columns side by side", false);
+            for group in groups {
+                drawing.arrow(flows, group, "packets of flows");
+                drawing.arrow(group, assemble, "columns");
+            }
+            assemble
+        };
+        for (name, sink) in plan.sinks() {
+            let columns = plan.columns_of(sink).count();
+            let project = drawing.add("project", &format!("{columns} columns"), false);
+            let sink = drawing.add("sink", &format!("{name}: {}", sink.label), true);
+            drawing.arrow(rows, project, "rows");
+            let all = layout.processes * layout.workers;
+            let label = if all > 1 { "rows, to worker 0" } else { "rows" };
+            drawing.arrow(project, sink, label);
+        }
+        drawing
+    }
+
+    fn add(&mut self, name: &str, detail: &str, is_round: bool) -> usize {
+        let lines = [visible(name), visible(detail)];
+        self.boxes.push(Shape { lines, is_round });
+        self.boxes.len() - 1
+    }
+
+    fn arrow(&mut self, from: usize, to: usize, label: &str) {
+        self.arrows.push((from, to, label.to_owned()));
+    }
+
+    /// As a Mermaid flowchart.
+    pub fn mermaid(&self) -> String {
+        let mut out = "flowchart LR\n".to_owned();
+        let escape = |text: &str| {
+            text.replace('&', "&amp;")
+                .replace('"', "&quot;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;")
+        };
+        for (number, Shape { lines, is_round }) in (1..).zip(&self.boxes) {
+            let (open, close) = if *is_round { ("([", "])") } else { ("[", "]") };
+            let [name, detail] = lines.each_ref().map(|line| escape(line));
+            let _ = writeln!(out, "    n{number}{open}\"{name}<br/>{detail}\"{close}");
+        }
+        for (from, to, label) in &self.arrows {
+            let _ = writeln!(out, "    n{} -->|{label}| n{}", from + 1, to + 1);
+        }
+        out
+    }
+
+    /// As a graph in the DOT language.
+    pub fn dot(&self) -> String {
+        let mut out = "digraph jayflow {\n    rankdir=LR;\n    node [shape=box];\n".to_owned();
+        let escape = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+        for (number, Shape { lines, is_round }) in (1..).zip(&self.boxes) {
+            let shape = if *is_round { ", style=rounded" } else { "" };
+            let [name, detail] = lines.each_ref().map(|line| escape(line));
+            let _ = writeln!(out, "    n{number} [label=\"{name}\\n{detail}\"{shape}];");
+        }
+        for (from, to, label) in &self.arrows {
+            let _ = writeln!(out, "    n{} -> n{} [label=\"{label}\"];", from + 1, to + 1);
+        }
+        out.push_str("}\n");
+        out
+    }
+}
+
+/// The second line of a node's box.
+fn detail(plan: &Plan, kind: &Kind) -> String {
+    match kind {
         Kind::Source(options) => options.path.join(", "),
         Kind::Decode(options) if options.decap.is_none() => "tunnels stay on".to_owned(),
         Kind::Decode(_) => "tunnels come off".to_owned(),
@@ -19,76 +156,5 @@ fn lines(plan: &Plan, kind: &Kind, name: &str) -> [String; 2] {
         Kind::Sink(sink) => {
             format!("{}, {} columns", sink.label, plan.columns_of(sink).count())
         }
-    };
-    [visible(name), visible(&detail)]
-}
-
-/// Packets cross between workers on their way to the flow table.
-fn label(edge: Edge) -> String {
-    match edge {
-        Edge::Packets => format!("{}, by flow key", edge.name()),
-        other => other.name().to_owned(),
     }
-}
-
-/// As a Mermaid flowchart.
-pub fn mermaid(plan: &Plan) -> String {
-    let mut out = "flowchart LR\n".to_owned();
-    let escape = |text: &str| {
-        text.replace('&', "&amp;")
-            .replace('"', "&quot;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;")
-    };
-    for node in plan.graph.node_indices() {
-        let one = &plan.graph[node];
-        let [name, detail] = lines(plan, &one.kind, &one.name);
-        let (open, close) = match one.kind {
-            Kind::Source(_) | Kind::Sink(_) => ("([", "])"),
-            _ => ("[", "]"),
-        };
-        let _ = writeln!(
-            out,
-            "    n{}{open}\"{}<br/>{}\"{close}",
-            node.index() + 1,
-            escape(&name),
-            escape(&detail)
-        );
-    }
-    for edge in plan.graph.edge_references() {
-        let (from, to) = (edge.source().index() + 1, edge.target().index() + 1);
-        let _ = writeln!(out, "    n{from} -->|{}| n{to}", label(*edge.weight()));
-    }
-    out
-}
-
-/// As a graph in the DOT language.
-pub fn dot(plan: &Plan) -> String {
-    let mut out = "digraph jayflow {\n    rankdir=LR;\n    node [shape=box];\n".to_owned();
-    let escape = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    for node in plan.graph.node_indices() {
-        let one = &plan.graph[node];
-        let [name, detail] = lines(plan, &one.kind, &one.name);
-        let shape = match one.kind {
-            Kind::Source(_) | Kind::Sink(_) => ", style=rounded",
-            _ => "",
-        };
-        let _ = writeln!(
-            out,
-            "    n{} [label=\"{}\\n{}\"{shape}];",
-            node.index() + 1,
-            escape(&name),
-            escape(&detail)
-        );
-    }
-    for edge in plan.graph.edge_references() {
-        let (from, to) = (edge.source().index() + 1, edge.target().index() + 1);
-        let _ = writeln!(
-            out,
-            "    n{from} -> n{to} [label=\"{}\"];",
-            label(*edge.weight())
-        );
-    }
-    out.push_str("}\n");
-    out
 }

@@ -1,9 +1,10 @@
 //! The plan in words: what each operator reads, keeps and gives.
 
 use super::{Kind, Plan};
+use crate::run::Layout;
 use crate::spec::diagnostic::visible;
 use operators::decode::Fragments;
-use operators::flows::{FlowOptions, IdleTimeout, Terminate};
+use operators::flows::{FlowOptions, FlowTable, IdleTimeout, SHARDS, Terminate};
 use operators::options::Duration;
 use operators::sinks::Sort;
 use operators::sources::Merge;
@@ -54,8 +55,37 @@ pub fn explain(plan: &Plan) -> String {
     out
 }
 
-/// What `explain` says, for programs.
-pub fn json(plan: &Plan) -> Value {
+/// How the work is shared, and what is not.
+pub fn layout(layout: &Layout) -> String {
+    let number = |number: usize, what: &str| match number {
+        1 => format!("1 {what}"),
+        number if what.ends_with('s') => format!("{number} {what}es"),
+        number => format!("{number} {what}s"),
+    };
+    let mut out = format!(
+        "here: {} on {}",
+        number(layout.inputs, "input"),
+        number(layout.workers, "worker")
+    );
+    if layout.processes > 1 {
+        let _ = write!(out, " of each of {}", number(layout.processes, "process"));
+    }
+    out.push_str(match (layout.is_exchanged, layout.processes * layout.workers) {
+        (true, _) => {
+            "; chunks are dealt to the workers of a process, packets exchanged by shard. \
+             One worker at a time reads an input, joins its fragments, writes a sink"
+        }
+        (false, 1) => "; nothing is exchanged",
+        (false, _) => {
+            "; whole inputs to each, only rows are exchanged. One worker reads an input, one writes a sink"
+        }
+    });
+    out.push('\n');
+    out
+}
+
+/// What `explain` says, for programs. `layout` is `None` where the inputs are not there.
+pub fn json(plan: &Plan, layout: Option<&Layout>) -> Value {
     let nodes: Vec<Value> = plan
         .numbered()
         .into_iter()
@@ -75,7 +105,7 @@ pub fn json(plan: &Plan) -> Value {
                 _ => None,
             };
             let state: Option<usize> = match &one.kind {
-                Kind::Flows(_) => Some(flow_bytes()),
+                Kind::Flows(_) => Some(FlowTable::BYTES_PER_FLOW),
                 Kind::Features(features) => Some(
                     features
                         .plan
@@ -102,13 +132,16 @@ pub fn json(plan: &Plan) -> Value {
         "spec": plan.digest,
         "workers": plan.run.workers,
         "processes": plan.run.processes,
+        "layout": layout.map(|layout| {
+            json!({
+                "inputs": layout.inputs,
+                "workers": layout.workers,
+                "processes": layout.processes,
+                "exchanged": layout.is_exchanged,
+            })
+        }),
         "nodes": nodes,
     })
-}
-
-/// Bytes of an open flow record before any group of features.
-fn flow_bytes() -> usize {
-    size_of::<operators::flows::Flow>() + size_of::<operators::flows::FlowKey>()
 }
 
 /// Bytes kept of each open flow record, by what keeps them; without what a state allocates.
@@ -116,7 +149,7 @@ fn parts(plan: &Plan) -> Vec<(&str, usize)> {
     let groups = plan
         .features()
         .map(|features| features.plan.bytes_per_flow());
-    let mut parts = vec![("flow record", flow_bytes())];
+    let mut parts = vec![("flow record", FlowTable::BYTES_PER_FLOW)];
     parts.extend(groups.unwrap_or_default());
     parts
 }
@@ -135,9 +168,14 @@ pub fn memory(plan: &Plan) -> String {
         .saturating_mul(flows);
     let _ = writeln!(
         out,
-        "{:<12} {each:>6} B/flow, beside the lists it allocates\n{:.1} MiB over all workers at max_flows = {flows}",
+        "{:<12} {each:>6} B/flow, beside the lists it allocates\n{:.1} MiB at max_flows = {flows}, over all workers{}",
         "together",
-        total as f64 / f64::from(1 << 20)
+        total as f64 / f64::from(1 << 20),
+        if plan.sources().all(|(_, source)| source.merge == Merge::All) {
+            ""
+        } else {
+            "; for each input that is open, at most one a worker"
+        }
     );
     out
 }
@@ -169,6 +207,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             if let Some(limit) = options.limit {
                 let _ = write!(text, "; at most {limit} packets of each input");
             }
+            text.push_str("; an input is read by one worker");
             text
         }
         Kind::Decode(options) => format!(
@@ -213,7 +252,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             )
         }
         Kind::Sink(sink) => format!(
-            "{} {} <- {inputs}, {} columns, {}",
+            "{} {} <- {inputs}, {} columns, {}, by one worker",
             sink.options.kind(),
             sink.label,
             plan.columns_of(sink).count(),
@@ -228,9 +267,9 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
 fn flows(options: &FlowOptions, inputs: &str) -> String {
     let key: Vec<&str> = options.key.iter().map(|part| part.name()).collect();
     format!(
-        "from {inputs}: exchange by hash of {}; {} B/flow; idle {}, active {}, {}",
+        "from {inputs}: by hash of {} in {SHARDS} shards; {} B/flow; idle {}, active {}, {}",
         key.join("+"),
-        flow_bytes(),
+        FlowTable::BYTES_PER_FLOW,
         idle(&options.idle_timeout),
         options
             .active_timeout

@@ -6,13 +6,13 @@ mod draw;
 mod explain;
 mod prune;
 
-pub use draw::{dot, mermaid};
-pub use explain::{explain, json, memory};
+pub use draw::Drawing;
+pub use explain::{explain, json, layout, memory};
 
 use crate::spec::{RunOptions, Sink, Spec};
 use operators::decode::DecodeOptions;
 use operators::features::FeaturePlan;
-use operators::flows::FlowOptions;
+use operators::flows::{FlowOptions, IcmpKey};
 use operators::schema::Feature;
 use operators::sources::PcapOptions;
 use petgraph::Direction;
@@ -197,15 +197,42 @@ impl Plan {
         sink.columns.iter().filter_map(|at| schema.get(*at))
     }
 
-    /// What files say about how they were made: (key, value), in this order.
-    pub fn metadata(&self) -> Vec<(String, String)> {
+    /// What the file of a sink says about how it was made: (key, value), in this order. The same for every run of the spec.
+    pub fn metadata(&self, sink: &Sink) -> Vec<(String, String)> {
         [
             ("jayflow.version", env!("CARGO_PKG_VERSION")),
             ("jayflow.spec", &self.text),
             ("jayflow.spec_sha256", &self.digest),
+            ("jayflow.columns_sha256", &self.columns_digest(sink)),
+            ("jayflow.flow_key", &self.flow_key()),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .to_vec()
+    }
+
+    /// SHA-256 of what the columns of a sink are declared to be: equal digests, equal meaning.
+    fn columns_digest(&self, sink: &Sink) -> String {
+        let schema: Vec<&Feature> = self.columns_of(sink).collect();
+        // a struct of texts and numbers always is JSON
+        hex(&Sha256::digest(
+            serde_json::to_vec(&schema).unwrap_or_default(),
+        ))
+    }
+
+    /// What makes a flow: the parts of the key, each with what it means.
+    fn flow_key(&self) -> String {
+        let Some(options) = self.flows() else {
+            return String::new();
+        };
+        let parts = options
+            .key
+            .iter()
+            .map(|part| format!("{}: {}", part.name(), part.doc()));
+        let mut text = parts.collect::<Vec<_>>().join(" ");
+        if options.icmp_key == IcmpKey::Id {
+            text.push_str(" icmp_id: The identifier of ICMP.");
+        }
+        text
     }
 
     /// The nodes in data order, numbered from 1 as `explain` shows them.

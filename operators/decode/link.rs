@@ -24,6 +24,25 @@ pub mod linktype {
     pub const IPV4: u16 = 228;
     pub const IPV6: u16 = 229;
     pub const LINUX_SLL2: u16 = 276;
+
+    /// The name of a link type in the registry of tcpdump; `None` = it goes by its number.
+    pub const fn name(link: u16) -> Option<&'static str> {
+        Some(match link {
+            NULL => "NULL",
+            ETHERNET => "ETHERNET",
+            PPP => "PPP",
+            link if link == RAW[0] || link == RAW[1] || link == RAW[2] => "RAW",
+            PPP_HDLC => "PPP_HDLC",
+            IEEE802_11 => "IEEE802_11",
+            LOOP => "LOOP",
+            LINUX_SLL => "LINUX_SLL",
+            RADIOTAP => "IEEE802_11_RADIOTAP",
+            IPV4 => "IPV4",
+            IPV6 => "IPV6",
+            LINUX_SLL2 => "LINUX_SLL2",
+            _ => return None,
+        })
+    }
 }
 
 /// EtherTypes that lead to IP.

@@ -22,6 +22,26 @@ pub mod protocol {
     pub const ICMPV6: u8 = 58;
     pub const SCTP: u8 = 132;
     pub const UDP_LITE: u8 = 136;
+
+    /// The short name of a protocol; `None` = it goes by its number.
+    pub const fn name(protocol: u8) -> Option<&'static str> {
+        Some(match protocol {
+            ICMP => "icmp",
+            IGMP => "igmp",
+            IPV4 => "ipip",
+            TCP => "tcp",
+            UDP => "udp",
+            DCCP => "dccp",
+            IPV6 => "6in4",
+            GRE => "gre",
+            ESP => "esp",
+            AH => "ah",
+            ICMPV6 => "icmp6",
+            SCTP => "sctp",
+            UDP_LITE => "udplite",
+            _ => return None,
+        })
+    }
 }
 use protocol::{AH, DCCP, ESP, GRE, ICMP, ICMPV6, IGMP, SCTP, TCP, UDP, UDP_LITE};
 

@@ -380,12 +380,12 @@ fn derive_options(input: &DeriveInput) -> Result<Tokens> {
 fn derive_choice(input: &DeriveInput, data: &syn::DataEnum) -> Result<Tokens> {
     let name = &input.ident;
     let kind = separated(&name.to_string(), ' ');
-    let (mut texts, mut variants) = (Vec::new(), Vec::new());
+    let (mut texts, mut docs, mut variants) = (Vec::new(), Vec::new(), Vec::new());
     for variant in &data.variants {
         if !matches!(variant.fields, Fields::Unit) {
             return Err(Error::new(variant.span(), "a choice has no fields"));
         }
-        doc(&variant.attrs, variant, "a choice")?;
+        docs.push(doc(&variant.attrs, variant, "a choice")?);
         let arguments = Arguments::of(&variant.attrs, "option", &["name"])?.unwrap_or_default();
         texts.push(
             arguments
@@ -399,6 +399,11 @@ fn derive_choice(input: &DeriveInput, data: &syn::DataEnum) -> Result<Tokens> {
             /// The value as it is written in a spec.
             pub const fn name(self) -> &'static str {
                 match self { #(Self::#variants => #texts),* }
+            }
+
+            /// What the value means.
+            pub const fn doc(self) -> &'static str {
+                match self { #(Self::#variants => #docs),* }
             }
         }
         impl jayflow_operators::options::OptionValue for #name {

@@ -86,6 +86,15 @@ impl Queue {
 }
 
 impl FlowTable {
+    /// Bytes kept of each open record beside its features: the record, its page, its place in a queue, and its entries of the
+    /// index (with a byte to find it by) and of the calendar.
+    pub const BYTES_PER_FLOW: usize = size_of::<Flow>()
+        + size_of::<i64>()
+        + size_of::<Option<i64>>()
+        + size_of::<u32>()
+        + 1
+        + size_of::<u32>();
+
     /// An empty table; `flow_id` tells whether a sink wants that column.
     pub fn new(options: &FlowOptions, flow_id: bool) -> Self {
         let settings = Settings {

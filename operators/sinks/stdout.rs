@@ -87,7 +87,10 @@ impl Stdout {
         match self.rows - self.first.len() as u64 {
             0 => {}
             more => {
-                let _ = writeln!(table, "…  {more} more; -o FILE writes all columns");
+                let _ = writeln!(
+                    table,
+                    "…  {more} more; a file (`-o FILE`) has all rows and columns"
+                );
             }
         }
         table
@@ -217,19 +220,8 @@ fn clock(rows: &Columns, from: &[usize], row: usize) -> String {
 
 fn protocol(rows: &Columns, from: &[usize], row: usize) -> String {
     let number = plain(rows, from, row);
-    let name = match number.as_str() {
-        "1" => "icmp",
-        "2" => "igmp",
-        "6" => "tcp",
-        "17" => "udp",
-        "47" => "gre",
-        "50" => "esp",
-        "51" => "ah",
-        "58" => "icmp6",
-        "132" => "sctp",
-        _ => return number,
-    };
-    name.to_owned()
+    let name = number.parse().ok().and_then(crate::decode::protocol::name);
+    name.map_or(number, str::to_owned)
 }
 
 fn size(rows: &Columns, from: &[usize], row: usize) -> String {

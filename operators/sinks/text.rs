@@ -7,21 +7,10 @@ use crate::columns::{Column, Values, span};
 use std::borrow::Cow;
 use std::io::Write;
 
-/// The f64 nearest to `ns / 10^9`, ties to even: seconds as every text format writes them.
-///
-/// Below 2^53 both operands of the division are exact, so it rounds once. Above, `ns as f64` would round first; there the
-/// quotient is taken to at least 87 bits with a sticky bit below, so that the conversion to f64 is the only rounding.
-#[expect(clippy::cast_precision_loss, reason = "exact, or rounded once")]
+/// The f64 nearest to `ns / 10^9`: seconds as every text format writes them.
 pub fn seconds(ns: i64) -> f64 {
-    const GIGA: u128 = 1_000_000_000;
-    let magnitude = ns.unsigned_abs();
-    if magnitude <= 1 << 53 {
-        return ns as f64 / 1e9;
-    }
-    let scaled = u128::from(magnitude) << 64;
-    let quotient = (scaled / GIGA) | u128::from(scaled % GIGA != 0);
-    let value = quotient as f64 / (1_u128 << 64) as f64; // by a power of two: exact
-    if ns < 0 { -value } else { value }
+    let magnitude = crate::statistics::seconds(ns.unsigned_abs());
+    if ns < 0 { -magnitude } else { magnitude }
 }
 
 /// Writes a whole number.

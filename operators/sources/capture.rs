@@ -9,14 +9,33 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes of input files read so far, over all workers of a process: for a progress bar.
+/// How far the inputs are read, over all workers of a process: for a progress bar.
 #[derive(Debug, Default)]
-pub struct Progress(AtomicU64);
+pub struct Progress {
+    expected: AtomicU64,
+    bytes: AtomicU64,
+    packets: AtomicU64,
+}
 
 impl Progress {
+    /// Adds the size of a file that will be read.
+    pub fn expect(&self, bytes: u64) {
+        self.expected.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of all files that are or will be read; pipes have none.
+    pub fn expected(&self) -> u64 {
+        self.expected.load(Ordering::Relaxed)
+    }
+
     /// Bytes read so far.
     pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Packets read so far.
+    pub fn packets(&self) -> u64 {
+        self.packets.load(Ordering::Relaxed)
     }
 }
 
@@ -78,10 +97,15 @@ impl Blocks for Open {
     fn next(&mut self, books: &mut Books) -> Option<Chunk> {
         let chunk = self.reader.next(books);
         let (read, _) = self.reader.progress();
-        self.progress
-            .0
+        let progress = &self.progress;
+        progress
+            .bytes
             .fetch_add(read.saturating_sub(self.told), Ordering::Relaxed);
         self.told = read;
+        let packets = chunk.as_ref().map_or(0, |chunk| chunk.records.len());
+        progress
+            .packets
+            .fetch_add(packets as u64, Ordering::Relaxed);
         chunk
     }
 

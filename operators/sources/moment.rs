@@ -3,6 +3,7 @@
 //! Exact to the nanosecond; no time zone names, no calendars but the Gregorian one.
 
 use crate::options::{OptionError, OptionValue, Setting, Wrong, wrong_kind};
+use std::fmt;
 use std::str::FromStr;
 
 /// Nanoseconds since 1970.
@@ -22,6 +23,7 @@ impl FromStr for Moment {
 }
 
 const SECOND: i128 = 1_000_000_000;
+const NS: i64 = 1_000_000_000;
 
 /// Ns of a decimal fraction: `5` is half a second. At most nine digits.
 fn fraction(digits: &str) -> Option<i128> {
@@ -106,6 +108,44 @@ fn days(year: i128, month: i128, day: i128) -> Option<i128> {
     Some(year * 365 + leaps + (month * 153 + 2) / 5 + day - 1 - 719_468)
 }
 
+/// RFC 3339 in UTC, with as many digits of the second as it needs: none, three, six or nine.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAY: i64 = 86_400;
+        let (seconds, ns) = (self.0.div_euclid(NS), self.0.rem_euclid(NS));
+        let (year, month, day) = date(seconds.div_euclid(DAY));
+        let second = seconds.rem_euclid(DAY);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )?;
+        match ns {
+            0 => {}
+            ns if ns % 1_000_000 == 0 => write!(f, ".{:03}", ns / 1_000_000)?,
+            ns if ns % 1_000 == 0 => write!(f, ".{:06}", ns / 1_000)?,
+            ns => write!(f, ".{ns:09}")?,
+        }
+        f.write_str("Z")
+    }
+}
+
+/// The day of the Gregorian calendar that is so many days after 1970-01-01: the reverse of [`days`].
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 {
+        (year, month + 3)
+    } else {
+        (year + 1, month - 9)
+    };
+    (year + era * 400, month, day)
+}
+
 impl OptionValue for Moment {
     fn kind() -> String {
         "a time such as \"2026-01-31T08:00:00Z\", or seconds since 1970".to_owned()
@@ -167,6 +207,27 @@ mod tests {
             "日本語日本語日本",
         ] {
             assert_eq!(wrong.parse::<Moment>(), Err(()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn moments_are_written_with_the_digits_they_need() {
+        for (ns, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59.999999999Z"),
+            (951_818_400_000_000_000, "2000-02-29T10:00:00Z"),
+            (1_700_000_000_500_000_000, "2023-11-14T22:13:20.500Z"),
+            (1_700_000_000_000_001_000, "2023-11-14T22:13:20.000001Z"),
+            (4_294_967_295_000_000_000, "2106-02-07T06:28:15Z"),
+        ] {
+            assert_eq!(Moment(ns).to_string(), text);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_reads_back(ns in proptest::num::i64::ANY) {
+            proptest::prop_assert_eq!(Moment(ns).to_string().parse(), Ok(Moment(ns)));
         }
     }
 }

@@ -17,6 +17,7 @@ pub(super) struct Pcap {
     /// Ns of one unit of the fraction.
     tick: i64,
     link: u16,
+    snap_length: u32,
     lengths: Lengths,
 }
 
@@ -88,12 +89,18 @@ impl Pcap {
             tick,
             // The upper bits say whether frames end in a checksum; the IP length leaves it out.
             link: u16::try_from(parsed.network.0 & 0x03ff_ffff).unwrap_or(u16::MAX),
+            snap_length: parsed.snaplen,
             lengths: match minor {
                 0..=2 => Lengths::OriginalFirst,
                 3 => Lengths::Smaller,
                 _ => Lengths::CapturedFirst,
             },
         })
+    }
+
+    /// Captured bytes of a packet at most, as the file says; 0 = no limit.
+    pub(super) const fn snap_length(&self) -> u32 {
+        self.snap_length
     }
 
     /// Walks over the whole records of `bytes`, of which one starts at `at`; gives where it stopped, and why.

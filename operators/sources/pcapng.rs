@@ -99,6 +99,11 @@ impl Pcapng {
         })
     }
 
+    /// Captured bytes of a packet at most, for each interface of the section; 0 = no limit.
+    pub(super) fn snap_lengths(&self) -> impl Iterator<Item = u32> + '_ {
+        self.interfaces.iter().map(|interface| interface.snaplen)
+    }
+
     /// Walks over the whole blocks of `bytes` from `at` on; gives where it stopped, and why.
     pub(super) fn walk(&mut self, bytes: &[u8], mut at: usize, out: &mut Intake) -> (usize, Stop) {
         loop {

@@ -157,6 +157,28 @@ impl Reader {
         })
     }
 
+    /// What the bytes are: `pcap`, `pcapng in zstd`; `None` as long as they have not told.
+    pub fn format(&self) -> Option<String> {
+        let name = match &self.format {
+            Format::Unknown => return None,
+            Format::Pcap(_) => "pcap",
+            Format::Pcapng(_) => "pcapng",
+        };
+        Some(match &self.source {
+            Source::Packed(archive) => format!("{name} in {}", archive.packing().name()),
+            _ => name.to_owned(),
+        })
+    }
+
+    /// Captured bytes of a packet at most, as the file says, 0 = no limit: of each interface that the section has so far.
+    pub fn snap_lengths(&self) -> Vec<u32> {
+        match &self.format {
+            Format::Unknown => Vec::new(),
+            Format::Pcap(pcap) => vec![pcap.snap_length()],
+            Format::Pcapng(pcapng) => pcapng.snap_lengths().collect(),
+        }
+    }
+
     /// How the reading ended; `stopped` where it has not.
     pub fn end(mut self) -> Ending {
         if self.ending.is_none() {
