@@ -103,3 +103,25 @@ proptest! {
         prop_assert_eq!(whole.0, parts.0);
     }
 }
+
+#[test]
+fn every_sink_gets_its_own_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let traffic: Vec<Record> = (0..5)
+        .map(|at| (at * 1_000_000_000, crate::traffic::udp_frame(1, 2)))
+        .collect();
+    std::fs::write(folder.path().join("in.pcap"), pcap(&traffic)).unwrap();
+    let spec = "spec = 1\n[sources]\npath = \"in.pcap\"\n\
+        [sinks.a]\npath = \"a.csv\"\ncolumns = [\"src_ip\"]\n\
+        [sinks.b]\npath = \"b.csv\"\ncolumns = [\"total_packets\", \"protocol\"]\n\
+        [sinks.c]\npath = \"c.csv\"\ncolumns = [\"dst_ip\"]\n";
+    std::fs::write(folder.path().join("spec.toml"), spec).unwrap();
+    let loaded = Loaded::file(&folder.path().join("spec.toml"))
+        .unwrap()
+        .unwrap();
+    run(&Plan::new(&loaded.check().unwrap()), &Control::default()).unwrap();
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read("a.csv"), "src_ip\n192.0.2.1\n");
+    assert_eq!(read("b.csv"), "total_packets,protocol\n5,17\n");
+    assert_eq!(read("c.csv"), "dst_ip\n192.0.2.2\n");
+}
