@@ -8,11 +8,13 @@ use crate::plan::Plan;
 use crate::run::Control;
 use operators::Error;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
@@ -135,8 +137,16 @@ impl Cluster {
         let workers = self.place.workers;
         let sockets = std::mem::take(&mut self.sockets);
         let process = self.place.process;
+        // not returned through timely, which leaks what workers return if a thread beside them panicked
+        let results = Arc::new(Mutex::new(BTreeMap::new()));
+        let to = Arc::clone(&results);
+        let work = move |worker: &mut Worker| {
+            let result = work(worker);
+            let mut results = to.lock().unwrap_or_else(PoisonError::into_inner);
+            results.insert(worker.index(), result);
+        };
         // a lost process makes timely's threads panic: here, and when their guards are dropped
-        let results = catch_unwind(AssertUnwindSafe(move || {
+        let ended = catch_unwind(AssertUnwindSafe(move || {
             let config = timely::WorkerConfig::default();
             let guards = if sockets.is_empty() {
                 let communication = if workers == 1 {
@@ -159,14 +169,13 @@ impl Cluster {
                 let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
                 timely::execute::execute_from(builders, Box::new(guard), config, work)
             }?;
-            guards
-                .join()
-                .into_iter()
-                .collect::<Result<Vec<T>, String>>()
+            guards.join().into_iter().collect::<Result<(), String>>()
         }));
-        let results =
-            results.unwrap_or_else(|_| Err("a worker or another process went away".to_owned()));
-        results.map_err(|error| {
+        let ended =
+            ended.unwrap_or_else(|_| Err("a worker or another process went away".to_owned()));
+        let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+        let results = std::mem::take(&mut *results).into_values().collect();
+        ended.map(|()| results).map_err(|error| {
             Error::new(format!("the run failed: {error}"))
                 .help("nothing was written; please report this with the inputs if it happens again")
         })

@@ -20,6 +20,8 @@ pub struct Guard {
     limit: Option<u64>,
     /// Bytes in use when the watch began.
     start: u64,
+    /// Bytes of the rows that a flow becomes at its end.
+    row: u64,
     over: Over,
     /// Dropped to end the thread.
     _stop: Sender<()>,
@@ -39,7 +41,8 @@ impl Over {
 impl Guard {
     /// Starts to watch. `limit` is that of the whole run, by default 80 % of what there is; `processes` of this machine share it.
     /// `sockets` lead to those: where memory runs out they are shut, so that the others end too.
-    pub fn start(limit: Option<u64>, processes: usize, sockets: Vec<TcpStream>) -> Self {
+    /// `row` is what a flow takes beside its state when it ends: with the input, all do at once.
+    pub fn start(limit: Option<u64>, processes: usize, row: u64, sockets: Vec<TcpStream>) -> Self {
         let limit = limit.or_else(|| available().map(|bytes| bytes / 5 * 4));
         let limit = limit.map(|bytes| bytes / processes.max(1) as u64);
         let (over, start) = (Over::default(), resident().unwrap_or(0));
@@ -66,6 +69,7 @@ impl Guard {
         Self {
             limit,
             start,
+            row,
             over,
             _stop: stop,
         }
@@ -80,13 +84,14 @@ impl Guard {
     pub fn error(&self, flows: u64) -> Option<Error> {
         let used = self.over.0.load(Ordering::Relaxed);
         let limit = self.limit.filter(|_| used > 0)?;
-        Some(error(limit, self.start, used, flows))
+        Some(error(limit, [self.start, used], flows, self.row))
     }
 }
 
-/// What to do depends on what grew: state beyond that of the start belongs to the open flows.
-fn error(limit: u64, start: u64, used: u64, flows: u64) -> Error {
-    let grown = u128::from(used.saturating_sub(start)).max(1);
+/// What is in use beyond what was at the start is taken for the state of the open flows.
+fn error(limit: u64, [start, used]: [u64; 2], flows: u64, row: u64) -> Error {
+    let rows = u128::from(flows) * u128::from(row);
+    let grown = (u128::from(used.saturating_sub(start)) + rows).max(1);
     let room = u128::from(limit.saturating_sub(start));
     // a tenth is left for what does not grow with the flows
     let fit = u128::from(flows) * room * 9 / (grown * 10);
@@ -185,18 +190,18 @@ mod tests {
 
     #[test]
     fn the_number_of_flows_that_fit_is_named() {
-        // 1 GB beyond the start with a million flows: 1 kB each; 400 MB of room
-        let error = error(500_000_000, 100_000_000, 1_100_000_000, 1_000_000);
+        // 1 GB beyond the start with a million flows: 1 kB each, and as much for their rows; 400 MB of room
+        let error = error(500_000_000, [100_000_000, 1_100_000_000], 1_000_000, 1_000);
         assert_eq!(
             error.to_string(),
             "out of memory: 1.1 GB in use, of 500.0 MB that the run may have, with 1,000,000 flows open; nothing was written"
         );
         assert!(
-            error.hint().unwrap().starts_with("`max_flows = 360000`"),
+            error.hint().unwrap().starts_with("`max_flows = 180000`"),
             "{:?}",
             error.hint()
         );
-        let none = super::error(1_000, 5_000, 6_000, 7);
+        let none = super::error(1_000, [5_000, 6_000], 7, 8);
         assert!(none.hint().unwrap().starts_with("raise `memory`"));
     }
 }

@@ -200,7 +200,7 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let place = cluster.place();
     let open = Mutex::new(Some(open));
     let memory = plan.run.memory.map(|limit| limit.0);
-    let guard = Guard::start(memory, place.processes, cluster.sockets());
+    let guard = Guard::start(memory, place.processes, row_bytes(plan), cluster.sockets());
     let shared = (plan.clone(), control.clone(), inputs.clone(), guard.over());
     let finished = cluster.execute(move |worker| {
         let (plan, control, inputs, over) = &shared;
@@ -231,9 +231,7 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         collectors.extend(worker.sinks);
     }
     report.rows = report.books.flows.emitted.total();
-    let flows = &report.books.flows;
-    let ended = flows.emitted.total() + flows.discarded.total();
-    if let Some(error) = guard.error(flows.opened.saturating_sub(ended)) {
+    if let Some(error) = guard.error(report.books.flows.open) {
         collectors.into_iter().for_each(Collector::abort);
         return Err(error);
     }
@@ -242,6 +240,15 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     }
     report.elapsed = start.elapsed();
     Ok(report)
+}
+
+/// About what a row takes when its flow ends: once as it is made, once for each sink.
+fn row_bytes(plan: &Plan) -> u64 {
+    let made = plan
+        .features()
+        .map_or(0, |features| features.plan.schema.len());
+    let written: usize = plan.sinks().map(|(_, sink)| sink.columns.len()).sum();
+    (made + written) as u64 * size_of::<f64>() as u64
 }
 
 /// Opens every sink of the plan before a packet is read.

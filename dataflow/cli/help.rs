@@ -5,6 +5,7 @@ use crate::Error;
 use crate::spec::codes::{self, CODES};
 use crate::spec::suggest::did_you_mean;
 use clap::Args;
+use std::fmt::Write as _;
 
 /// Explains a code such as E0201, or a command.
 ///
@@ -49,6 +50,24 @@ impl Help {
             Error::new(format!("there is no help about `{topic}`")).help(help),
         ))
     }
+}
+
+/// The help of every command, as Markdown.
+pub fn manual() -> String {
+    let mut whole = super::command().term_width(100);
+    whole.build();
+    let mut out = String::new();
+    for command in whole.get_subcommands_mut() {
+        let gap = if out.is_empty() { "" } else { "\n" };
+        let help = command.render_long_help().to_string();
+        let name = command.get_name();
+        let _ = write!(out, "{gap}## jayflow {name}\n\n```text\n");
+        for line in help.lines() {
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+        out.push_str("```\n");
+    }
+    out
 }
 
 fn indented(text: &str) -> String {

@@ -16,6 +16,8 @@ mod schema;
 mod signals;
 mod topology;
 
+pub use help::manual;
+
 use crate::spec::{Diagnostics, Loaded, Spec};
 use crate::{Error, Plan};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};

@@ -19,6 +19,8 @@ const LINE: Duration = Duration::from_secs(10);
 /// With the size of all inputs, and without where only pipes are read.
 const WITH_SIZE: &str = "reading   {bar:30} {percent:>3}%  {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {msg}  eta {eta}";
 const WITHOUT_SIZE: &str = "reading   {msg}";
+/// What remains when all is read.
+const WRITING: &str = "rows are sorted and written";
 
 /// Shows how far a run is, until it is dropped.
 pub struct Shown {
@@ -82,7 +84,11 @@ fn bar() -> Face {
             bar.set_length(all);
             expected = Some(all);
         }
-        bar.set_message(format!("{} pkt/s", rate(progress.packets(), elapsed)));
+        bar.set_message(if is_read(progress) {
+            WRITING.to_owned()
+        } else {
+            format!("{} pkt/s", rate(progress.packets(), elapsed))
+        });
         bar.set_position(progress.bytes());
     })
 }
@@ -105,12 +111,19 @@ fn line(progress: &Progress, elapsed: Duration) -> String {
             size(all)
         ),
     };
-    format!(
-        "reading: {share}{} read, {} packets, {} pkt/s",
-        size(bytes),
-        thousands(progress.packets()),
-        rate(progress.packets(), elapsed)
-    )
+    let packets = progress.packets();
+    let last = if is_read(progress) {
+        WRITING.to_owned()
+    } else {
+        format!("{} pkt/s", rate(packets, elapsed))
+    };
+    let (bytes, packets) = (size(bytes), thousands(packets));
+    format!("reading: {share}{bytes} read, {packets} packets, {last}")
+}
+
+/// Whether all is read that has a size.
+fn is_read(progress: &Progress) -> bool {
+    progress.expected() > 0 && progress.bytes() >= progress.expected()
 }
 
 /// Packets a second.

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Prints the JSON Schema of specs, the catalogue of features, or the columns of a spec's sinks.
 ///
-/// Example: `jayflow schema --features --format csv`
+/// With `--format md`, the keys of specs and the catalogue as they stand in the manual. Example: `jayflow schema --features --format csv`
 #[derive(Args, Debug)]
 pub struct Schema {
     /// The catalogue of features.
@@ -62,6 +62,9 @@ impl Schema {
         }
         if self.features {
             let all = catalogue();
+            if self.format == Format::Md {
+                return print(&groups(&all));
+            }
             let rows: Vec<Vec<String>> = all.iter().map(row).collect();
             return print(&self.table(&HEADER, &rows));
         }
@@ -71,13 +74,14 @@ impl Schema {
             let rows: Vec<Vec<String>> = names.into_iter().map(|name| vec![name]).collect();
             return print(&self.table(&["group"], &rows));
         }
-        if self.format != Format::Json {
-            return Err(Failure::Usage(
-                crate::Error::new("the JSON Schema of specs is JSON")
-                    .help("`--format` goes with `--features`, `--groups` or `--output`"),
-            ));
+        match self.format {
+            Format::Json => print(&format!("{:#}\n", crate::spec::schema::schema())),
+            Format::Md => print(&crate::spec::manual::keys()),
+            Format::Csv => Err(Failure::Usage(
+                crate::Error::new("the schema of specs is no table")
+                    .help("`--format csv` goes with `--features`, `--groups` or `--output`"),
+            )),
         }
-        print(&format!("{:#}\n", crate::spec::schema::schema()))
     }
 
     fn columns(&self, spec: &std::path::Path, global: &Global) -> Outcome {
@@ -122,16 +126,70 @@ impl Schema {
                     cell.to_owned()
                 }
             }),
-            Format::Md => {
-                let escape = |cell: &str| cell.replace('|', "\\|");
-                let text = lines(header, rows, "| ", " | ", " |", escape);
-                let rule = format!("|{}\n", "---|".repeat(header.len()));
-                match text.split_once('\n') {
-                    Some((first, rest)) => format!("{first}\n{rule}{rest}"),
-                    None => text,
-                }
-            }
+            Format::Md => markdown(header, rows),
         }
+    }
+}
+
+/// The catalogue, a table for each group.
+fn groups(features: &[Feature]) -> String {
+    let header = [
+        "name",
+        "type",
+        "unit",
+        "null",
+        "profile",
+        "split",
+        "definition",
+    ];
+    let mut out = String::new();
+    for group in features.chunk_by(|a, b| a.group == b.group) {
+        let rows: Vec<Vec<String>> = group
+            .iter()
+            .map(|feature| {
+                let [
+                    _,
+                    name,
+                    data_type,
+                    unit,
+                    null,
+                    _,
+                    profile,
+                    _,
+                    split,
+                    when,
+                    _,
+                    definition,
+                ] = cells(feature);
+                let when = match when.as_str() {
+                    "" => profile,
+                    when => format!("with `{when}`"),
+                };
+                vec![
+                    format!("`{name}`"),
+                    data_type,
+                    unit,
+                    null,
+                    when,
+                    split,
+                    definition,
+                ]
+            })
+            .collect();
+        let gap = if out.is_empty() { "" } else { "\n" };
+        let name = group.first().map_or("", |feature| &feature.group);
+        let _ = write!(out, "{gap}## {name}\n\n{}", markdown(&header, &rows));
+    }
+    out
+}
+
+fn markdown(header: &[&str], rows: &[Vec<String>]) -> String {
+    let escape = |cell: &str| cell.replace('|', "\\|");
+    let text = lines(header, rows, "| ", " | ", " |", escape);
+    let rule = format!("|{}\n", "---|".repeat(header.len()));
+    match text.split_once('\n') {
+        Some((first, rest)) => format!("{first}\n{rule}{rest}"),
+        None => text,
     }
 }
 
@@ -155,8 +213,13 @@ fn lines(
 }
 
 fn row(feature: &Feature) -> Vec<String> {
+    cells(feature).into()
+}
+
+/// One cell a name of [`HEADER`].
+fn cells(feature: &Feature) -> [String; HEADER.len()] {
     let element = feature.element.map(|number| number.to_string());
-    vec![
+    [
         feature.group.clone(),
         feature.name.clone(),
         type_name(&feature.data_type),

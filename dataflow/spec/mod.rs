@@ -10,6 +10,7 @@ pub mod example;
 pub mod files;
 pub mod format;
 pub mod load;
+pub mod manual;
 mod options;
 pub mod schema;
 mod sections;

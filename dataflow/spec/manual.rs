@@ -1,0 +1,58 @@
+//! The keys of specs as Markdown, made of the table of keys: the reference part of the manual.
+
+use super::example::written;
+use super::sections::{SECTIONS, section_keys, sink_keys};
+use operators::options::Key;
+use operators::sinks::SinkOptions;
+use std::fmt::Write as _;
+
+/// A table for each section; for sinks one for each type.
+pub fn keys() -> String {
+    let mut out = String::new();
+    for section in &SECTIONS {
+        let gap = if out.is_empty() { "" } else { "\n" };
+        let name = match section.single {
+            None => format!("[{}]", section.name),
+            Some(_) => format!("[{}] or [{0}.NAME]", section.name),
+        };
+        let _ = writeln!(out, "{gap}### `{name}`\n{}", section.doc);
+        if section.name == "sinks" {
+            for kind in SinkOptions::KINDS {
+                let _ = writeln!(out, "\n#### `type = \"{kind}\"`");
+                table(&mut out, &sink_keys(Some(kind)));
+            }
+        } else {
+            table(&mut out, &section_keys(section));
+        }
+    }
+    out
+}
+
+fn table(out: &mut String, keys: &[Key]) {
+    let _ = writeln!(out, "\n| key | value | default | what |\n|---|---|---|---|");
+    for key in keys {
+        let value = match &key.choices[..] {
+            [] => key.kind.clone(),
+            choices if key.kind.ends_with("of such") => format!("any of {}", coded(choices)),
+            choices => coded(choices),
+        };
+        let default = match key.default {
+            Some(default) => format!("`{}`", written(default)),
+            None if key.required => "required".to_owned(),
+            None => String::new(),
+        };
+        let cells = [
+            format!("`{}`", key.name),
+            value,
+            default,
+            key.doc.to_owned(),
+        ];
+        let cells = cells.map(|cell| cell.replace('|', "\\|"));
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
+    }
+}
+
+fn coded(choices: &[&str]) -> String {
+    let choices: Vec<String> = choices.iter().map(|one| format!("`\"{one}\"`")).collect();
+    choices.join(", ")
+}
