@@ -89,7 +89,7 @@ fn the_group_of_the_tutorial_compiles_and_passes_its_tests() {
         fs::copy(root.join(file), house.join(file)).unwrap();
     }
     fs::create_dir(house.join("tests")).unwrap();
-    fs::write(house.join("tests/main.rs"), "").unwrap();
+    fs::write(house.join("tests/main.rs"), "//! None.\n").unwrap();
     let (file, list) = walked();
     fs::write(house.join("operators/features/turns.rs"), file).unwrap();
     fs::write(house.join("operators/features/mod.rs"), list).unwrap();
@@ -103,12 +103,11 @@ fn the_group_of_the_tutorial_compiles_and_passes_its_tests() {
             .env("CARGO_TARGET_DIR", target)
             .output()
             .unwrap();
-        let (said, told) = (
-            out.stdout,
-            String::from_utf8_lossy(&out.stderr).into_owned(),
-        );
-        assert!(out.status.success() && !told.contains("warning"), "{told}");
-        String::from_utf8_lossy(&said).into_owned()
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        let told = String::from_utf8_lossy(&out.stderr).into_owned();
+        let well = out.status.success() && !told.contains("warning");
+        assert!(well, "{said}{told}");
+        said
     };
     run(&["fmt", "--all", "--check"]);
     let said = run(&[

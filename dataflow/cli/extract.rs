@@ -295,8 +295,9 @@ impl Extract {
             None if self.spec.is_some() => return Ok(keys),
             None if terminal && output.format.is_none() => keys.text("type", Some("stdout")),
             None => {
-                keys.text("type", Some(output.format.as_deref().unwrap_or("csv")));
-                keys.text("path", Some("-"));
+                let format = output.format.as_deref().unwrap_or("csv");
+                keys.text("type", Some(format));
+                keys.text("path", Some("-").filter(|_| format != "stdout"));
             }
         }
         keys.text(

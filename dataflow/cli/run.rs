@@ -36,6 +36,7 @@ pub struct Run {
 
 /// What happens around a run.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Report")]
 pub struct Ending {
     /// Writes the books of the run to a file, as JSON.
     #[arg(long, value_name = "FILE")]

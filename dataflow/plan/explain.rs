@@ -6,7 +6,7 @@ use crate::spec::diagnostic::visible;
 use operators::decode::Fragments;
 use operators::flows::{FlowOptions, FlowTable, IdleTimeout, SHARDS, Terminate};
 use operators::options::Duration;
-use operators::sinks::Sort;
+use operators::sinks::{SinkOptions, Sort};
 use operators::sources::Merge;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -168,13 +168,13 @@ pub fn memory(plan: &Plan) -> String {
         .saturating_mul(flows);
     let _ = writeln!(
         out,
-        "{:<12} {each:>6} B/flow, beside the lists it allocates\n{:.1} MiB at max_flows = {flows}, over all workers{}",
+        "{:<12} {each:>6} B/flow, beside the lists it allocates\n{:.1} MiB over all workers at max_flows = {flows}{}",
         "together",
         total as f64 / f64::from(1 << 20),
         if plan.sources().all(|(_, source)| source.merge == Merge::All) {
             ""
         } else {
-            "; for each input that is open, at most one a worker"
+            ", for each input that is open (a worker opens one at a time)"
         }
     );
     out
@@ -252,13 +252,16 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             )
         }
         Kind::Sink(sink) => format!(
-            "{} {} <- {inputs}, {} columns, {}, by one worker",
-            sink.options.kind(),
-            sink.label,
+            "{} <- {inputs}, {} columns, {}, by one worker",
+            match sink.options.path() {
+                Some(_) => format!("{} {}", sink.options.kind(), sink.label),
+                None => sink.options.kind().to_owned(),
+            },
             plan.columns_of(sink).count(),
-            match sink.options.sort() {
-                Sort::Start => "sorted by start",
-                Sort::None => "in the order of their ends",
+            match (&sink.options, sink.options.sort()) {
+                (SinkOptions::Stdout(options), _) => format!("the first {} rows", options.rows),
+                (_, Sort::Start) => "sorted by start".to_owned(),
+                (_, Sort::None) => "in the order of their ends".to_owned(),
             }
         ),
     }

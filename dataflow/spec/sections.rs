@@ -103,7 +103,7 @@ pub fn sink_keys(kind: Option<&str>) -> Vec<Key> {
             "columns",
             "text or a list of such",
             Vec::new(),
-            "Names or globs of the columns that are written, in this order; all by default.",
+            "Names or globs of the columns that are written, in this order; all by default, of a table those it shows.",
         ),
     ];
     for options in SinkOptions::KINDS

@@ -93,7 +93,7 @@ pub trait Extractor: Default + 'static {
     /// value; so may all but counts and booleans where no packet was seen, as in a direction that is empty (not even NaN harms).
     fn finish(&self, flow: &Flow, plan: &Self::Plan) -> Self::Features;
 
-    /// Heap bytes held by this state, for `explain --memory`.
+    /// Heap bytes held by this state: what a record costs beyond its fixed part.
     fn heap_bytes(&self) -> usize {
         0
     }

@@ -19,6 +19,7 @@ use crate::columns::Columns;
 use crate::container::Deal;
 use crate::error::Error;
 use crate::options::{Key, OptionError, Options, Setting};
+use crate::schema::Schema;
 pub use file::{discard, folder, is_closed_pipe, sweep};
 pub use options::{
     ArrowCompression, ArrowOptions, Compression, CsvOptions, Delimiter, JsonlOptions,
@@ -109,6 +110,11 @@ impl SinkOptions {
             Self::Arrow(options) => options.sort,
             Self::Stdout(_) => Sort::None,
         }
+    }
+
+    /// The columns it gets where the spec names none; `None` = all.
+    pub fn usual_columns(&self, schema: &Schema) -> Option<Vec<usize>> {
+        matches!(self, Self::Stdout(_)).then(|| stdout::columns(schema))
     }
 
     /// The folder for rows that have to wait for their order: beside the file, else that for temporary files.

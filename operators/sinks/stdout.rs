@@ -8,7 +8,7 @@ use super::{Description, Sink, StdoutOptions, text};
 use crate::columns::{Columns, RowKey, Values, span};
 use crate::error::Error;
 use crate::schema::Schema;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -131,6 +131,12 @@ impl Sink for Stdout {
     }
 
     fn abort(self: Box<Self>) {}
+}
+
+/// The columns that the table is made of, as places in the schema.
+pub fn columns(schema: &Schema) -> Vec<usize> {
+    let from = shown(schema).into_iter().flat_map(|shown| shown.from);
+    from.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The columns of a flow that the schema has, else its first columns.

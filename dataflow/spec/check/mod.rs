@@ -171,7 +171,7 @@ impl<'a> Check<'a> {
             .into_iter()
             .zip(sinks_from)
             .map(|((raw, options), inputs)| {
-                let columns = self.columns(&raw, &columns.schema);
+                let columns = self.columns(&raw, &options, &columns.schema);
                 let path = raw.entry("path").and_then(|entry| entry.value.text());
                 let label = path.unwrap_or(options.kind()).to_owned();
                 let sink = Sink {

@@ -39,10 +39,15 @@ impl Check<'_> {
     }
 
     /// Positions of the columns of a sink in the schema of the features.
-    pub(super) fn columns(&mut self, raw: &Raw<'_>, schema: &Schema) -> Vec<usize> {
-        let all = 0..schema.len();
+    pub(super) fn columns(
+        &mut self,
+        raw: &Raw<'_>,
+        options: &SinkOptions,
+        schema: &Schema,
+    ) -> Vec<usize> {
         let Some(entry) = raw.entry("columns") else {
-            return all.collect();
+            let usual = options.usual_columns(schema);
+            return usual.unwrap_or_else(|| (0..schema.len()).collect());
         };
         let path = format!("{}.columns", raw.path);
         let items: Vec<(&Value, String)> = match &entry.value.kind {
