@@ -9,6 +9,7 @@ extern crate jayflow_operators as operators;
 pub mod cli;
 mod cluster;
 mod facts;
+mod inputs;
 mod memory;
 pub mod plan;
 pub mod report;
@@ -16,6 +17,7 @@ pub mod run;
 pub mod spec;
 mod topology;
 
+pub use inputs::Layout;
 pub use operators::Error;
 pub use plan::Plan;
 pub use report::Report;

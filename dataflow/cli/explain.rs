@@ -1,8 +1,8 @@
 //! `jayflow explain`.
 
 use super::{Global, Outcome, SpecArguments, print};
+use crate::Layout;
 use crate::plan;
-use crate::run::Layout;
 use crate::spec::diagnostic::visible;
 use clap::Args;
 

@@ -1,8 +1,8 @@
 //! `jayflow topology`.
 
 use super::{Failure, Global, Outcome, SpecArguments, print};
+use crate::Layout;
 use crate::plan::Drawing;
-use crate::run::Layout;
 use clap::{Args, ValueEnum};
 
 /// Draws the dataflow of a spec.

@@ -1,7 +1,7 @@
 //! The plan as a drawing: Mermaid for documents, DOT for Graphviz. Neither draws by itself.
 
 use super::{Edge, Kind, Plan};
-use crate::run::Layout;
+use crate::Layout;
 use crate::spec::diagnostic::visible;
 use petgraph::visit::EdgeRef as _;
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
 //! The plan in words: what each operator reads, keeps and gives.
 
 use super::{Kind, Plan};
-use crate::run::Layout;
+use crate::Layout;
 use crate::spec::diagnostic::visible;
 use operators::decode::Fragments;
 use operators::flows::{FlowOptions, FlowTable, IdleTimeout, SHARDS, Terminate};

@@ -1,0 +1,178 @@
+//! The inputs of a run: which there are, who reads them, and how the work on them is shared.
+//!
+//! Every process comes to the same answers, as all see the same files. Nothing is read here but what merging by time needs.
+
+use crate::cluster;
+use crate::plan::Plan;
+use crate::topology::Sharing;
+use operators::Error;
+use operators::packet::BlockPool;
+use operators::sources::{
+    self, Bounds, CaptureInput, Faulty, Glance, Input, Merge, Progress, Slicing,
+};
+use std::cmp::Reverse;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Shortest and longest slice of a merged input, ns: a burst behind quiet first records must not make one epoch of everything.
+const QUANTUM: (i64, i64) = (1_000, 1_000_000_000);
+
+/// The inputs of a run, in the order that fixes their ordinals.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    paths: Vec<(PathBuf, Bounds)>,
+    first_times: Vec<i64>,
+    /// How they are cut into epochs.
+    pub slicing: Slicing,
+    is_merged: bool,
+    /// Whether one that cannot be read whole is an error.
+    pub strict: bool,
+}
+
+impl Inputs {
+    /// What the sources name; an input is opened only where it has to be merged.
+    ///
+    /// # Errors
+    /// A source names nothing.
+    pub fn of(plan: &Plan) -> Result<Self, Error> {
+        let mut inputs = Self::list(plan)?;
+        if inputs.is_merged {
+            inputs.merge(plan.run.epoch);
+        }
+        Ok(inputs)
+    }
+
+    fn list(plan: &Plan) -> Result<Self, Error> {
+        let mut paths = Vec::new();
+        let (mut is_merged, mut strict) = (false, false);
+        for (_, options) in plan.sources() {
+            let listed = sources::list(options, Path::new("")).map_err(|errors| {
+                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                Error::new(errors.join("; "))
+                    .help("`jayflow check --deep` shows each place in the spec")
+            })?;
+            paths.extend(listed.into_iter().map(|path| (path, Bounds::from(options))));
+            is_merged |= options.merge == Merge::All;
+            strict |= options.errors == Faulty::Fail;
+        }
+        Ok(Self {
+            first_times: vec![0; paths.len()],
+            slicing: Slicing::Packets(plan.run.epoch as u64),
+            paths,
+            is_merged,
+            strict,
+        })
+    }
+
+    /// Slices the input by time. Every process comes to the same slices, as all see the same files.
+    fn merge(&mut self, epoch: usize) {
+        let known: Vec<Option<Glance>> = self
+            .paths
+            .iter()
+            .map(|(path, _)| sources::glance(path))
+            .collect();
+        let start = known.iter().flatten().map(|glance| glance.first).min();
+        let start = start.unwrap_or(0);
+        let first = |glance: &Option<Glance>| glance.map_or(start, |glance| glance.first);
+        self.first_times = known.iter().map(first).collect();
+        // the time that holds an epoch of packets in the busiest input
+        let times = known.iter().flatten().map(|glance| {
+            let epoch = u128::from(epoch as u64) * u128::from(glance.span.unsigned_abs());
+            i64::try_from(epoch / u128::from(glance.records.max(1))).unwrap_or(i64::MAX)
+        });
+        let quantum = times.filter(|time| *time > 0).min().unwrap_or(0);
+        self.slicing = Slicing::Time {
+            start,
+            quantum: quantum.clamp(QUANTUM.0, QUANTUM.1),
+        };
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// How the work is shared: whole inputs where they have flows of their own and there are enough of them.
+    pub fn sharing(&self, peers: usize) -> Sharing {
+        if peers == 1 || (!self.is_merged && self.paths.len() >= peers) {
+            Sharing::Inputs
+        } else {
+            Sharing::Packets
+        }
+    }
+
+    /// The worker that reads each input: the largest first, each to the one with the least to read so far. Every process
+    /// comes to the same answer, as all see the same files.
+    fn readers(&self, peers: usize) -> Vec<usize> {
+        let size =
+            |(path, _): &(PathBuf, Bounds)| std::fs::metadata(path).map_or(0, |about| about.len());
+        let sizes: Vec<u64> = self.paths.iter().map(size).collect();
+        let mut order: Vec<usize> = (0..sizes.len()).collect();
+        order.sort_by_key(|ordinal| (Reverse(sizes[*ordinal]), *ordinal));
+        let mut load = vec![(0u64, 0usize); peers];
+        let mut readers = vec![0; sizes.len()];
+        for ordinal in order {
+            let least = (0..peers)
+                .min_by_key(|worker| (load[*worker], *worker))
+                .unwrap_or(0);
+            readers[ordinal] = least;
+            load[least] = (load[least].0 + sizes[ordinal], load[least].1 + 1);
+        }
+        readers
+    }
+
+    /// The inputs that a worker reads; `progress` is told how large they are.
+    pub fn of_worker(
+        &self,
+        index: usize,
+        peers: usize,
+        progress: &Arc<Progress>,
+    ) -> Vec<Box<dyn Input>> {
+        let pool = BlockPool::default();
+        let readers = self.readers(peers);
+        let all = self.paths.iter().zip(&self.first_times).enumerate();
+        all.filter(|(ordinal, _)| readers[*ordinal] == index)
+            .map(|(ordinal, ((path, bounds), first_time))| {
+                progress.expect(std::fs::metadata(path).map_or(0, |about| about.len()));
+                Box::new(CaptureInput {
+                    path: path.clone(),
+                    source: u32::try_from(ordinal).unwrap_or(u32::MAX),
+                    first_time: *first_time,
+                    bounds: *bounds,
+                    pool: pool.clone(),
+                    progress: Arc::clone(progress),
+                }) as Box<dyn Input>
+            })
+            .collect()
+    }
+}
+
+/// How the work of a plan is shared on this machine, where its inputs are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Inputs that the sources name.
+    pub inputs: usize,
+    /// Processes.
+    pub processes: usize,
+    /// Workers of each.
+    pub workers: usize,
+    /// Whether packets go from worker to worker, to that of their flow; else each worker has whole inputs to itself.
+    pub is_exchanged: bool,
+}
+
+impl Layout {
+    /// Looks which inputs there are; opens none.
+    ///
+    /// # Errors
+    /// A source names nothing, or the hosts file cannot be read.
+    pub fn of(plan: &Plan) -> Result<Self, Error> {
+        let inputs = Inputs::list(plan)?;
+        let (processes, workers) = cluster::size(plan)?;
+        Ok(Self {
+            inputs: inputs.paths.len(),
+            processes,
+            workers,
+            is_exchanged: inputs.sharing(processes * workers) == Sharing::Packets,
+        })
+    }
+}
