@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// The values of one column, one entry a row. Null rows hold a zero value here and `false` in [`Column::valid`].
-#[allow(missing_docs, reason = "the variants are those of DataType")]
+#[expect(missing_docs, reason = "the variants are those of DataType")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Values {
     Bool(Vec<bool>),

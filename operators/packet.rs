@@ -30,8 +30,8 @@ pub mod marks {
 }
 
 /// TCP flag bits (RFC 9293 section 3.1).
-#[allow(missing_docs, reason = "the names are the definition")]
 pub mod tcp {
+    #![expect(missing_docs, reason = "the names are the definition")]
     pub const FIN: u16 = 1;
     pub const SYN: u16 = 2;
     pub const RST: u16 = 4;

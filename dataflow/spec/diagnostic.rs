@@ -345,20 +345,10 @@ impl Line<'_> {
     }
 }
 
-/// Text without anything that acts in a terminal: control and direction characters are written out.
+/// Text without anything that a terminal obeys; tabs stay.
 pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\t' => out.push(c),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.extend(c.escape_unicode());
-            }
-            c if c.is_control() => out.extend(c.escape_default()),
-            c => out.push(c),
-        }
-    }
-    out
+    let parts: Vec<String> = text.split('\t').map(operators::sinks::printable).collect();
+    parts.join("\t")
 }
 
 #[cfg(test)]

@@ -172,6 +172,14 @@ impl Loaded {
     /// It is not TOML, or beyond a limit.
     pub fn add(&mut self, source: Source) -> Result<(), super::Diagnostics> {
         let entries = parse(self.sources.len(), &source.text);
+        self.lay(source, entries)
+    }
+
+    fn lay(
+        &mut self,
+        source: Source,
+        entries: Result<Vec<Entry>, Box<Diagnostic>>,
+    ) -> Result<(), super::Diagnostics> {
         self.sources.push(source);
         match entries {
             Ok(entries) => merge(&mut self.root, entries),
@@ -194,23 +202,12 @@ impl Loaded {
     pub fn set(&mut self, assignment: &str) -> Result<(), super::Diagnostics> {
         let source = self.sources.len();
         let entries = parse(source, assignment).or_else(|_| bare(source, assignment));
-        self.sources.push(Source {
+        let source = Source {
             name: "--set".to_owned(),
             text: assignment.to_owned(),
             base: PathBuf::new(),
-        });
-        match entries {
-            Ok(entries) => merge(&mut self.root, entries),
-            Err(fault) => {
-                return Err(super::Diagnostics {
-                    sources: self.sources.clone(),
-                    list: vec![*fault],
-                    more: 0,
-                });
-            }
-        }
-        self.changed = true;
-        Ok(())
+        };
+        self.lay(source, entries)
     }
 }
 

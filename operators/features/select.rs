@@ -3,6 +3,7 @@
 use super::options::{FeatureSettings, Missing};
 use super::plan::{FeaturePlan, Origin, Side};
 use crate::schema::{Feature, Profile, Scope, Split};
+use glob::Pattern;
 
 /// A name in the settings that stands for no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,18 +61,20 @@ impl FeatureSettings {
             candidate.absence = self.absence(candidate, &groups, profile);
         }
         let shared = &self.shared;
-        let only = shared.only.as_deref();
-        check("only", only.unwrap_or(&[]), &candidates, &mut errors, true);
-        check("drop", &shared.drop, &candidates, &mut errors, false);
+        let only = shared.only.as_deref().map(Globs::new);
+        let drop = Globs::new(&shared.drop);
+        if let Some(only) = &only {
+            check("only", only, &candidates, &mut errors, true);
+        }
+        check("drop", &drop, &candidates, &mut errors, false);
         if !errors.is_empty() {
             return Err(errors);
         }
-        let listed = |names: &[String], name: &str| names.iter().any(|glob| matches(glob, name));
         let columns = candidates.into_iter().filter(|candidate| {
             let name = &candidate.feature.name;
             candidate.absence.is_none()
-                && (only.is_none_or(|only| listed(only, name)) || candidate.is_identity())
-                && !listed(&shared.drop, name)
+                && (only.as_ref().is_none_or(|only| only.list(name)) || candidate.is_identity())
+                && !drop.list(name)
         });
         let columns = columns.map(|candidate| (candidate.feature, candidate.origin));
         Ok(FeaturePlan::new(self.clone(), columns.collect()))
@@ -217,17 +220,18 @@ fn fill_nulls(feature: &mut Feature) {
 /// Reports each name that matches no candidate or, with `present`, none that is there.
 fn check(
     key: &'static str,
-    names: &[String],
+    names: &Globs<'_>,
     candidates: &[Candidate],
     errors: &mut Vec<SelectionError>,
     present: bool,
 ) {
-    for (index, name) in names.iter().enumerate() {
+    for (index, (name, glob)) in names.0.iter().enumerate() {
         let mut absence = Some(Absence::Unknown);
-        for candidate in candidates
-            .iter()
-            .filter(|candidate| matches(name, &candidate.feature.name))
-        {
+        let matching = |candidate: &&Candidate| {
+            let glob = glob.as_ref();
+            glob.is_some_and(|glob| glob.matches(&candidate.feature.name))
+        };
+        for candidate in candidates.iter().filter(matching) {
             absence.clone_from(&candidate.absence);
             if absence.is_none() {
                 break;
@@ -241,7 +245,7 @@ fn check(
             errors.push(SelectionError {
                 key,
                 index: Some(index),
-                name: name.clone(),
+                name: (*name).clone(),
                 absence,
                 valid: there
                     .map(|candidate| candidate.feature.name.clone())
@@ -251,59 +255,17 @@ fn check(
     }
 }
 
-/// Whether a name matches a glob, in which `*` stands for any text and `?` for any character.
-fn matches(glob: &str, name: &str) -> bool {
-    let (glob, name) = (glob.as_bytes(), name.as_bytes());
-    let (mut at, mut place) = (0, 0);
-    // Where to go on if what follows the latest star does not match: behind the star, one character further.
-    let mut retry = None;
-    while place < name.len() {
-        match glob.get(at) {
-            Some(b'*') => {
-                retry = Some((at + 1, place + 1));
-                at += 1;
-            }
-            Some(symbol) if *symbol == name[place] || *symbol == b'?' => {
-                at += 1;
-                place += 1;
-            }
-            _ => match &mut retry {
-                Some((star, next)) => {
-                    (at, place) = (*star, *next);
-                    *next += 1;
-                }
-                None => return false,
-            },
-        }
+/// Names and globs of a setting; what is no glob matches nothing.
+struct Globs<'a>(Vec<(&'a String, Option<Pattern>)>);
+
+impl<'a> Globs<'a> {
+    fn new(names: &'a [String]) -> Self {
+        let glob = |name: &'a String| (name, Pattern::new(name).ok());
+        Self(names.iter().map(glob).collect())
     }
-    glob[at..].iter().all(|symbol| *symbol == b'*')
-}
 
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn globs() {
-        for (glob, name) in [
-            ("iat_*", "iat_fwd_min"),
-            ("*", ""),
-            ("*_min", "iat_fwd_min"),
-            ("i*_m*", "iat_fwd_max"),
-            ("iat_m?n", "iat_min"),
-            ("a*b*c", "abbcbc"),
-            ("duration", "duration"),
-        ] {
-            assert!(matches(glob, name), "{glob} {name}");
-        }
-        for (glob, name) in [
-            ("iat_*", "pkt_len_min"),
-            ("*_min", "iat_mean"),
-            ("duration", "duration_fwd"),
-            ("", "x"),
-            ("a*b", "abc"),
-        ] {
-            assert!(!matches(glob, name), "{glob} {name}");
-        }
+    fn list(&self, name: &str) -> bool {
+        let mut globs = self.0.iter().filter_map(|(_, glob)| glob.as_ref());
+        globs.any(|glob| glob.matches(name))
     }
 }

@@ -171,7 +171,7 @@ fn shown(schema: &Schema) -> Vec<Shown> {
     if shown.is_empty() {
         let first = schema.iter().enumerate().take(OTHERS);
         shown.extend(first.map(|(at, feature)| Shown {
-            title: printable(&feature.name),
+            title: text::printable(&feature.name),
             right: false,
             from: vec![at],
             cell: plain,
@@ -188,11 +188,11 @@ fn plain(rows: &Columns, from: &[usize], row: usize) -> String {
         return String::new();
     }
     if let Values::Text { ends, bytes } = &column.values {
-        return printable(&String::from_utf8_lossy(&bytes[span(ends, row)]));
+        return text::printable(&String::from_utf8_lossy(&bytes[span(ends, row)]));
     }
     let mut out = Vec::new();
     text::plain(&mut out, column, row);
-    printable(&String::from_utf8_lossy(&out))
+    text::printable(&String::from_utf8_lossy(&out))
 }
 
 fn pair(rows: &Columns, from: &[usize], row: usize) -> String {
@@ -250,23 +250,6 @@ fn duration(rows: &Columns, from: &[usize], row: usize) -> String {
         Ok(seconds) if seconds > 0.0 => format!("{:.1} us", seconds * 1e6),
         _ => text,
     }
-}
-
-/// Text without anything that a terminal obeys: the bytes of control, formatting and line characters as `\xNN`.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let obeyed = c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if obeyed {
-            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                let _ = write!(out, "\\x{byte:02x}");
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 fn fit(cell: &str) -> String {
@@ -368,10 +351,22 @@ start         proto  src             dst         pkts   bytes      dur  end
         assert_eq!(table.lines().count(), 3, "{table}");
         assert!(table.contains("12:00:00.000"));
         assert!(
-            table.ends_with("…  5 more; -o FILE writes all columns\n"),
+            table.ends_with("…  5 more; a file (`-o FILE`) has all rows and columns\n"),
             "{table}"
         );
         assert_eq!(printed(&description, 0, &[]).lines().count(), 1);
+    }
+
+    #[test]
+    fn it_asks_for_the_columns_it_shows() {
+        let (description, _) = flows();
+        let mut schema = description.schema.clone();
+        let mut other = schema[0].clone();
+        other.name = "other".to_owned();
+        schema.insert(0, other);
+        let all: Vec<usize> = (1..schema.len()).collect();
+        assert_eq!(columns(&schema), all);
+        assert_eq!(columns(&schema[..1].to_vec()), [0]);
     }
 
     #[test]

@@ -5,12 +5,30 @@
 
 use crate::columns::{Column, Values, span};
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::Write;
 
 /// The f64 nearest to `ns / 10^9`: seconds as every text format writes them.
 pub fn seconds(ns: i64) -> f64 {
     let magnitude = crate::statistics::seconds(ns.unsigned_abs());
     if ns < 0 { -magnitude } else { magnitude }
+}
+
+/// Text without anything that a terminal obeys: the bytes of control, formatting and line characters as `\xNN`.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let obeyed = c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if obeyed {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                let _ = write!(out, "\\x{byte:02x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Writes a whole number.
