@@ -39,7 +39,7 @@ fn small_captures_as_the_definitions_say() {
 }
 
 #[test]
-#[ignore = "slow: all captures by a slow implementation, with nine kinds of settings"]
+#[ignore = "slow: all captures by a slow implementation, with ten kinds of settings"]
 fn all_captures_as_the_definitions_say() {
     agrees(&["oracle_all.py", PROGRAM]);
 }

@@ -180,3 +180,135 @@ pub fn read<'scope>(
     });
     (chunk_stream, mark_stream)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use timely::dataflow::channels::pact::Pipeline;
+    use timely::dataflow::operators::{Operator, Probe};
+
+    /// An input of many equal chunks of 1,000 bytes.
+    #[derive(Clone, Copy)]
+    struct Chunks(u32);
+
+    impl Input for Chunks {
+        fn source(&self) -> u32 {
+            0
+        }
+        fn open(&self) -> Box<dyn Blocks> {
+            Box::new(*self)
+        }
+        fn stopped(&self, _: &mut Books) {}
+        fn first_time(&self) -> i64 {
+            0
+        }
+    }
+
+    impl Blocks for Chunks {
+        fn next(&mut self, _: &mut Books) -> Option<Chunk> {
+            self.0 = self.0.checked_sub(1)?;
+            let record = Record {
+                offset: 0,
+                captured: 100,
+                original: 100,
+                link: 1,
+                time: 0,
+                clock: 0,
+            };
+            Some(Chunk {
+                records: vec![record; 10],
+                ..Chunk::default()
+            })
+        }
+        fn close(self: Box<Self>, _: &mut Books) -> Option<i64> {
+            Some(0)
+        }
+    }
+
+    /// The most epochs and bytes that wait in an operator which takes one epoch at a time, and how many came in all.
+    fn ahead(credit: Credit) -> (usize, usize, usize) {
+        timely::execute_directly(move |worker| {
+            let seen = Rc::new(Cell::new((0, 0, 0)));
+            let control = ReadControl {
+                credit,
+                probe: ProbeHandle::new(),
+                bell: Bell::default(),
+                stop: Arc::default(),
+                books: Rc::default(),
+            };
+            worker.dataflow(|scope| {
+                let splitter =
+                    Splitter::new(vec![Box::new(Chunks(100))], Slicing::Packets(20), 4096);
+                let (chunks, _) = read(scope, splitter, control.clone());
+                let (seen, activator) = (Rc::clone(&seen), RefCell::new(None));
+                let slow =
+                    chunks.unary::<NoopBuilder<Chunk>, _, _, _>(Pipeline, "slow", |_, info| {
+                        *activator.borrow_mut() = Some(scope.activator_for(info.address));
+                        let activator = activator.take();
+                        let (mut waiting, mut turn) = (VecDeque::new(), 0);
+                        move |input, _| {
+                            turn += 1;
+                            if turn % 4 == 0 {
+                                waiting.pop_front();
+                            }
+                            input.for_each(|capability, _| {
+                                waiting.extend(capability.retain_least(0))
+                            });
+                            let epochs: std::collections::BTreeSet<u64> =
+                                waiting.iter().map(|held| *held.time()).collect();
+                            let (most, bytes, all) = seen.get();
+                            let all = all.max(epochs.last().map_or(0, |last| *last as usize + 1));
+                            seen.set((
+                                most.max(epochs.len()),
+                                bytes.max(waiting.len() * 1000),
+                                all,
+                            ));
+                            if !waiting.is_empty() {
+                                activator.iter().for_each(Activator::activate);
+                            }
+                        }
+                    });
+                slow.probe_with(&control.probe);
+            });
+            while worker.has_dataflows() {
+                control.bell.ring();
+                worker.step();
+            }
+            seen.get()
+        })
+    }
+
+    #[test]
+    fn a_reader_is_never_further_ahead_than_its_credit() {
+        let by_epochs = ahead(Credit {
+            epochs: 3,
+            bytes: usize::MAX,
+        });
+        assert_eq!((by_epochs.0, by_epochs.2), (3, 50));
+        let (epochs, bytes, all) = ahead(Credit {
+            epochs: 50,
+            bytes: 5000,
+        });
+        assert!(
+            bytes <= 6000 && epochs <= 3,
+            "{epochs} epochs of {bytes} bytes"
+        );
+        assert_eq!(all, 50);
+        // less than an epoch: the lowest open one may always be finished
+        assert_eq!(
+            ahead(Credit {
+                epochs: 1,
+                bytes: 1
+            })
+            .2,
+            50
+        );
+        assert!(
+            ahead(Credit {
+                epochs: 1,
+                bytes: 1
+            })
+            .0 <= 2
+        );
+    }
+}
