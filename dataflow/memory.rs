@@ -20,11 +20,19 @@ pub struct Guard {
     limit: Option<u64>,
     /// Bytes in use when the watch began.
     start: u64,
-    /// Bytes of the rows that a flow becomes at its end.
-    row: u64,
+    needs: Needs,
     over: Over,
     /// Dropped to end the thread.
     _stop: Sender<()>,
+}
+
+/// What a run needs beside the state of open flows, bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    /// Buffers, whatever the number of flows.
+    pub fixed: u64,
+    /// What a flow takes when it ends: with the input, all do at once.
+    pub row: u64,
 }
 
 /// Whether memory ran out; shared with workers.
@@ -41,8 +49,12 @@ impl Over {
 impl Guard {
     /// Starts to watch. `limit` is that of the whole run, by default 80 % of what there is; `processes` of this machine share it.
     /// `sockets` lead to those: where memory runs out they are shut, so that the others end too.
-    /// `row` is what a flow takes beside its state when it ends: with the input, all do at once.
-    pub fn start(limit: Option<u64>, processes: usize, row: u64, sockets: Vec<TcpStream>) -> Self {
+    pub fn start(
+        limit: Option<u64>,
+        processes: usize,
+        needs: Needs,
+        sockets: Vec<TcpStream>,
+    ) -> Self {
         let limit = limit.or_else(|| available().map(|bytes| bytes / 5 * 4));
         let limit = limit.map(|bytes| bytes / processes.max(1) as u64);
         let (over, start) = (Over::default(), resident().unwrap_or(0));
@@ -69,7 +81,7 @@ impl Guard {
         Self {
             limit,
             start,
-            row,
+            needs,
             over,
             _stop: stop,
         }
@@ -84,15 +96,15 @@ impl Guard {
     pub fn error(&self, flows: u64) -> Option<Error> {
         let used = self.over.0.load(Ordering::Relaxed);
         let limit = self.limit.filter(|_| used > 0)?;
-        Some(error(limit, [self.start, used], flows, self.row))
+        Some(error(limit, [self.start, used], flows, self.needs))
     }
 }
 
 /// What is in use beyond what was at the start is taken for the state of the open flows.
-fn error(limit: u64, [start, used]: [u64; 2], flows: u64, row: u64) -> Error {
-    let rows = u128::from(flows) * u128::from(row);
+fn error(limit: u64, [start, used]: [u64; 2], flows: u64, needs: Needs) -> Error {
+    let rows = u128::from(flows) * u128::from(needs.row);
     let grown = (u128::from(used.saturating_sub(start)) + rows).max(1);
-    let room = u128::from(limit.saturating_sub(start));
+    let room = u128::from(limit.saturating_sub(start + needs.fixed));
     // a tenth is left for what does not grow with the flows
     let fit = u128::from(flows) * room * 9 / (grown * 10);
     let message = format!(
@@ -102,7 +114,10 @@ fn error(limit: u64, [start, used]: [u64; 2], flows: u64, row: u64) -> Error {
         thousands(flows)
     );
     let help = match fit {
-        0 => "raise `memory` in `[run]`, or use fewer workers".to_owned(),
+        0 => format!(
+            "raise `memory` in `[run]`: beside the flows, packets on their way and rows that are sorted may take {}",
+            size(needs.fixed)
+        ),
         fit => format!(
             "`max_flows = {fit}` in `[flows]` would fit; or end flows earlier (`idle_timeout`), ask for fewer features, or raise `memory` in `[run]`"
         ),
@@ -191,7 +206,11 @@ mod tests {
     #[test]
     fn the_number_of_flows_that_fit_is_named() {
         // 1 GB beyond the start with a million flows: 1 kB each, and as much for their rows; 400 MB of room
-        let error = error(500_000_000, [100_000_000, 1_100_000_000], 1_000_000, 1_000);
+        let needs = Needs {
+            fixed: 0,
+            row: 1_000,
+        };
+        let error = error(500_000_000, [100_000_000, 1_100_000_000], 1_000_000, needs);
         assert_eq!(
             error.to_string(),
             "out of memory: 1.1 GB in use, of 500.0 MB that the run may have, with 1,000,000 flows open; nothing was written"
@@ -201,7 +220,9 @@ mod tests {
             "{:?}",
             error.hint()
         );
-        let none = super::error(1_000, [5_000, 6_000], 7, 8);
+        let fixed = 400_000_000;
+        let needs = Needs { fixed, ..needs };
+        let none = super::error(500_000_000, [100_000_000, 600_000_000], 7, needs);
         assert!(none.hint().unwrap().starts_with("raise `memory`"));
     }
 }

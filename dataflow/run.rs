@@ -2,12 +2,12 @@
 
 use crate::cluster::{Cluster, Place};
 use crate::inputs::Inputs;
-use crate::memory::{Guard, Over};
+use crate::memory::{Guard, Needs, Over};
 use crate::plan::Plan;
 use crate::report::{Output, Report};
 use crate::topology::{Context, build};
 use operators::Error;
-use operators::books::Books;
+use operators::books::{Books, EndReason};
 use operators::sinks::{self, Collector, Description, Sink, Sort, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
 use std::cell::RefCell;
@@ -63,7 +63,12 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let place = cluster.place();
     let open = Mutex::new(Some(open));
     let memory = plan.run.memory.map(|limit| limit.0);
-    let guard = Guard::start(memory, place.processes, row_bytes(plan), cluster.sockets());
+    let guard = Guard::start(
+        memory,
+        place.processes,
+        needs(plan, place.workers),
+        cluster.sockets(),
+    );
     let shared = (plan.clone(), control.clone(), inputs.clone(), guard.over());
     let finished = cluster.execute(move |worker| {
         let (plan, control, inputs, over) = &shared;
@@ -94,7 +99,9 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         collectors.extend(worker.sinks);
     }
     report.rows = report.books.flows.emitted.total();
-    if let Some(error) = guard.error(report.books.flows.open) {
+    // those that ended with the input were open until then
+    let flows = &report.books.flows;
+    if let Some(error) = guard.error(flows.open + flows.emitted.get(EndReason::Eof)) {
         collectors.into_iter().for_each(Collector::abort);
         return Err(error);
     }
@@ -105,13 +112,20 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// About what a row takes when its flow ends: once as it is made, once for each sink.
-fn row_bytes(plan: &Plan) -> u64 {
+/// What the run needs beside the state of open flows: a row is about a word a column, once as it is made, once for each sink.
+fn needs(plan: &Plan, workers: usize) -> Needs {
     let made = plan
         .features()
         .map_or(0, |features| features.plan.schema.len());
     let written: usize = plan.sinks().map(|(_, sink)| sink.columns.len()).sum();
-    (made + written) as u64 * size_of::<f64>() as u64
+    let sorted = |sink: &&crate::spec::Sink| sink.options.sort() == Sort::Start;
+    let sorters = plan.sinks().map(|(_, sink)| sink).filter(sorted).count();
+    // rows are copied once when they are sorted
+    let fixed = sorters * 2 * SORT_BUDGET + workers * Credit::default().bytes;
+    Needs {
+        fixed: fixed as u64,
+        row: ((made + written) * size_of::<f64>()) as u64,
+    }
 }
 
 /// Opens every sink of the plan before a packet is read.
