@@ -1,6 +1,6 @@
 //! A plan, run: opens what it writes, starts the workers, gathers their books, and lets the rows appear.
 
-use crate::cluster::{Cluster, Place};
+use crate::cluster::{Cluster, Failure, Place, Started};
 use crate::plan::Plan;
 use crate::report::{Output, Report};
 use crate::topology::{Context, Sharing, build};
@@ -29,6 +29,8 @@ use timely::worker::Worker;
 pub struct Control {
     /// Which line of the hosts file this process is.
     pub process: Option<usize>,
+    /// Where this process stands, if another one started it.
+    pub started: Option<Started>,
     /// Set to stop reading: open flows then end, and the files are whole.
     pub stop: Arc<AtomicBool>,
     /// The signal that set `stop`; 0 = none.
