@@ -9,10 +9,11 @@ use operators::books::Books;
 use operators::packet::BlockPool;
 use operators::sinks::{self, Collector, Description, Sink, Sort, Sorter};
 use operators::sources::{
-    self, Bell, Bounds, CaptureInput, Credit, Faulty, Input, Merge, Progress, ReadControl, Slicing,
-    Splitter,
+    self, Bell, Bounds, CaptureInput, Credit, Faulty, Glance, Input, Merge, Progress, ReadControl,
+    Slicing, Splitter,
 };
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -41,9 +42,8 @@ pub struct Control {
 
 /// Rows of a sorted sink that wait in memory for their place, bytes; more are spilled.
 const SORT_BUDGET: usize = 256 << 20;
-/// Times that slice a merged input when it does not tell its rate, ns.
-const LONGEST_QUANTUM: i64 = 1_000_000_000;
-const SHORTEST_QUANTUM: i64 = 1_000_000;
+/// Shortest and longest slice of a merged input, ns: a burst behind quiet first records must not make one epoch of everything.
+const QUANTUM: (i64, i64) = (1_000, 1_000_000_000);
 
 /// The inputs of a run, in the order that fixes their ordinals.
 #[derive(Clone, Debug)]
@@ -82,22 +82,24 @@ impl Inputs {
 
     /// Slices the input by time. Every process comes to the same slices, as all see the same files.
     fn merge(&mut self, epoch: usize) {
-        let known: Vec<Option<i64>> = self
+        let known: Vec<Option<Glance>> = self
             .paths
             .iter()
-            .map(|(path, _)| sources::first_time(path))
+            .map(|(path, _)| sources::glance(path))
             .collect();
-        let start = known.iter().flatten().min().copied().unwrap_or(0);
-        self.first_times = known
-            .into_iter()
-            .map(|time| time.unwrap_or(start))
-            .collect();
-        // a thousandth of a second holds about ten packets of a slow link and a thousand of a fast one
-        let quantum = LONGEST_QUANTUM
-            .min(SHORTEST_QUANTUM.saturating_mul(i64::try_from(epoch / 64).unwrap_or(i64::MAX)));
+        let start = known.iter().flatten().map(|glance| glance.first).min();
+        let start = start.unwrap_or(0);
+        let first = |glance: &Option<Glance>| glance.map_or(start, |glance| glance.first);
+        self.first_times = known.iter().map(first).collect();
+        // the time that holds an epoch of packets in the busiest input
+        let times = known.iter().flatten().map(|glance| {
+            let epoch = u128::from(epoch as u64) * u128::from(glance.span.unsigned_abs());
+            i64::try_from(epoch / u128::from(glance.records.max(1))).unwrap_or(i64::MAX)
+        });
+        let quantum = times.filter(|time| *time > 0).min().unwrap_or(0);
         self.slicing = Slicing::Time {
             start,
-            quantum: quantum.max(SHORTEST_QUANTUM),
+            quantum: quantum.clamp(QUANTUM.0, QUANTUM.1),
         };
     }
 
@@ -111,6 +113,26 @@ impl Inputs {
         }
     }
 
+    /// The worker that reads each input: the largest first, each to the one with the least to read so far. Every process
+    /// comes to the same answer, as all see the same files.
+    fn readers(&self, peers: usize) -> Vec<usize> {
+        let size =
+            |(path, _): &(PathBuf, Bounds)| std::fs::metadata(path).map_or(0, |about| about.len());
+        let sizes: Vec<u64> = self.paths.iter().map(size).collect();
+        let mut order: Vec<usize> = (0..sizes.len()).collect();
+        order.sort_by_key(|ordinal| (Reverse(sizes[*ordinal]), *ordinal));
+        let mut load = vec![(0u64, 0usize); peers];
+        let mut readers = vec![0; sizes.len()];
+        for ordinal in order {
+            let least = (0..peers)
+                .min_by_key(|worker| (load[*worker], *worker))
+                .unwrap_or(0);
+            readers[ordinal] = least;
+            load[least] = (load[least].0 + sizes[ordinal], load[least].1 + 1);
+        }
+        readers
+    }
+
     /// The inputs that a worker reads.
     fn of_worker(
         &self,
@@ -119,23 +141,20 @@ impl Inputs {
         progress: &Arc<Progress>,
     ) -> Vec<Box<dyn Input>> {
         let pool = BlockPool::default();
-        let mine = self
-            .paths
-            .iter()
-            .zip(&self.first_times)
-            .enumerate()
-            .filter(|(ordinal, _)| ordinal % peers == index);
-        mine.map(|(ordinal, ((path, bounds), first_time))| {
-            Box::new(CaptureInput {
-                path: path.clone(),
-                source: u32::try_from(ordinal).unwrap_or(u32::MAX),
-                first_time: *first_time,
-                bounds: *bounds,
-                pool: pool.clone(),
-                progress: Arc::clone(progress),
-            }) as Box<dyn Input>
-        })
-        .collect()
+        let readers = self.readers(peers);
+        let all = self.paths.iter().zip(&self.first_times).enumerate();
+        all.filter(|(ordinal, _)| readers[*ordinal] == index)
+            .map(|(ordinal, ((path, bounds), first_time))| {
+                Box::new(CaptureInput {
+                    path: path.clone(),
+                    source: u32::try_from(ordinal).unwrap_or(u32::MAX),
+                    first_time: *first_time,
+                    bounds: *bounds,
+                    pool: pool.clone(),
+                    progress: Arc::clone(progress),
+                }) as Box<dyn Input>
+            })
+            .collect()
     }
 }
 

@@ -85,7 +85,12 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
     let in_order = is_whole && (inputs <= 1 || matches!(slicing, Slicing::Packets(_)));
     let first_of_process = scope.index() - scope.index() % workers;
     let mut splitter = Some(splitter);
-    let mut collectors = collectors.into_iter();
+    let sinks = plan
+        .graph
+        .node_indices()
+        .filter(|node| matches!(plan.graph[*node].kind, Kind::Sink(_)));
+    let mut collectors: HashMap<NodeIndex, Rc<RefCell<Collector>>> =
+        sinks.zip(collectors).collect();
     let mut streams: HashMap<NodeIndex, AnyStream<'_>> = HashMap::new();
     let features = plan.features().expect("a plan has features");
     let flows = plan.flows().expect("a plan has flows");
@@ -172,7 +177,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 collect(
                     rows,
                     sink.columns.clone(),
-                    collectors.next(),
+                    collectors.remove(&node),
                     Rc::clone(&books),
                 );
                 continue;

@@ -103,3 +103,159 @@ proptest! {
         prop_assert_eq!(whole.0, parts.0);
     }
 }
+
+#[test]
+fn every_sink_gets_its_own_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let traffic: Vec<Record> = (0..5)
+        .map(|at| (at * 1_000_000_000, crate::traffic::udp_frame(1, 2)))
+        .collect();
+    std::fs::write(folder.path().join("in.pcap"), pcap(&traffic)).unwrap();
+    let spec = "spec = 1\n[sources]\npath = \"in.pcap\"\n\
+        [sinks.a]\npath = \"a.csv\"\ncolumns = [\"src_ip\"]\n\
+        [sinks.b]\npath = \"b.csv\"\ncolumns = [\"total_packets\", \"protocol\"]\n\
+        [sinks.c]\npath = \"c.csv\"\ncolumns = [\"dst_ip\"]\n";
+    std::fs::write(folder.path().join("spec.toml"), spec).unwrap();
+    let loaded = Loaded::file(&folder.path().join("spec.toml"))
+        .unwrap()
+        .unwrap();
+    run(&Plan::new(&loaded.check().unwrap()), &Control::default()).unwrap();
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read("a.csv"), "src_ip\n192.0.2.1\n");
+    assert_eq!(read("b.csv"), "total_packets,protocol\n5,17\n");
+    assert_eq!(read("c.csv"), "dst_ip\n192.0.2.2\n");
+}
+
+/// Captures of different kinds: fragments, tunnels, VLANs, clocks that run backward, containers, extension headers, SCTP, damage,
+/// applications.
+const CAPTURES: [&str; 14] = [
+    "fragment/nDPI-ip_fragmented_garbage.pcap",
+    "fragment/nDPI-dns_fragmented.pcap",
+    "tunnel/tcpdump-various_gre.pcap",
+    "tunnel/zeek-Teredo.pcap",
+    "vlan/joyfuljay-vlan.cap",
+    "vlan/zeek-mixed-vlan-mpls.pcap",
+    "clock/nDPI-sites.pcapng",
+    "clock/suricata-smb-eicar-file-segmentation-random.pcap",
+    "container/pcap-parser-wireshark_samples-test.pcapng",
+    "container/zeek-portmapper-many-unanswered-calls.pcapng.gz",
+    "ipv6ext/zeek-ipv6-http-atomic-frag.pcap",
+    "sctp/joyfuljay-sctp-addip.cap",
+    "malformed/nDPI-fuzz-2006-06-26-2594.pcap",
+    "app/nDPI-gnutella.pcap",
+];
+
+/// One way to run: workers, records of an epoch and of a chunk, whether the extractors are fused.
+type Way = (usize, usize, usize, bool);
+
+/// Runs each open capture in each of these ways, without and with evictions: all give the rows and books of the plain one.
+fn captures_are_the_same(captures: &[&str], ways: &[Way]) {
+    let Some(shared) = crate::shared::shared() else {
+        return;
+    };
+    for capture in captures {
+        let source = format!("path = '{}'", shared.join("pcaps").join(capture).display());
+        for max_flows in [1 << 20, 256] {
+            let folder = tempfile::tempdir().unwrap();
+            let run = |(workers, epoch, chunk, fused): Way| {
+                let spec = format!(
+                    "[decode]\ndecap = \"all\"\n[flows]\nmax_flows = {max_flows}\nkey = [\"5tuple\", \"vlan\"]\n\
+                     [features]\n{EVERYTHING}[run]\nworkers = {workers}\nepoch = {epoch}\nchunk = {chunk}\nfused = {fused}\n"
+                );
+                rows_of(folder.path(), &source, &spec)
+            };
+            let plain = run((1, 8192, 4096, true));
+            assert!(plain.0.lines().count() > 1, "{capture} has rows");
+            for way in ways {
+                let other = run(*way);
+                assert!(
+                    plain.0 == other.0,
+                    "rows of {capture}: {way:?}, max_flows {max_flows}"
+                );
+                assert_eq!(
+                    plain.1, other.1,
+                    "books of {capture}: {way:?}, max_flows {max_flows}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn open_captures_are_the_same_in_a_few_ways() {
+    let ways = [
+        (2, 4096, 5, true),
+        (3, 7, 4096, false),
+        (8, 4096, 4096, true),
+        (1, 1, 1, false),
+    ];
+    captures_are_the_same(&CAPTURES, &ways);
+}
+
+#[test]
+#[ignore = "slow: 72 ways to run each of 14 captures, with and without evictions"]
+fn open_captures_are_the_same_in_all_ways() {
+    let mut ways = Vec::new();
+    for workers in [1, 2, 3, 8] {
+        for epoch in [1, 7, 4096] {
+            for chunk in [1, 5, 4096] {
+                ways.extend([true, false].map(|fused| (workers, epoch, chunk, fused)));
+            }
+        }
+    }
+    captures_are_the_same(&CAPTURES, &ways);
+}
+
+/// Offsets of the records of a pcap file, little-endian, and of its end.
+fn offsets(file: &[u8]) -> Vec<usize> {
+    assert!(matches!(
+        file[..4],
+        [0xd4, 0xc3, 0xb2, 0xa1] | [0x4d, 0x3c, 0xb2, 0xa1]
+    ));
+    let mut at = vec![24];
+    while let Some(length) = file
+        .get(at[at.len() - 1] + 8..)
+        .and_then(<[u8]>::first_chunk)
+    {
+        at.push(at[at.len() - 1] + 16 + u32::from_le_bytes(*length) as usize);
+    }
+    at
+}
+
+#[test]
+fn an_open_capture_may_be_cut_in_parts() {
+    let Some(shared) = crate::shared::shared() else {
+        return;
+    };
+    // time runs forward in these, and they have no fragments
+    for capture in [
+        "app/nDPI-gnutella.pcap",
+        "app/nDPI-starcraft_battle.pcap",
+        "dns/nDPI-dns-tunnel-iodine.pcap",
+        "vlan/zeek-vlan-collisions.pcap",
+        "tunnel/nDPI-vxlan.pcap",
+    ] {
+        let file = std::fs::read(shared.join("pcaps").join(capture)).unwrap();
+        let at = offsets(&file);
+        let folder = tempfile::tempdir().unwrap();
+        let run = |parts: &[(usize, usize)], workers: usize| {
+            let names = (0..parts.len()).map(|part| format!("{part}.pcap"));
+            for (name, (from, to)) in names.clone().zip(parts) {
+                let part = [&file[..24], &file[at[*from]..at[*to]]].concat();
+                std::fs::write(folder.path().join(name), part).unwrap();
+            }
+            let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
+            let source = format!("path = [{}]\nmerge = \"all\"", names.join(", "));
+            let spec = format!(
+                "[features]\nsplit = true\nraw_sequences = true\n[run]\nworkers = {workers}\n"
+            );
+            rows_of(folder.path(), &source, &spec).0
+        };
+        let records = at.len() - 1;
+        let whole = run(&[(0, records)], 1);
+        for (cut, workers) in [(1, 1), (records / 3, 2), (records / 2, 3), (records - 1, 2)] {
+            let parts = run(&[(0, cut), (cut, records)], workers);
+            assert!(whole == parts, "{capture} cut after record {cut}");
+        }
+    }
+}

@@ -49,6 +49,18 @@ pub fn records(most: usize) -> impl Strategy<Value = Vec<Record>> {
     })
 }
 
+/// A UDP packet between two hosts of 192.0.2.0/24.
+pub fn udp_frame(from: u8, to: u8) -> Vec<u8> {
+    frame(&Shape {
+        step: 0,
+        ends: (from, to, 0, 1),
+        kind: 5,
+        flags: 0,
+        sequence: 0,
+        payload: vec![1, 2, 3],
+    })
+}
+
 fn frame(shape: &Shape) -> Vec<u8> {
     let (from, to, port_a, port_b) = shape.ends;
     let mut frame = vec![2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from];

@@ -429,7 +429,7 @@ mod tests {
         Loaded::text("t", text, PathBuf::new()).expect("TOML")
     }
 
-    fn marked<'a>(text: &'a str, at: Span) -> &'a str {
+    fn marked(text: &str, at: Span) -> &str {
         &text[at.start..at.end]
     }
 

@@ -87,6 +87,10 @@ pub struct TimingOptions {
     /// The shortest time between two packets that ends a burst and counts as idle.
     #[option(default = "50ms")]
     pub burst_threshold: Duration,
+    /// Percentiles and medians of inter-arrival times are exact for lists up to this long; those of longer lists are within 1/256
+    /// of the value and need little memory. 0 keeps every time, eight bytes each.
+    #[option(default = "1024")]
+    pub quantile_exact: usize,
 }
 
 /// One packet of `splt`.
@@ -159,10 +163,10 @@ struct Gaps {
 impl Gaps {
     /// Takes the time of the next packet and gives the gap before it.
     #[inline]
-    fn push(&mut self, time: i64, percentiles: bool) -> Option<u64> {
+    fn push(&mut self, time: i64, exact: usize) -> Option<u64> {
         let gap = (self.packets > 0).then(|| time.abs_diff(self.last));
         if let Some(gap) = gap {
-            self.list.push(gap, percentiles);
+            self.list.push(gap, exact);
         }
         self.last = time;
         self.packets += 1;
@@ -173,9 +177,9 @@ impl Gaps {
 /// What the plan fixes.
 pub struct Plan {
     threshold: u64,
-    /// Whether percentiles are asked for: of all gaps, and by direction.
-    percentiles: bool,
-    medians: [bool; 2],
+    /// Gaps kept one by one for percentiles, of all packets and by direction; 0 where none are asked for.
+    percentiles: usize,
+    medians: [usize; 2],
     /// Entries of a sequence at most.
     length: usize,
     /// Packets kept for sequences: `length` gaps need one more.
@@ -193,11 +197,21 @@ impl Extractor for State {
         let sequences = wanted.any(|name| matches!(name, "iat_sequence" | "timestamp_sequence"));
         let steps = wanted.any(|name| name.starts_with("splt"));
         let percentiles = ["iat_median", "iat_p25", "iat_p75", "iat_p90", "iat_p99"];
+        let exact = match options.quantile_exact {
+            0 => usize::MAX,
+            exact => exact,
+        };
+        let kept = |names: &[&str]| {
+            if wanted.any(|name| names.contains(&name)) {
+                exact
+            } else {
+                0
+            }
+        };
         Plan {
             threshold: u64::try_from(options.burst_threshold.0).unwrap_or(0),
-            percentiles: wanted.any(|name| percentiles.contains(&name)),
-            medians: ["iat_fwd_median", "iat_bwd_median"]
-                .map(|median| wanted.any(|name| name == median)),
+            percentiles: kept(&percentiles),
+            medians: ["iat_fwd_median", "iat_bwd_median"].map(|median| kept(&[median])),
             length: wanted.sequence,
             kept: if sequences {
                 wanted.sequence.saturating_add(1)
@@ -414,6 +428,49 @@ mod tests {
         assert_eq!(
             (row.burstiness_index, row.first_response_time),
             (None, None)
+        );
+    }
+
+    #[test]
+    fn quantile_exact_bounds_what_is_kept() {
+        // gaps of 1, 2 .. 1,100 times 1,000,003 ns
+        let mut packets = Packets::udp();
+        for n in 0..=1100u64 {
+            packets = packets.push(forth().at(Duration::from_nanos(n * (n + 1) / 2 * 1_000_003)));
+        }
+        let row = |quantile_exact| {
+            let options = TimingOptions {
+                quantile_exact,
+                ..TimingOptions::default()
+            };
+            packets.clone().finish::<State>(&options)
+        };
+        let exact = row(0);
+        assert_eq!(exact.iat.median, Some(0.550_501_651_5));
+        assert_eq!(exact.iat_fwd.median, exact.iat.median);
+        assert_eq!(
+            (row(1100).iat, row(1100).iat_fwd),
+            (exact.iat.clone(), exact.iat_fwd.clone())
+        );
+        for kept in [1, 64, 1024, 1099] {
+            let row = row(kept);
+            for (found, exact) in [
+                (row.iat.median, exact.iat.median),
+                (row.iat.p25, exact.iat.p25),
+                (row.iat.p99, exact.iat.p99),
+                (row.iat_fwd.median, exact.iat_fwd.median),
+            ] {
+                let (found, exact) = (found.expect("gaps"), exact.expect("gaps"));
+                assert!(
+                    (found - exact).abs() <= exact / 256.0,
+                    "{found} for {exact}"
+                );
+                assert_ne!(found, exact, "the histogram was used");
+            }
+        }
+        assert_eq!(
+            row(1024).iat,
+            packets.finish::<State>(&TimingOptions::default()).iat
         );
     }
 

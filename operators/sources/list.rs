@@ -118,16 +118,29 @@ fn walk(directory: &Path, recursive: bool, files: &mut BTreeSet<PathBuf>) {
     }
 }
 
-/// Time of the first record of a file, ns since 1970; `None` where there is none, and for pipes, which can be read only once.
-pub fn first_time(path: &Path) -> Option<i64> {
+/// What the first records of a file tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// Time of the first record, ns since 1970.
+    pub first: i64,
+    /// How many records were looked at, and how long the clock ran over them, ns.
+    pub records: u64,
+    /// See `records`.
+    pub span: i64,
+}
+
+/// Looks at the first block of a file; `None` where it has no record, and for pipes, which can be read only once.
+pub fn glance(path: &Path) -> Option<Glance> {
     fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-    let bounds = Bounds {
-        limit: 1,
-        ..Bounds::default()
-    };
-    let mut reader = Reader::open(path, 0, BlockPool::default(), bounds).with_block_size(4096);
+    let mut reader =
+        Reader::open(path, 0, BlockPool::default(), Bounds::default()).with_block_size(1 << 16);
     let chunk = reader.next(&mut Books::default())?;
-    chunk.records.first().map(|record| record.time)
+    let (first, last) = (chunk.records.first()?, chunk.records.last()?);
+    Some(Glance {
+        first: first.time,
+        records: chunk.records.len() as u64,
+        span: last.clock.saturating_sub(first.time),
+    })
 }
 
 #[cfg(test)]
@@ -240,9 +253,9 @@ mod tests {
             file.extend(word.to_le_bytes());
         }
         fs::write(&path, &file).expect("a file");
-        assert_eq!(first_time(&path), Some(3_000_004_000));
+        assert_eq!(glance(&path).map(|glance| glance.first), Some(3_000_004_000));
         fs::write(&path, &file[..30]).expect("a file");
-        assert_eq!(first_time(&path), None);
-        assert_eq!(first_time(Path::new("-")), None);
+        assert_eq!(glance(&path), None);
+        assert_eq!(glance(Path::new("-")), None);
     }
 }

@@ -21,7 +21,7 @@ mod walk;
 
 pub use capture::{CaptureInput, Progress};
 pub use ending::Ending;
-pub use list::{ListError, first_time, list};
+pub use list::{Glance, ListError, glance, list};
 pub use moment::Moment;
 pub use options::{Faulty, Merge, PcapOptions};
 pub use reader::Reader;

@@ -1,11 +1,8 @@
-//! A list of whole numbers in bounded memory: its moments, and its percentiles exact to 1,024 values, then to 1 in 256.
+//! A list of whole numbers in bounded memory: its moments, and its percentiles, exact to a number of values, then to 1 in 256.
 //!
-//! Beyond 1,024 values a log-linear histogram (as in HdrHistogram) takes over. No random sketch: a row must not depend on a seed.
+//! Beyond that number a log-linear histogram (as in HdrHistogram) takes over. No random sketch: a row must not depend on a seed.
 
 use super::{Moments, percentile};
-
-/// Values that are kept one by one.
-const EXACT: usize = 1024;
 
 /// Buckets of each power of two: a bucket is at most 1/256 of its values wide.
 const SUB: u64 = 256;
@@ -35,23 +32,24 @@ impl Default for Values {
 }
 
 impl Distribution {
-    /// Adds a value; `percentiles`, the same for the whole list, tells whether they will be asked for.
+    /// Adds a value. `exact`, the same for the whole list, is how many values are kept one by one, so that percentiles of a list
+    /// up to that long are exact; 0 = no percentiles will be asked for.
     #[inline]
-    pub fn push(&mut self, value: u64, percentiles: bool) {
-        if percentiles && self.moments.count() >= 2 {
-            self.keep(value);
+    pub fn push(&mut self, value: u64, exact: usize) {
+        if exact > 0 && self.moments.count() >= 2 {
+            self.keep(value, exact);
         }
         self.moments.push(value);
     }
 
-    fn keep(&mut self, value: u64) {
+    fn keep(&mut self, value: u64, exact: usize) {
         match &mut self.values {
             Values::Exact(values) => {
                 if values.is_empty() {
                     values.reserve(8);
                     values.extend(self.moments.min().into_iter().chain(self.moments.max()));
                 }
-                if values.len() < EXACT {
+                if values.len() < exact {
                     values.push(value);
                 } else {
                     let mut buckets = Vec::new();
@@ -147,8 +145,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(values: &[u64]) -> Distribution {
+        exact_to(1024, values)
+    }
+
+    fn exact_to(exact: usize, values: &[u64]) -> Distribution {
         let mut list = Distribution::default();
-        values.iter().for_each(|value| list.push(*value, true));
+        values.iter().for_each(|value| list.push(*value, exact));
         list
     }
 
@@ -168,6 +170,16 @@ mod tests {
         assert_eq!(of(&[9, 5]).percentiles([25, 50], 1), [Some(6.0), Some(7.0)]);
         assert_eq!(of(&[9, 5, 6]).percentiles([50], 1), [Some(6.0)]);
         assert_eq!(of(&[9, 5]).heap_bytes(), 0);
+    }
+
+    #[test]
+    fn percentiles_change_kind_behind_the_last_exact_value() {
+        let values: Vec<u64> = (0..10).map(|n| 1_000_003 * n).collect();
+        let exact = Some(plain(&values, 90.0));
+        for (kept, is_exact) in [(1, false), (2, false), (9, false), (10, true), (11, true)] {
+            let [found] = exact_to(kept, &values).percentiles([90], 1);
+            assert_eq!(found == exact, is_exact, "{kept} values kept: {found:?}");
+        }
     }
 
     #[test]
@@ -200,6 +212,9 @@ mod tests {
         for values in [wide, narrow] {
             let list = of(&values);
             assert!(list.heap_bytes() < 128 << 10, "{}", list.heap_bytes());
+            let [all] = exact_to(usize::MAX, &values).percentiles([90], 1);
+            let (all, exact) = (all.expect("a list"), plain(&values, 90.0));
+            assert!((all - exact).abs() <= exact * 1e-12, "{all} for {exact}");
             for (q, found) in [1u8, 25, 50, 75, 90, 99]
                 .into_iter()
                 .zip(list.percentiles([1, 25, 50, 75, 90, 99], 1))
