@@ -14,6 +14,7 @@ pub mod run;
 pub mod spec;
 mod topology;
 
+pub use cluster::Started;
 pub use operators::Error;
 pub use plan::Plan;
 pub use report::Report;

@@ -5,7 +5,7 @@ use crate::plan::Plan;
 use crate::report::{Output, Report};
 use crate::topology::{Context, Sharing, build};
 use operators::Error;
-use operators::books::Books;
+use operators::books::{Books, Partial};
 use operators::packet::BlockPool;
 use operators::sinks::{self, Collector, Description, Sink, Sort, Sorter};
 use operators::sources::{
@@ -19,10 +19,13 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::probe::Handle as ProbeHandle;
-use timely::dataflow::operators::{Probe, vec::ToStream};
+use timely::dataflow::operators::vec::{Broadcast, Input as _, ToStream};
+use timely::dataflow::operators::{Inspect, Probe};
 use timely::worker::Worker;
 
 /// What surrounds a run and is no part of its spec.
@@ -49,6 +52,8 @@ const QUANTUM: (i64, i64) = (1_000, 1_000_000_000);
 #[derive(Clone, Debug)]
 struct Inputs {
     paths: Vec<(PathBuf, Bounds)>,
+    /// Bytes of each when the run began, as far as they are known. Looked at once: a file may grow.
+    sizes: Vec<u64>,
     first_times: Vec<i64>,
     slicing: Slicing,
     strict: bool,
@@ -68,7 +73,10 @@ impl Inputs {
             is_merged |= options.merge == Merge::All;
             strict |= options.errors == Faulty::Fail;
         }
+        let size =
+            |(path, _): &(PathBuf, Bounds)| std::fs::metadata(path).map_or(0, |about| about.len());
         let mut inputs = Self {
+            sizes: paths.iter().map(size).collect(),
             first_times: vec![0; paths.len()],
             slicing: Slicing::Packets(plan.run.epoch as u64),
             paths,
@@ -113,33 +121,38 @@ impl Inputs {
         }
     }
 
-    /// The worker that reads each input: the largest first, each to the one with the least to read so far. Every process
-    /// comes to the same answer, as all see the same files.
+    /// The worker that reads each input: the largest first, each to the one with the least to read so far. Only the first has
+    /// the standard input of the user.
     fn readers(&self, peers: usize) -> Vec<usize> {
-        let size =
-            |(path, _): &(PathBuf, Bounds)| std::fs::metadata(path).map_or(0, |about| about.len());
-        let sizes: Vec<u64> = self.paths.iter().map(size).collect();
-        let mut order: Vec<usize> = (0..sizes.len()).collect();
-        order.sort_by_key(|ordinal| (Reverse(sizes[*ordinal]), *ordinal));
+        let mut order: Vec<usize> = (0..self.sizes.len()).collect();
+        order.sort_by_key(|ordinal| (Reverse(self.sizes[*ordinal]), *ordinal));
         let mut load = vec![(0u64, 0usize); peers];
-        let mut readers = vec![0; sizes.len()];
+        let mut readers = vec![0; self.sizes.len()];
         for ordinal in order {
             let least = (0..peers)
+                .filter(|worker| *worker == 0 || self.paths[ordinal].0 != Path::new("-"))
                 .min_by_key(|worker| (load[*worker], *worker))
                 .unwrap_or(0);
             readers[ordinal] = least;
-            load[least] = (load[least].0 + sizes[ordinal], load[least].1 + 1);
+            load[least] = (load[least].0 + self.sizes[ordinal], load[least].1 + 1);
         }
         readers
     }
 
+    /// What the processes of a run must agree on, as each looks at the files itself.
+    fn agreement(&self, place: Place) -> String {
+        let readers = self.readers(place.workers * place.processes);
+        let Self {
+            paths,
+            first_times,
+            slicing,
+            ..
+        } = self;
+        format!("{paths:?} {first_times:?} {slicing:?} {readers:?}")
+    }
+
     /// The inputs that a worker reads.
-    fn of_worker(
-        &self,
-        index: usize,
-        peers: usize,
-        progress: &Arc<Progress>,
-    ) -> Vec<Box<dyn Input>> {
+    fn of_worker(&self, index: usize, peers: usize, control: &Control) -> Vec<Box<dyn Input>> {
         let pool = BlockPool::default();
         let readers = self.readers(peers);
         let all = self.paths.iter().zip(&self.first_times).enumerate();
@@ -151,7 +164,8 @@ impl Inputs {
                     first_time: *first_time,
                     bounds: *bounds,
                     pool: pool.clone(),
-                    progress: Arc::clone(progress),
+                    progress: Arc::clone(&control.progress),
+                    stop: Arc::clone(&control.stop),
                 }) as Box<dyn Input>
             })
             .collect()
@@ -174,7 +188,7 @@ struct Finished {
 pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let start = Instant::now();
     let inputs = Inputs::of(plan)?;
-    let cluster = Cluster::of(plan, control)?;
+    let cluster = Cluster::of(plan, control, |place| inputs.agreement(place))?;
     let open = if cluster.is_first() {
         open_sinks(plan)?
     } else {
@@ -183,7 +197,7 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let place = cluster.place();
     let open = Mutex::new(Some(open));
     let shared = (plan.clone(), control.clone(), inputs.clone());
-    let finished = cluster.execute(move |worker| {
+    let finished = cluster.execute(move |worker, failure| {
         let (plan, control, inputs) = &shared;
         let sinks = if worker.index() == 0 {
             open.lock()
@@ -193,13 +207,12 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         } else {
             Vec::new()
         };
-        work(worker, plan, control, inputs, place, sinks)
+        work(worker, plan, control, inputs, place, failure, sinks)
     })?;
     let mut report = Report {
         workers: place.workers * place.processes,
         strict: inputs.strict,
         spec: plan.digest.clone(),
-        stopped: signal_name(control.signal.load(Ordering::Relaxed)),
         ..Report::default()
     };
     if place.process == 0 {
@@ -211,6 +224,10 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         collectors.extend(worker.sinks);
     }
     report.rows = report.books.flows.emitted.total();
+    // a signal that came when all was read has stopped nothing
+    if place.process > 0 || report.books.inputs.partial.get(Partial::Stopped) > 0 {
+        report.stopped = signal_name(control.signal.load(Ordering::Relaxed));
+    }
     if place.process == 0 {
         commit(plan, &mut report, collectors)?;
     }
@@ -264,6 +281,7 @@ fn work(
     control: &Control,
     inputs: &Inputs,
     place: Place,
+    failure: &Failure,
     sinks: Vec<OpenSink>,
 ) -> Finished {
     let books = Rc::new(RefCell::new(Books::default()));
@@ -286,7 +304,7 @@ fn work(
         stop: Arc::clone(&control.stop),
         books: Rc::clone(&books),
     };
-    let mine = inputs.of_worker(worker.index(), worker.peers(), &control.progress);
+    let mine = inputs.of_worker(worker.index(), worker.peers(), control);
     let context = Context {
         plan,
         sharing: inputs.sharing(worker.peers()),
@@ -299,11 +317,19 @@ fn work(
         books: Rc::clone(&books),
     };
     worker.dataflow::<u64, _, _>(|scope| build(scope, context));
+    let mut told = tell_stop(worker, control);
     while worker.has_dataflows() {
         read.bell.ring();
-        worker.step_or_park(Some(Duration::from_millis(100)));
+        step(worker, failure);
+        if read.probe.done() {
+            told = None; // nothing is left to stop
+        } else if control.stop.load(Ordering::Relaxed)
+            && let Some(mut input) = told.take()
+        {
+            input.send(control.signal.load(Ordering::Relaxed));
+        }
     }
-    let books = gather(worker, books.take());
+    let books = gather(worker, books.take(), failure);
     let sinks = collectors
         .into_iter()
         .filter_map(|collector| Some(Rc::into_inner(collector)?.into_inner()))
@@ -311,14 +337,37 @@ fn work(
     Finished { books, sinks }
 }
 
+/// A step of a worker, which may wait a little.
+fn step(worker: &mut Worker, failure: &Failure) {
+    worker.step_or_park(Some(Duration::from_millis(100)));
+    failure.check();
+}
+
+/// What one process is told to stop by, a signal or a sink that failed, all are told: the input takes the signal, or 0.
+fn tell_stop(
+    worker: &mut Worker,
+    control: &Control,
+) -> Option<InputHandle<u64, CapacityContainerBuilder<Vec<i32>>>> {
+    let (stop, signal) = (Arc::clone(&control.stop), Arc::clone(&control.signal));
+    Some(worker.dataflow::<u64, _, _>(|scope| {
+        let (input, told) = scope.new_input();
+        told.broadcast().inspect(move |number: &i32| {
+            // the first one counts
+            let _ = signal.compare_exchange(0, *number, Ordering::Relaxed, Ordering::Relaxed);
+            stop.store(true, Ordering::Relaxed);
+        });
+        input
+    }))
+}
+
 /// Brings the books of all workers to the first, of whatever process; the others keep none.
-fn gather(worker: &mut Worker, books: Books) -> Books {
+fn gather(worker: &mut Worker, books: Books, failure: &Failure) -> Books {
     let gathered = Rc::new(RefCell::new(Books::default()));
     let sum = Rc::clone(&gathered);
     let probe = worker.dataflow::<u64, _, _>(|scope| {
         [books]
             .to_stream(scope)
-            .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(
+            .unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
                 Exchange::new(|_: &Books| 0),
                 "books",
                 |_, _| {
@@ -335,7 +384,7 @@ fn gather(worker: &mut Worker, books: Books) -> Books {
             .0
     });
     while !probe.done() {
-        worker.step_or_park(Some(Duration::from_millis(100)));
+        step(worker, failure);
     }
     gathered.take()
 }

@@ -64,11 +64,15 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts or joins the processes that the plan asks for. `inputs` is what all of them must read.
+    /// Starts or joins the processes that the plan asks for. `inputs` is what all of them must find alike.
     ///
     /// # Errors
     /// An address is not of this machine, a process does not come, or runs something else.
-    pub fn of(plan: &Plan, control: &Control, inputs: &str) -> Result<Self, Error> {
+    pub fn of(
+        plan: &Plan,
+        control: &Control,
+        inputs: impl Fn(Place) -> String,
+    ) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = plan.run.workers.unwrap_or(cores).max(1);
         let mut cluster = Self {
@@ -105,7 +109,7 @@ impl Cluster {
         };
         let meeting = Meeting {
             place: cluster.place,
-            digest: digest(plan, cluster.place, inputs),
+            digest: digest(plan, cluster.place, &inputs(cluster.place)),
             patience: Duration::from_nanos(plan.run.wait.0.unsigned_abs()),
             all_listen: control.started.is_some(),
             addresses: started.addresses,
@@ -113,7 +117,9 @@ impl Cluster {
         let children = &mut cluster.children;
         let sockets = meeting.hold(&listener, || {
             if control.stop.load(Ordering::Relaxed) {
-                return Err(Error::new("stopped before all processes had come").because(Ended::Stopped));
+                return Err(
+                    Error::new("stopped before all processes had come").because(Ended::Stopped)
+                );
             }
             all_live(children)
         })?;
@@ -254,14 +260,9 @@ fn run<T: Send + 'static>(
         let hooks = Hooks::default();
         let (refill, spill) = (hooks.refill.clone(), hooks.spill.clone());
         let local = ProcessBuilder::new_typed_vector(place.workers, refill, spill);
-        let (builders, guard) = initialize_networking_from_sockets(
-            local,
-            links,
-            place.process,
-            place.workers,
-            hooks,
-        )
-        .map_err(|error| error.to_string())?;
+        let (builders, guard) =
+            initialize_networking_from_sockets(local, links, place.process, place.workers, hooks)
+                .map_err(|error| error.to_string())?;
         let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
         let guard: Box<dyn std::any::Any + Send> = Box::new(guard);
         (builders, guard)
@@ -314,7 +315,8 @@ mod tests {
                 })
                 .expect_err("a worker panicked");
             let said = error.to_string();
-            let wanted = "the run failed by a defect of jayflow: out of luck (dataflow/cluster/mod.rs:";
+            let wanted =
+                "the run failed by a defect of jayflow: out of luck (dataflow/cluster/mod.rs:";
             assert!(said.starts_with(wanted), "{said}");
             assert_eq!(Ended::of(&error), None);
         }

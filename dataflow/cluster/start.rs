@@ -32,8 +32,10 @@ impl Started {
         match std::env::var(PLACE) {
             Ok(text) => match Self::parse(&text) {
                 Some(started) => Ok(Some(started)),
-                None => Err(Error::new(format!("{PLACE} is `{text}`, which is no place"))
-                    .help("it is set for processes that this program starts: unset it")),
+                None => Err(
+                    Error::new(format!("{PLACE} is `{text}`, which is no place"))
+                        .help("it is set for processes that this program starts: unset it"),
+                ),
             },
             Err(_) => Ok(None),
         }
@@ -71,8 +73,9 @@ impl Started {
             .ok()
             .filter(|listener| listener.local_addr().is_ok_and(|address| address == own))
             .ok_or_else(|| {
-                Error::new(format!("this process was not given {own} to listen on"))
-                    .help(format!("{PLACE} is set for processes that this program starts: unset it"))
+                Error::new(format!("this process was not given {own} to listen on")).help(format!(
+                    "{PLACE} is set for processes that this program starts: unset it"
+                ))
             })
     }
 }
@@ -246,7 +249,10 @@ mod tests {
         assert!(read("\n#\n").unwrap_err().ends_with("names no process"));
         assert!(read("127.0.0.1\n").unwrap_err().contains("is no address"));
         let far = read("127.0.0.1:1\n192.0.2.7:1\n").unwrap_err();
-        assert!(far.starts_with("`192.0.2.7:1` is not a loopback address: "), "{far}");
+        assert!(
+            far.starts_with("`192.0.2.7:1` is not a loopback address: "),
+            "{far}"
+        );
         std::fs::remove_file(&path).unwrap();
         assert!(read_hosts(&path).is_err());
     }

@@ -19,7 +19,7 @@ use crate::columns::Columns;
 use crate::container::Deal;
 use crate::error::Error;
 use crate::options::{Key, OptionError, Options, Setting};
-pub use file::{discard, folder, is_closed_pipe, sweep};
+pub use file::{WholeFile, discard, folder, is_closed_pipe, sweep};
 pub use options::{
     ArrowCompression, ArrowOptions, Compression, CsvOptions, Delimiter, JsonlOptions,
     ParquetOptions, RowGroup, Sort, StdoutOptions,

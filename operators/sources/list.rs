@@ -253,7 +253,10 @@ mod tests {
             file.extend(word.to_le_bytes());
         }
         fs::write(&path, &file).expect("a file");
-        assert_eq!(glance(&path).map(|glance| glance.first), Some(3_000_004_000));
+        assert_eq!(
+            glance(&path).map(|glance| glance.first),
+            Some(3_000_004_000)
+        );
         fs::write(&path, &file[..30]).expect("a file");
         assert_eq!(glance(&path), None);
         assert_eq!(glance(Path::new("-")), None);
