@@ -197,7 +197,9 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let place = cluster.place();
     let open = Mutex::new(Some(open));
     let shared = (plan.clone(), control.clone(), inputs.clone());
-    let finished = cluster.execute(move |worker, failure| {
+    let names = inputs.paths.iter();
+    let names = names.map(|(path, _)| path.display().to_string()).collect();
+    let finished = cluster.execute(names, move |worker, failure| {
         let (plan, control, inputs) = &shared;
         let sinks = if worker.index() == 0 {
             open.lock()

@@ -3,6 +3,13 @@
 
 mod agreement;
 mod invariance;
+#[cfg(unix)]
+mod processes;
+#[cfg(unix)]
+mod program;
+mod reliability;
 mod shared;
 mod spec;
+#[cfg(unix)]
+mod system;
 mod traffic;

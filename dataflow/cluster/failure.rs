@@ -5,6 +5,7 @@
 
 use super::Ended;
 use operators::Error;
+use operators::doing::Doing;
 use std::any::Any;
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -75,10 +76,13 @@ impl Failure {
         }
     }
 
-    /// Does the work of a worker; its panic is noted and passed on.
-    pub(super) fn watch<T>(&self, work: impl FnOnce() -> T) -> T {
+    /// Does the work of a worker; its panic is noted and passed on. `inputs` are the names of the inputs, in order.
+    pub(super) fn watch<T>(&self, inputs: &[String], work: impl FnOnce() -> T) -> T {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
-            let text = LAST.take().unwrap_or_else(|| said(&*payload));
+            let mut text = LAST.take().unwrap_or_else(|| said(&*payload));
+            if let Some(doing) = Doing::last() {
+                text = format!("{text}, {}", doing.told(inputs));
+            }
             self.first(Cause::Panic(text));
             self.is_over.store(true, Ordering::Relaxed);
             resume_unwind(payload)

@@ -147,18 +147,19 @@ impl Cluster {
     }
 
     /// Runs `work` on every worker of this process and gives what they came to. Between the steps of a worker `work` must ask
-    /// the failure whether to go on.
+    /// the failure whether to go on. `inputs` are the names of the inputs, in order, for the message of a defect.
     ///
     /// # Errors
     /// A worker panicked, or another process went away.
     pub fn execute<T: Send + 'static>(
         mut self,
+        inputs: Vec<String>,
         work: impl Fn(&mut Worker, &Failure) -> T + Send + Sync + 'static,
     ) -> Result<Vec<T>, Error> {
         let links = std::mem::take(&mut self.links);
         let (place, failure) = (self.place, self.failure.clone());
         let watched = failure.clone();
-        let work = move |worker: &mut Worker| watched.watch(|| work(worker, &watched));
+        let work = move |worker: &mut Worker| watched.watch(&inputs, || work(worker, &watched));
         // a lost process makes timely's threads panic, and then the one that waits for them
         let waiting = std::thread::Builder::new()
             .name(format!("{THREADS}run"))
@@ -275,6 +276,7 @@ fn run<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use operators::doing::Doing;
     use timely::dataflow::operators::generic::operator::source;
 
     fn alone(workers: usize) -> Cluster {
@@ -294,7 +296,7 @@ mod tests {
     fn a_panic_of_one_worker_ends_all_with_one_error() {
         for workers in [1, 2, 3] {
             let error = alone(workers)
-                .execute(|worker, failure| {
+                .execute(vec!["a.pcap".to_owned()], |worker, failure| {
                     let index = worker.index();
                     worker.dataflow::<u64, _, _>(|scope| {
                         source::<_, timely::container::CapacityContainerBuilder<Vec<u64>>, _, _>(
@@ -302,6 +304,7 @@ mod tests {
                             "test",
                             |capability, _| {
                                 move |_| {
+                                    Doing::begin("test", Some((0, 3, 9)));
                                     assert!(index > 0, "out of luck");
                                     let _ = &capability;
                                 }
@@ -318,6 +321,8 @@ mod tests {
             let wanted =
                 "the run failed by a defect of jayflow: out of luck (dataflow/cluster/mod.rs:";
             assert!(said.starts_with(wanted), "{said}");
+            let wanted = ", in operator `test` with records 3 to 9 of a.pcap; nothing was written";
+            assert!(said.ends_with(wanted), "{said}");
             assert_eq!(Ended::of(&error), None);
         }
     }

@@ -17,6 +17,7 @@ mod text;
 use crate::books::Books;
 use crate::columns::Columns;
 use crate::container::Deal;
+use crate::doing::Doing;
 use crate::error::Error;
 use crate::options::{Key, OptionError, Options, Setting};
 pub use file::{WholeFile, discard, folder, is_closed_pipe, sweep};
@@ -180,6 +181,7 @@ impl Collector {
     }
 
     fn push(&mut self, rows: Columns, books: &mut Books) {
+        Doing::begin("sink", None);
         books.sinks.entry(self.name.clone()).or_default().offered += rows.rows() as u64;
         if self.failed.is_some() {
             return;
