@@ -2,14 +2,13 @@
 //!
 //! Every process comes to the same answers, as all see the same files. Nothing is read here but what merging by time needs.
 
-use crate::cluster;
+use crate::cluster::{self, Place};
 use crate::plan::Plan;
+use crate::run::Control;
 use crate::topology::Sharing;
 use operators::Error;
 use operators::packet::BlockPool;
-use operators::sources::{
-    self, Bounds, CaptureInput, Faulty, Glance, Input, Merge, Progress, Slicing,
-};
+use operators::sources::{self, Bounds, CaptureInput, Faulty, Glance, Input, Merge, Slicing};
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +20,8 @@ const QUANTUM: (i64, i64) = (1_000, 1_000_000_000);
 #[derive(Clone, Debug)]
 pub struct Inputs {
     paths: Vec<(PathBuf, Bounds)>,
+    /// Bytes of each when the run began, as far as they are known. Looked at once: a file may grow.
+    sizes: Vec<u64>,
     first_times: Vec<i64>,
     /// How they are cut into epochs.
     pub slicing: Slicing,
@@ -55,7 +56,10 @@ impl Inputs {
             is_merged |= options.merge == Merge::All;
             strict |= options.errors == Faulty::Fail;
         }
+        let size =
+            |(path, _): &(PathBuf, Bounds)| std::fs::metadata(path).map_or(0, |about| about.len());
         Ok(Self {
+            sizes: paths.iter().map(size).collect(),
             first_times: vec![0; paths.len()],
             slicing: Slicing::Packets(plan.run.epoch as u64),
             paths,
@@ -101,46 +105,58 @@ impl Inputs {
         }
     }
 
-    /// The worker that reads each input: the largest first, each to the one with the least to read so far. Every process
-    /// comes to the same answer, as all see the same files.
+    /// The worker that reads each input: the largest first, each to the one with the least to read so far. Only the first has
+    /// the standard input of the user.
     fn readers(&self, peers: usize) -> Vec<usize> {
-        let size =
-            |(path, _): &(PathBuf, Bounds)| std::fs::metadata(path).map_or(0, |about| about.len());
-        let sizes: Vec<u64> = self.paths.iter().map(size).collect();
-        let mut order: Vec<usize> = (0..sizes.len()).collect();
-        order.sort_by_key(|ordinal| (Reverse(sizes[*ordinal]), *ordinal));
+        let mut order: Vec<usize> = (0..self.sizes.len()).collect();
+        order.sort_by_key(|ordinal| (Reverse(self.sizes[*ordinal]), *ordinal));
         let mut load = vec![(0u64, 0usize); peers];
-        let mut readers = vec![0; sizes.len()];
+        let mut readers = vec![0; self.sizes.len()];
         for ordinal in order {
             let least = (0..peers)
+                .filter(|worker| *worker == 0 || self.paths[ordinal].0 != Path::new("-"))
                 .min_by_key(|worker| (load[*worker], *worker))
                 .unwrap_or(0);
             readers[ordinal] = least;
-            load[least] = (load[least].0 + sizes[ordinal], load[least].1 + 1);
+            load[least] = (load[least].0 + self.sizes[ordinal], load[least].1 + 1);
         }
         readers
     }
 
-    /// The inputs that a worker reads; `progress` is told how large they are.
-    pub fn of_worker(
-        &self,
-        index: usize,
-        peers: usize,
-        progress: &Arc<Progress>,
-    ) -> Vec<Box<dyn Input>> {
+    /// What the processes of a run must agree on, as each looks at the files itself.
+    pub fn agreement(&self, place: Place) -> String {
+        let readers = self.readers(place.workers * place.processes);
+        let Self {
+            paths,
+            first_times,
+            slicing,
+            ..
+        } = self;
+        format!("{paths:?} {first_times:?} {slicing:?} {readers:?}")
+    }
+
+    /// The names of the inputs, in order.
+    pub fn names(&self) -> Vec<String> {
+        let paths = self.paths.iter();
+        paths.map(|(path, _)| path.display().to_string()).collect()
+    }
+
+    /// The inputs that a worker reads; the progress of `control` is told how large they are.
+    pub fn of_worker(&self, index: usize, peers: usize, control: &Control) -> Vec<Box<dyn Input>> {
         let pool = BlockPool::default();
         let readers = self.readers(peers);
         let all = self.paths.iter().zip(&self.first_times).enumerate();
         all.filter(|(ordinal, _)| readers[*ordinal] == index)
             .map(|(ordinal, ((path, bounds), first_time))| {
-                progress.expect(std::fs::metadata(path).map_or(0, |about| about.len()));
+                control.progress.expect(self.sizes[ordinal]);
                 Box::new(CaptureInput {
                     path: path.clone(),
                     source: u32::try_from(ordinal).unwrap_or(u32::MAX),
                     first_time: *first_time,
                     bounds: *bounds,
                     pool: pool.clone(),
-                    progress: Arc::clone(progress),
+                    progress: Arc::clone(&control.progress),
+                    stop: Arc::clone(&control.stop),
                 }) as Box<dyn Input>
             })
             .collect()

@@ -17,6 +17,7 @@ pub mod run;
 pub mod spec;
 mod topology;
 
+pub use cluster::Started;
 pub use inputs::Layout;
 pub use operators::Error;
 pub use plan::Plan;

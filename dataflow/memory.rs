@@ -5,7 +5,6 @@
 
 use crate::report::{size, thousands};
 use operators::Error;
-use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,24 +36,29 @@ pub struct Needs {
 
 /// Whether memory ran out; shared with workers.
 #[derive(Clone, Debug, Default)]
-pub struct Over(Arc<AtomicU64>);
+pub struct Over {
+    /// Bytes in use when it did, else 0.
+    used: Arc<AtomicU64>,
+    /// Flows that were open then, over all workers.
+    flows: Arc<AtomicU64>,
+}
 
 impl Over {
     /// Whether the run has to end.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.used.load(Ordering::Relaxed) > 0
+    }
+
+    /// Ends a worker that has this many flows open.
+    pub fn end(&self, flows: u64) -> ! {
+        self.flows.fetch_add(flows, Ordering::Relaxed);
+        std::panic::resume_unwind(Box::new("out of memory"))
     }
 }
 
 impl Guard {
     /// Starts to watch. `limit` is that of the whole run, by default 80 % of what there is; `processes` of this machine share it.
-    /// `sockets` lead to those: where memory runs out they are shut, so that the others end too.
-    pub fn start(
-        limit: Option<u64>,
-        processes: usize,
-        needs: Needs,
-        sockets: Vec<TcpStream>,
-    ) -> Self {
+    pub fn start(limit: Option<u64>, processes: usize, needs: Needs) -> Self {
         let limit = limit.or_else(|| available().map(|bytes| bytes / 5 * 4));
         let limit = limit.map(|bytes| bytes / processes.max(1) as u64);
         let (over, start) = (Over::default(), resident().unwrap_or(0));
@@ -65,11 +69,7 @@ impl Guard {
                 loop {
                     let used = resident().unwrap_or(0);
                     if used > limit {
-                        over.0.store(used, Ordering::Relaxed);
-                        for socket in &sockets {
-                            // an error means that it is shut already
-                            let _ = socket.shutdown(Shutdown::Both);
-                        }
+                        over.used.store(used, Ordering::Relaxed);
                         return;
                     }
                     if stopped.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
@@ -92,9 +92,10 @@ impl Guard {
         self.over.clone()
     }
 
-    /// The error of a run that memory ended, while `flows` were open; `None` = it did not.
-    pub fn error(&self, flows: u64) -> Option<Error> {
-        let used = self.over.0.load(Ordering::Relaxed);
+    /// The error of a run that memory ended; `None` = it did not.
+    pub fn error(&self) -> Option<Error> {
+        let used = self.over.used.load(Ordering::Relaxed);
+        let flows = self.over.flows.load(Ordering::Relaxed);
         let limit = self.limit.filter(|_| used > 0)?;
         Some(error(limit, [self.start, used], flows, self.needs))
     }

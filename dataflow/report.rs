@@ -49,14 +49,15 @@ impl Report {
     pub fn exit_code(&self) -> u8 {
         let inputs = &self.books.inputs;
         let faults = inputs.partial.total() + inputs.refused.total();
-        let used = inputs.whole + inputs.partial.total() + inputs.skipped;
+        // a damaged input of which no record was read is of no use either
+        let is_useless = inputs.whole + inputs.skipped == 0 && self.books.packets.read == 0;
         match self.stopped {
             Some("SIGPIPE") => 141,
             _ if self.strict && faults > 0 => 1,
             _ if !self.books.imbalances().is_empty() => 5,
             Some("SIGTERM") => 143,
             Some(_) => 130,
-            None if inputs.listed > 0 && used == 0 => 4,
+            None if inputs.listed > 0 && is_useless => 4,
             None if faults > 0 => 3,
             None => 0,
         }
@@ -482,6 +483,14 @@ warning: a.pcap: truncated at byte 91 (record 12), 17 B not read: ...
         let mut refused = sample();
         refused.books.inputs.partial = Counts::default();
         refused.books.inputs.refused.add(Refused::NotACapture);
+        assert_eq!(refused.exit_code(), 3, "records were read of another one");
+        (refused.books.packets.read, refused.books.packets.used) = (0, 0);
+        refused.books.packets.skipped = Counts::default();
+        (refused.books.flows.packets, refused.books.flows.bytes) = (0, 0);
+        refused.books.bytes_used = 0;
+        assert_eq!(refused.exit_code(), 4);
+        refused.books.inputs.refused = Counts::default();
+        refused.books.inputs.partial.add(Partial::Damaged);
         assert_eq!(refused.exit_code(), 4);
         let mut wrong = sample();
         wrong.books.packets.used = 9;

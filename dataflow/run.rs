@@ -1,13 +1,13 @@
 //! A plan, run: opens what it writes, starts the workers, gathers their books, and lets the rows appear.
 
-use crate::cluster::{Cluster, Place};
+use crate::cluster::{Cluster, Failure, Place, Started};
 use crate::inputs::Inputs;
 use crate::memory::{Guard, Needs, Over};
 use crate::plan::Plan;
 use crate::report::{Output, Report};
 use crate::topology::{Context, build};
 use operators::Error;
-use operators::books::{Books, EndReason};
+use operators::books::{Books, Partial};
 use operators::sinks::{self, Collector, Description, Sink, Sort, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
 use std::cell::RefCell;
@@ -16,10 +16,13 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::probe::Handle as ProbeHandle;
-use timely::dataflow::operators::{Probe, vec::ToStream};
+use timely::dataflow::operators::vec::{Broadcast, Input as _, ToStream};
+use timely::dataflow::operators::{Inspect, Probe};
 use timely::worker::Worker;
 
 /// What surrounds a run and is no part of its spec.
@@ -27,11 +30,13 @@ use timely::worker::Worker;
 pub struct Control {
     /// Which line of the hosts file this process is.
     pub process: Option<usize>,
+    /// Where this process stands, if another one started it.
+    pub started: Option<Started>,
     /// Set to stop reading: open flows then end, and the files are whole.
     pub stop: Arc<AtomicBool>,
     /// The signal that set `stop`; 0 = none.
     pub signal: Arc<AtomicI32>,
-    /// How far the inputs of this process are read.
+    /// Bytes read so far.
     pub progress: Arc<Progress>,
 }
 
@@ -54,7 +59,7 @@ struct Finished {
 pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let start = Instant::now();
     let inputs = Inputs::of(plan)?;
-    let cluster = Cluster::of(plan, control)?;
+    let cluster = Cluster::of(plan, control, |place| inputs.agreement(place))?;
     let open = if cluster.is_first() {
         open_sinks(plan)?
     } else {
@@ -63,14 +68,9 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let place = cluster.place();
     let open = Mutex::new(Some(open));
     let memory = plan.run.memory.map(|limit| limit.0);
-    let guard = Guard::start(
-        memory,
-        place.processes,
-        needs(plan, place.workers),
-        cluster.sockets(),
-    );
+    let guard = Guard::start(memory, place.processes, needs(plan, place.workers));
     let shared = (plan.clone(), control.clone(), inputs.clone(), guard.over());
-    let finished = cluster.execute(move |worker| {
+    let finished = cluster.execute(inputs.names(), move |worker, failure| {
         let (plan, control, inputs, over) = &shared;
         let sinks = if worker.index() == 0 {
             open.lock()
@@ -80,14 +80,14 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         } else {
             Vec::new()
         };
-        work(worker, plan, control, inputs, place, sinks, over)
+        let limits = Limits { failure, over };
+        work(worker, plan, control, inputs, place, &limits, sinks)
     });
-    let finished = finished.map_err(|error| guard.error(0).unwrap_or(error))?;
+    let finished = finished.map_err(|error| guard.error().unwrap_or(error))?;
     let mut report = Report {
         workers: place.workers * place.processes,
         strict: inputs.strict,
         spec: plan.digest.clone(),
-        stopped: signal_name(control.signal.load(Ordering::Relaxed)),
         ..Report::default()
     };
     if place.process == 0 {
@@ -99,11 +99,9 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         collectors.extend(worker.sinks);
     }
     report.rows = report.books.flows.emitted.total();
-    // those that ended with the input were open until then
-    let flows = &report.books.flows;
-    if let Some(error) = guard.error(flows.open + flows.emitted.get(EndReason::Eof)) {
-        collectors.into_iter().for_each(Collector::abort);
-        return Err(error);
+    // a signal that came when all was read has stopped nothing
+    if place.process > 0 || report.books.inputs.partial.get(Partial::Stopped) > 0 {
+        report.stopped = signal_name(control.signal.load(Ordering::Relaxed));
     }
     if place.process == 0 {
         commit(plan, &mut report, collectors)?;
@@ -174,8 +172,8 @@ fn work(
     control: &Control,
     inputs: &Inputs,
     place: Place,
+    limits: &Limits<'_>,
     sinks: Vec<OpenSink>,
-    over: &Over,
 ) -> Finished {
     let books = Rc::new(RefCell::new(Books::default()));
     let collectors: Vec<Rc<RefCell<Collector>>> = sinks
@@ -197,7 +195,7 @@ fn work(
         stop: Arc::clone(&control.stop),
         books: Rc::clone(&books),
     };
-    let mine = inputs.of_worker(worker.index(), worker.peers(), &control.progress);
+    let mine = inputs.of_worker(worker.index(), worker.peers(), control);
     let context = Context {
         plan,
         sharing: inputs.sharing(worker.peers()),
@@ -210,11 +208,19 @@ fn work(
         books: Rc::clone(&books),
     };
     worker.dataflow::<u64, _, _>(|scope| build(scope, context));
-    drive(worker, over, |worker| {
+    let mut told = tell_stop(worker, control);
+    while worker.has_dataflows() {
         read.bell.ring();
-        !worker.has_dataflows()
-    });
-    let books = gather(worker, books.take(), over);
+        limits.step(worker, &books);
+        if read.probe.done() {
+            told = None; // nothing is left to stop
+        } else if control.stop.load(Ordering::Relaxed)
+            && let Some(mut input) = told.take()
+        {
+            input.send(control.signal.load(Ordering::Relaxed));
+        }
+    }
+    let books = gather(worker, books.take(), limits.failure);
     let sinks = collectors
         .into_iter()
         .filter_map(|collector| Some(Rc::into_inner(collector)?.into_inner()))
@@ -222,31 +228,53 @@ fn work(
     Finished { books, sinks }
 }
 
-/// Steps until it is done; or until memory runs out: then everything is dropped where it stands.
-fn drive(worker: &mut Worker, over: &Over, is_done: impl Fn(&Worker) -> bool) {
-    while !is_done(worker) {
-        if over.is_set() {
-            for dataflow in worker.installed_dataflows() {
-                worker.drop_dataflow(dataflow);
-            }
-            return;
+/// What ends a worker before its work is done.
+struct Limits<'a> {
+    failure: &'a Failure,
+    over: &'a Over,
+}
+
+impl Limits<'_> {
+    /// A step of a worker, unless memory ran out.
+    fn step(&self, worker: &mut Worker, books: &RefCell<Books>) {
+        if self.over.is_set() {
+            self.over.end(books.borrow().flows.open);
         }
-        worker.step_or_park(Some(Duration::from_millis(100)));
+        step(worker, self.failure);
     }
 }
 
-/// Brings the books of all workers to the first, of whatever process; the others keep none. Where memory ran out, each keeps its
-/// own.
-fn gather(worker: &mut Worker, books: Books, over: &Over) -> Books {
-    if over.is_set() {
-        return books;
-    }
+/// A step of a worker, which may wait a little.
+fn step(worker: &mut Worker, failure: &Failure) {
+    worker.step_or_park(Some(Duration::from_millis(100)));
+    failure.check();
+}
+
+/// What one process is told to stop by, a signal or a sink that failed, all are told: the input takes the signal, or 0.
+fn tell_stop(
+    worker: &mut Worker,
+    control: &Control,
+) -> Option<InputHandle<u64, CapacityContainerBuilder<Vec<i32>>>> {
+    let (stop, signal) = (Arc::clone(&control.stop), Arc::clone(&control.signal));
+    Some(worker.dataflow::<u64, _, _>(|scope| {
+        let (input, told) = scope.new_input();
+        told.broadcast().inspect(move |number: &i32| {
+            // the first one counts
+            let _ = signal.compare_exchange(0, *number, Ordering::Relaxed, Ordering::Relaxed);
+            stop.store(true, Ordering::Relaxed);
+        });
+        input
+    }))
+}
+
+/// Brings the books of all workers to the first, of whatever process; the others keep none.
+fn gather(worker: &mut Worker, books: Books, failure: &Failure) -> Books {
     let gathered = Rc::new(RefCell::new(Books::default()));
     let sum = Rc::clone(&gathered);
     let probe = worker.dataflow::<u64, _, _>(|scope| {
         [books]
             .to_stream(scope)
-            .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(
+            .unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
                 Exchange::new(|_: &Books| 0),
                 "books",
                 |_, _| {
@@ -262,7 +290,9 @@ fn gather(worker: &mut Worker, books: Books, over: &Over) -> Books {
             .probe()
             .0
     });
-    drive(worker, over, |_| probe.done());
+    while !probe.done() {
+        step(worker, failure);
+    }
     gathered.take()
 }
 

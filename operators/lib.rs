@@ -10,6 +10,7 @@ pub mod books;
 pub mod columns;
 pub mod container;
 pub mod decode;
+pub mod doing;
 pub mod error;
 pub mod features;
 pub mod flows;

@@ -4,7 +4,14 @@
 mod agreement;
 mod golden;
 mod invariance;
+#[cfg(unix)]
+mod processes;
+#[cfg(unix)]
+mod program;
+mod reliability;
 mod shared;
 mod spec;
+#[cfg(unix)]
+mod system;
 mod traffic;
 mod tutorial;

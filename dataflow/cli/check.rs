@@ -1,6 +1,6 @@
 //! `jayflow check`.
 
-use super::{Global, Outcome, SpecArguments, print};
+use super::{Global, Outcome, SpecArguments, print, say};
 use crate::spec::Diagnostics;
 use clap::{Args, ValueEnum};
 
@@ -51,7 +51,7 @@ impl Check {
         self.show(&found, global)?;
         let failed = found.has_errors() || self.deny_warnings && !found.list.is_empty();
         if !failed && !global.quiet && self.format == Format::Text {
-            eprintln!("{} can run", self.spec.spec.display());
+            say(&format!("{} can run\n", self.spec.spec.display()));
         }
         Ok(if failed { 2 } else { 0 })
     }
@@ -59,7 +59,7 @@ impl Check {
     fn show(&self, found: &Diagnostics, global: &Global) -> Outcome {
         match self.format {
             Format::Text => {
-                eprint!("{}", found.text(global.colour()));
+                say(&found.text(global.colour()));
                 Ok(0)
             }
             Format::Json => print(&format!("{:#}\n", found.json())),

@@ -144,8 +144,14 @@ struct Running {
     #[arg(short, long, value_name = "N")]
     workers: Option<i64>,
     /// Processes on this machine.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "hosts")]
     processes: Option<i64>,
+    /// A file with one address a line, HOST:PORT: the processes of this run.
+    #[arg(long, value_name = "FILE", requires = "process")]
+    hosts: Option<String>,
+    /// Which line of the hosts file this process is, from 0.
+    #[arg(long, value_name = "I")]
+    process: Option<usize>,
     /// Runs each group of features as an operator of its own; the rows are the same.
     #[arg(long)]
     unfused: bool,
@@ -187,7 +193,8 @@ impl Extract {
             loaded.check()?;
             return print(&format::text(&loaded.root));
         }
-        self.ending.run(&loaded, None, false, global)
+        self.ending
+            .run(&loaded, self.running.process, false, global)
     }
 
     /// The spec that the options mean.
@@ -315,6 +322,7 @@ impl Extract {
         let mut keys = Keys::default();
         keys.number("workers", self.running.workers);
         keys.number("processes", self.running.processes);
+        keys.text("hosts", self.running.hosts.as_deref());
         keys.flag("fused", self.running.unfused, false);
         keys
     }

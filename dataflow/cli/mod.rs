@@ -157,7 +157,12 @@ impl Set {
 
 /// Shows the warnings of a spec.
 fn warn(spec: &Spec, global: &Global) {
-    eprint!("{}", spec.warnings.text(global.colour()));
+    say(&spec.warnings.text(global.colour()));
+}
+
+/// Writes talk to standard error. Where nobody can listen there is nothing to tell, and no reason to fail.
+fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Writes data to standard output.
@@ -199,7 +204,7 @@ pub fn main() -> ExitCode {
         arguments.command.run(&global)
     }));
     let Ok(outcome) = outcome else {
-        eprintln!("error: this is a defect of jayflow; please report it with the lines above");
+        say("error: this is a defect of jayflow; please report it with the lines above\n");
         return ExitCode::from(1);
     };
     ExitCode::from(outcome.unwrap_or_else(|failure| failure.tell(&global)))
@@ -211,7 +216,7 @@ impl Failure {
         let (error, code) = match self {
             Self::Closed => return 141,
             Self::Spec(found) => {
-                eprint!("{}", found.text(global.colour()));
+                say(&found.text(global.colour()));
                 return 2;
             }
             Self::Usage(error) => (error, 2),
@@ -223,10 +228,11 @@ impl Failure {
         } else {
             ("", "")
         };
-        eprintln!("{on}error{off}: {}", visible(&error.to_string()));
+        let mut text = format!("{on}error{off}: {}\n", visible(&error.to_string()));
         if let Some(help) = error.hint() {
-            eprintln!("  help: {}", visible(help));
+            text.push_str(&format!("  help: {}\n", visible(help)));
         }
+        say(&text);
         code
     }
 }

@@ -1,12 +1,15 @@
 //! `jayflow run`.
 
 use super::progress::Shown;
-use super::{Failure, Global, Outcome, SpecArguments, signals, warn};
+use super::{Failure, Global, Outcome, SpecArguments, say, signals, warn};
+use crate::cluster::{self, Ended, Started};
 use crate::spec::Progress;
-use crate::{Control, Error, Loaded, Plan, cluster};
+use crate::{Control, Error, Loaded, Plan};
 use clap::Args;
 use operators::options::{OptionValue as _, Setting};
+use operators::sinks::{self, WholeFile};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 /// Runs a spec: reads its captures, writes its rows, ends with the books.
 ///
@@ -74,113 +77,86 @@ impl Ending {
         dry: bool,
         global: &Global,
     ) -> Outcome {
+        let started = Started::from_environment().map_err(Failure::Usage)?;
         let spec = loaded.check()?;
-        warn(&spec, global);
+        if started.is_none() {
+            warn(&spec, global);
+        }
         loaded.check_files(&spec)?;
-        let mut plan = Plan::new(&spec);
+        let plan = Plan::new(&spec);
         if dry {
             return Ok(0);
         }
-        let started =
-            started(&mut plan, |name| std::env::var(name).ok()).map_err(Failure::Usage)?;
         let control = Control {
-            process: started.or(process),
+            process,
+            started,
             ..Control::default()
         };
-        signals::watch(&plan, &control).map_err(Failure::Run)?;
+        if control.started.is_none() {
+            cluster::by_hand(&plan, &control, 1).map_err(Failure::Usage)?;
+        }
+        // the books of all processes are with the first
+        let is_first = control
+            .started
+            .as_ref()
+            .map_or(process, |started| Some(started.process));
+        let summary = self.summary.as_ref().filter(|_| is_first.unwrap_or(0) == 0);
+        let outputs = plan.sinks().filter_map(|(_, sink)| sink.options.path());
+        let outputs = outputs.map(PathBuf::from).chain(summary.cloned());
+        signals::watch(outputs.collect(), &control).map_err(Failure::Run)?;
+        let summary = summary.map(|path| open_summary(path)).transpose()?;
         let when = self.progress.clone().map(Setting::Text);
         let when = when.and_then(|when| Progress::read(&when).ok());
-        // Processes that another one started have nobody to show it to.
+        // processes that another one started have nobody to show it to
         let shown = Shown::start(
             when.unwrap_or(plan.run.progress),
-            global.quiet || started.is_some(),
+            global.quiet || control.started.is_some(),
             &control.progress,
         );
         let report = crate::run(&plan, &control);
         drop(shown);
-        let report = report.map_err(Failure::Run)?;
-        // The books of all processes are with the first.
-        if control.process.is_some_and(|process| process > 0) {
-            return Ok(report.exit_code());
-        }
-        if let Some(path) = &self.summary {
-            write_whole(path, &report.json())
-                .map_err(|error| Failure::Run(Error::file("write the summary", path, error)))?;
-        }
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => return ended(error, &control, global),
+        };
         let code = report.exit_code();
+        if is_first.unwrap_or(0) > 0 {
+            return Ok(code);
+        }
+        if let Some(mut summary) = summary {
+            summary
+                .put(&mut report.json().into_bytes())
+                .and_then(|()| summary.commit())
+                .map_err(Failure::Run)?;
+        }
         // Whoever closed standard output does not want to hear about it.
         if code != 141 && (!global.quiet || code != 0) {
-            eprint!("{}", report.text(global.verbose > 0));
+            say(&report.text(global.verbose > 0));
         }
         Ok(code)
     }
 }
 
-/// Which process of its run this is, where another process started it: the same command line, told by the environment where the
-/// others are. It joins them, and starts none itself: else each would start the next, without end.
-fn started(
-    plan: &mut Plan,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Option<usize>, Error> {
-    let Some(process) = variable(cluster::PROCESS) else {
-        return Ok(None);
+/// The end of a run that failed. Where another process is the cause, only one that was started by hand says so: what happened is
+/// told once, by the process to which it happened or by the one that started both.
+fn ended(error: Error, control: &Control, global: &Global) -> Outcome {
+    let failure = match Ended::of(&error) {
+        Some(Ended::Lost) if control.started.is_some() => return Ok(1),
+        Some(Ended::Stopped) => {
+            let signal = control.signal.load(Ordering::Relaxed);
+            if control.started.is_none() {
+                Failure::Run(error).tell(global);
+            }
+            return Ok(u8::try_from(128 + signal).unwrap_or(1));
+        }
+        _ => Failure::Run(error),
     };
-    let number = |name: &str| -> Option<usize> { variable(name)?.parse().ok() };
-    let (Some(hosts), Some(process), Some(workers)) = (
-        variable(cluster::HOSTS),
-        process.parse().ok(),
-        number(cluster::WORKERS),
-    ) else {
-        let message = format!(
-            "{} is set, but not the whole place of a process",
-            cluster::PROCESS
-        );
-        return Err(Error::new(message)
-            .help("the environment of a started process is not for use by hand: unset it"));
-    };
-    plan.run.hosts = Some(hosts);
-    plan.run.processes = 1;
-    plan.run.workers = Some(workers);
-    Ok(Some(process))
+    Err(failure)
 }
 
-/// A file that appears whole.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    std::fs::write(&partial, text)?;
-    std::fs::rename(&partial, path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan() -> Plan {
-        let text =
-            "spec = 1\n[sources]\npath = \"a\"\n[sinks]\npath = \"a.csv\"\n[run]\nprocesses = 3\n";
-        let loaded = Loaded::text("spec.toml", text, PathBuf::new()).ok();
-        let spec = loaded.and_then(|loaded| loaded.check().ok());
-        Plan::new(&spec.expect("a right spec"))
-    }
-
-    #[test]
-    fn a_started_process_starts_none() {
-        let mut first = plan();
-        assert_eq!(started(&mut first, |_| None).unwrap(), None);
-        assert_eq!((first.run.processes, &first.run.hosts), (3, &None));
-        let place = |name: &str| match name {
-            cluster::HOSTS => Some("/tmp/hosts".to_owned()),
-            cluster::PROCESS => Some("2".to_owned()),
-            cluster::WORKERS => Some("4".to_owned()),
-            _ => None,
-        };
-        let mut third = plan();
-        assert_eq!(started(&mut third, place).unwrap(), Some(2));
-        assert_eq!((third.run.processes, third.run.workers), (1, Some(4)));
-        assert_eq!(third.run.hosts.as_deref(), Some("/tmp/hosts"));
-        assert_eq!(third.digest, first.digest, "they run the same");
-        let half = |name: &str| (name == cluster::PROCESS).then(|| "2".to_owned());
-        assert!(started(&mut plan(), half).is_err());
-    }
+/// Opens the summary before the run starts: a path that cannot be written is known then.
+fn open_summary(path: &Path) -> Result<WholeFile, Failure> {
+    sinks::sweep(path);
+    let run = format!("{}-summary", std::process::id());
+    WholeFile::create(path, true, &run).map_err(Failure::Usage)
 }

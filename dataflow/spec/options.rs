@@ -1,6 +1,6 @@
 //! Settings that belong to a whole spec: how it is run.
 
-use operators::options::{Options, Size};
+use operators::options::{Duration, Options, Size};
 
 /// Settings of `[run]`: how the work is done. None of them can change a row.
 #[derive(Clone, Debug, Options)]
@@ -14,6 +14,9 @@ pub struct RunOptions {
     /// A file with one address a line, HOST:PORT: the processes of a run, each started by hand with `--process`.
     #[option]
     pub hosts: Option<String>,
+    /// How long the processes of a run wait for each other at the start.
+    #[option(default = "30s")]
+    pub wait: Duration,
     /// Records that go through the dataflow together.
     #[option(default = "4096")]
     pub chunk: usize,

@@ -38,6 +38,7 @@ pub use options::{Decap, DecodeOptions, Fragments, Tunnel};
 pub use transport::protocol;
 
 use crate::books::{Books, Skip};
+use crate::doing::Doing;
 use crate::features::Needs;
 use crate::flows::KeyRule;
 use crate::packet::{Header, PacketBatch};
@@ -176,6 +177,8 @@ fn decode_chunk(
     plan: &DecodePlan,
     books: &mut Books,
 ) -> (PacketBatch, FragmentBatch) {
+    let last = chunk.first_record + (chunk.records.len() as u64).saturating_sub(1);
+    Doing::begin("decode", Some((chunk.source, chunk.first_record, last)));
     let mut batch = plan.batch(chunk);
     batch.headers.reserve(chunk.records.len());
     let mut apart = FragmentBatch::default();

@@ -20,6 +20,7 @@ pub use unfused::track_apart;
 
 use crate::books::Books;
 use crate::columns::Columns;
+use crate::doing::Doing;
 use crate::features::{Extractors, FeaturePlan};
 use crate::packet::{Header, Packet, PacketBatch};
 use crate::sources::{Mark, Slicing};
@@ -199,6 +200,11 @@ impl<M: Meter> Tracker<M> {
         let group = |batch: &PacketBatch| if is_merged { 0 } else { batch.source() };
         batches.sort_by_key(|batch| (group(batch), batch.headers[0].clock, batch.headers[0].ord));
         for batches in batches.chunk_by(|a, b| group(a) == group(b)) {
+            let (first, last) = (&batches[0], batches.last().unwrap_or(&batches[0]));
+            let end = last.headers.last().map_or(0, Header::record);
+            let records = (first.source(), first.headers[0].record(), end);
+            let is_one = first.source() == last.source();
+            Doing::begin("flows", is_one.then_some(records));
             let place = |header: &Header| (header.clock, header.ord);
             let follows = |pair: &[PacketBatch]| {
                 let (end, start) = (pair[0].headers.last(), pair[1].headers.first());

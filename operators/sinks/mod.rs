@@ -17,10 +17,11 @@ mod text;
 use crate::books::Books;
 use crate::columns::Columns;
 use crate::container::Deal;
+use crate::doing::Doing;
 use crate::error::Error;
 use crate::options::{Key, OptionError, Options, Setting};
 use crate::schema::Schema;
-pub use file::{discard, folder, is_closed_pipe, sweep};
+pub use file::{WholeFile, discard, folder, is_closed_pipe, sweep};
 pub use options::{
     ArrowCompression, ArrowOptions, Compression, CsvOptions, Delimiter, JsonlOptions,
     ParquetOptions, RowGroup, Sort, StdoutOptions,
@@ -187,6 +188,7 @@ impl Collector {
     }
 
     fn push(&mut self, rows: Columns, books: &mut Books) {
+        Doing::begin("sink", None);
         books.sinks.entry(self.name.clone()).or_default().offered += rows.rows() as u64;
         if self.failed.is_some() {
             return;

@@ -7,7 +7,7 @@ use crate::books::{Fault, Partial};
 use crate::packet::BlockPool;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How far the inputs are read, over all workers of a process: for a progress bar.
 #[derive(Debug, Default)]
@@ -54,6 +54,8 @@ pub struct CaptureInput {
     pub pool: BlockPool,
     /// Told how much is read.
     pub progress: Arc<Progress>,
+    /// Ends the wait for the bytes of a pipe.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Input for CaptureInput {
@@ -62,7 +64,8 @@ impl Input for CaptureInput {
     }
 
     fn open(&self) -> Box<dyn Blocks> {
-        let reader = Reader::open(&self.path, self.source, self.pool.clone(), self.bounds);
+        let pool = self.pool.clone();
+        let reader = Reader::open_until(&self.path, self.source, pool, self.bounds, &self.stop);
         Box::new(Open {
             reader,
             progress: Arc::clone(&self.progress),

@@ -1,48 +1,87 @@
 //! The bytes of one input as the operating system gives them: a file up to the size it had when it was opened, or a pipe.
 //!
-//! Files are read and never mapped: a mapped file that shrinks kills the process.
+//! Files are read and never mapped: a mapped file that shrinks kills the process. A pipe is read by a thread of its own: a read
+//! that waits for bytes could not be stopped.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+/// Bytes read from a pipe at a time: as many as one holds on Linux.
+const PIECE: usize = 64 << 10;
+/// Pieces that wait at most.
+const PIECES: usize = 16;
+/// How often a wait for bytes looks whether the run was stopped.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// An open input.
 pub(super) struct Input {
-    from: Box<dyn Read + Send>,
+    from: From,
     /// Bytes of the file when it was opened; `None` for pipes and devices.
     size: Option<u64>,
     read: u64,
     shrank: bool,
+    stopped: bool,
+}
+
+enum From {
+    Bytes(Box<dyn Read + Send>),
+    Pipe(Pipe),
 }
 
 impl Input {
-    /// Opens a file, or standard input for `-`.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens a file, or standard input for `-`. `stop` ends the wait for the bytes of a pipe.
+    pub(super) fn open(path: &Path, stop: &Arc<AtomicBool>) -> io::Result<Self> {
+        let pipe = |open| {
+            Ok(Self::with(
+                From::Pipe(Pipe::new(open, Arc::clone(stop))?),
+                None,
+            ))
+        };
         if path == Path::new("-") {
-            return Ok(Self::new(Box::new(io::stdin()), None));
+            return pipe(Box::new(|| Ok(Box::new(io::stdin()))));
         }
-        let file = File::open(path)?;
-        let about = file.metadata()?;
+        let about = path.metadata()?;
         if about.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
         }
-        let size = about.is_file().then_some(about.len());
-        Ok(Self::new(Box::new(file), size))
+        if !about.is_file() {
+            // to open a pipe already waits for somebody who writes
+            let path = path.to_owned();
+            return pipe(Box::new(move || opened(path)));
+        }
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        Ok(Self::new(Box::new(file), Some(size)))
     }
 
     /// Bytes from anywhere; `size` is what they should be.
     pub(super) fn new(from: Box<dyn Read + Send>, size: Option<u64>) -> Self {
+        Self::with(From::Bytes(from), size)
+    }
+
+    const fn with(from: From, size: Option<u64>) -> Self {
         Self {
             from,
             size,
             read: 0,
             shrank: false,
+            stopped: false,
         }
     }
 
     /// Whether the file ended before the size it had when it was opened.
     pub(super) const fn shrank(&self) -> bool {
         self.shrank
+    }
+
+    /// Whether the run was stopped while this input was waited for.
+    pub(super) const fn stopped(&self) -> bool {
+        self.stopped
     }
 
     /// Bytes read so far.
@@ -66,7 +105,18 @@ impl Read for Input {
             return Ok(0);
         }
         loop {
-            match self.from.read(buffer) {
+            let read = match &mut self.from {
+                From::Bytes(from) => from.read(buffer),
+                From::Pipe(pipe) => match pipe.read(buffer) {
+                    Ok(None) => {
+                        self.stopped = true;
+                        return Err(io::Error::other("the run was stopped"));
+                    }
+                    Ok(Some(n)) => Ok(n),
+                    Err(error) => Err(error),
+                },
+            };
+            match read {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(0) => {
                     self.shrank = self.size.is_some();
@@ -79,5 +129,129 @@ impl Read for Input {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// Opens what a pipe is read from.
+type Open = Box<dyn FnOnce() -> io::Result<Box<dyn Read>> + Send>;
+
+fn opened(path: PathBuf) -> io::Result<Box<dyn Read>> {
+    Ok(Box::new(File::open(path)?))
+}
+
+/// A pipe or device.
+struct Pipe {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: io::Cursor<Vec<u8>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Pipe {
+    fn new(open: Open, stop: Arc<AtomicBool>) -> io::Result<Self> {
+        let (filled, pieces) = sync_channel(PIECES);
+        // it may wait for ever, and ends with the process
+        std::thread::Builder::new()
+            .name("pipe".to_owned())
+            .spawn(move || fill(open, &filled))?;
+        Ok(Self {
+            pieces,
+            piece: io::Cursor::default(),
+            stop,
+        })
+    }
+
+    /// The next bytes; 0 at the end, `None` = the run was stopped and there are none yet.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            let n = self.piece.read(buffer)?;
+            if n > 0 {
+                return Ok(Some(n));
+            }
+            match self.pieces.recv_timeout(LOOK) {
+                Ok(piece) => self.piece = io::Cursor::new(piece?),
+                Err(RecvTimeoutError::Disconnected) => return Ok(Some(0)),
+                Err(RecvTimeoutError::Timeout) if self.stop.load(Ordering::Relaxed) => {
+                    return Ok(None);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+/// Reads a pipe to its end, its first error, or until nobody wants more.
+fn fill(open: Open, filled: &SyncSender<io::Result<Vec<u8>>>) {
+    let mut from = match open() {
+        Ok(from) => from,
+        Err(error) => {
+            let _ = filled.send(Err(error));
+            return;
+        }
+    };
+    loop {
+        let mut piece = vec![0; PIECE];
+        let read = match from.read(&mut piece) {
+            Ok(0) => return,
+            Ok(n) => {
+                piece.truncate(n);
+                Ok(piece)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let is_last = read.is_err();
+        if filled.send(read).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pipe(from: impl Read + Send + 'static, stop: &Arc<AtomicBool>) -> Input {
+        let open: Open = Box::new(|| Ok(Box::new(from)));
+        let pipe = Pipe::new(open, Arc::clone(stop)).expect("a thread");
+        Input::with(From::Pipe(pipe), None)
+    }
+
+    #[test]
+    fn a_pipe_gives_its_bytes_then_its_error() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("broken"))
+            }
+        }
+        let bytes: Vec<u8> = (0..200_000u32).map(|byte| byte as u8).collect();
+        let mut input = pipe(
+            io::Cursor::new(bytes.clone()).chain(Broken),
+            &Arc::default(),
+        );
+        let mut read = Vec::new();
+        let error = input.read_to_end(&mut read).expect_err("broken");
+        assert_eq!(error.to_string(), "broken");
+        assert_eq!((read == bytes, input.position()), (true, 200_000));
+        let mut input = pipe(io::Cursor::new(bytes), &Arc::default());
+        assert_eq!(
+            io::copy(&mut input, &mut io::sink()).expect("bytes"),
+            200_000
+        );
+        assert_eq!((input.shrank(), input.stopped()), (false, false));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_wait_for_a_pipe_can_be_stopped() {
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        let stop = Arc::default();
+        let mut input = pipe(reader, &stop);
+        io::Write::write_all(&mut writer, b"ab").expect("room");
+        let mut buffer = [0; 8];
+        assert_eq!(input.read(&mut buffer).expect("bytes"), 2);
+        stop.store(true, Ordering::Relaxed);
+        assert!(input.read(&mut buffer).is_err());
+        assert!(input.stopped());
     }
 }

@@ -30,6 +30,7 @@ pub use splitter::{Blocks, Input, Mark, Slicing, Splitter, Step};
 pub use walk::Bounds;
 
 use crate::books::Books;
+use crate::doing::Doing;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -120,6 +121,7 @@ pub fn read<'scope>(
             let Some(held) = &mut capabilities else {
                 return;
             };
+            Doing::begin("read", None);
             let books = &mut *control.books.borrow_mut();
             let (mut chunks, mut marks) = (chunks.activate(), marks.activate());
             if control.stop.load(Ordering::Relaxed) {

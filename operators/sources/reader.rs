@@ -16,6 +16,7 @@ use crate::packet::{Block, BlockPool};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Bytes read at a time.
 const BLOCK: usize = 256 << 10;
@@ -63,7 +64,18 @@ pub struct Reader {
 impl Reader {
     /// Opens a file, or standard input for `-`. What cannot be opened gives no chunk and ends as refused.
     pub fn open(path: &Path, source: u32, pool: BlockPool, bounds: Bounds) -> Self {
-        let input = Input::open(path);
+        Self::open_until(path, source, pool, bounds, &Arc::default())
+    }
+
+    /// The same, where `stop` ends the wait for the bytes of a pipe.
+    pub fn open_until(
+        path: &Path,
+        source: u32,
+        pool: BlockPool,
+        bounds: Bounds,
+        stop: &Arc<AtomicBool>,
+    ) -> Self {
+        let input = Input::open(path, stop);
         let mut reader = Self::new(path.display().to_string(), source, pool, bounds);
         match input {
             Ok(input) => reader.source = Source::Plain(input),
@@ -334,6 +346,9 @@ impl Reader {
 
     /// The input ended with a fault behind the bytes that were carried.
     fn break_off(&mut self, broken: Broken) {
+        if self.input().is_some_and(|(input, _)| input.stopped()) {
+            return self.part(Partial::Stopped, "the run was stopped here");
+        }
         let packing = match &self.source {
             Source::Packed(archive) => archive.packing().name(),
             _ => "compressed",
