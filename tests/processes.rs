@@ -106,12 +106,17 @@ impl ByHand {
         Running::start(self.folder.command(&Self::command(process, options)))
     }
 
-    /// Starts all with an input that stays open, and waits until they have met.
+    /// Starts all with an input that stays open, and waits until all have met and work.
+    #[cfg(target_os = "linux")]
     fn start_all(&self) -> Vec<Running> {
-        let all = (0..self.ports.len())
+        let all: Vec<Running> = (0..self.ports.len())
             .map(|process| self.folder.start(&Self::command(process, "-"), b""))
             .collect();
-        self.folder.wait_for("a.csv.");
+        let begin = Instant::now();
+        while !all.iter().all(|one| works(one.id())) {
+            assert!(begin.elapsed() < PATIENCE, "they never met");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         all
     }
 }
@@ -206,7 +211,18 @@ fn a_stranger_does_not_delay_the_start() {
     drop(silent);
 }
 
+/// Whether the workers of a process have started.
+#[cfg(target_os = "linux")]
+fn works(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task"));
+    threads.into_iter().flatten().flatten().any(|thread| {
+        std::fs::read_to_string(thread.path().join("comm"))
+            .is_ok_and(|name| name.starts_with("timely:work"))
+    })
+}
+
 #[test]
+#[cfg(target_os = "linux")]
 fn a_process_that_is_killed_ends_the_others() {
     for victim in 0..3 {
         let cluster = ByHand::new(3);

@@ -1,6 +1,6 @@
 //! The real program, run in a folder of its own: arguments in, exit code, output and talk out. It must end in time.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;

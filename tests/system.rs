@@ -46,8 +46,8 @@ fn usage_is_2_and_starts_nothing() {
         ("run spec.toml".to_owned(), "E0703"),
         ("run none.toml".to_owned(), "none.toml"),
         (
-            format!("extract {SAMPLE} -o a.csv --max-flows 0"),
-            "max_flows",
+            format!("extract {SAMPLE} -o a.csv --workers 0"),
+            "expected 1 or more",
         ),
         (
             format!("extract {SAMPLE} -o a.csv --summary none/books.json"),

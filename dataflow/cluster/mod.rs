@@ -16,7 +16,7 @@ use failure::{Link, THREADS};
 use meet::{Digest, Meeting};
 use operators::Error;
 use sha2::{Digest as _, Sha256};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Child;
 use std::sync::atomic::Ordering;
@@ -156,6 +156,8 @@ impl Cluster {
         work: impl Fn(&mut Worker, &Failure) -> T + Send + Sync + 'static,
     ) -> Result<Vec<T>, Error> {
         let links = std::mem::take(&mut self.links);
+        let sockets = links.iter().flatten().map(|link| link.socket.try_clone());
+        let sockets: Vec<TcpStream> = sockets.filter_map(Result::ok).collect();
         let (place, failure) = (self.place, self.failure.clone());
         let watched = failure.clone();
         let work = move |worker: &mut Worker| watched.watch(&inputs, || work(worker, &watched));
@@ -166,17 +168,24 @@ impl Cluster {
         let done = waiting
             .map_err(|error| Error::new(format!("cannot start a thread: {error}")).because(error))?
             .join();
-        match done {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(said)) => Err(failure.error(&said)),
-            Err(_) => Err(failure.error("a thread panicked")),
+        let said = match done {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(said)) => said,
+            Err(_) => "a thread panicked".to_owned(),
+        };
+        // threads that still wait for the others hold their sockets open: these must hear of it now
+        for socket in sockets {
+            // an error means that it is closed
+            let _ = socket.shutdown(Shutdown::Both);
         }
+        Err(failure.error(&said))
     }
 }
 
 impl Drop for Cluster {
     /// The processes that this one started end with it.
     fn drop(&mut self) {
+        self.links.clear(); // they hear of it by this
         let end = Instant::now() + Duration::from_secs(5);
         for child in &mut self.children {
             while Instant::now() < end && matches!(child.try_wait(), Ok(None)) {
