@@ -177,7 +177,10 @@ fn decode_chunk(
     plan: &DecodePlan,
     books: &mut Books,
 ) -> (PacketBatch, FragmentBatch) {
-    let last = chunk.first_record + (chunk.records.len() as u64).saturating_sub(1);
+    let last = chunk
+        .first_record
+        .saturating_add(chunk.records.len() as u64)
+        .saturating_sub(1);
     Doing::begin("decode", Some((chunk.source, chunk.first_record, last)));
     let mut batch = plan.batch(chunk);
     batch.headers.reserve(chunk.records.len());
