@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Child;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
@@ -81,7 +82,7 @@ impl Cluster {
                 workers,
             },
             links: Vec::new(),
-            failure: Failure::new(control.stop.clone()),
+            failure: Failure::new(Arc::clone(&control.stop)),
             children: Vec::new(),
         };
         let (started, listener) = if let Some(started) = &control.started {
