@@ -193,14 +193,14 @@ fn open_captures_are_the_same_in_a_few_ways() {
 }
 
 #[test]
-#[ignore = "slow: 24 ways to run each of 14 captures, with and without evictions"]
+#[ignore = "slow: 12 ways to run each of 14 captures, with and without evictions"]
 fn open_captures_are_the_same_in_all_ways() {
     let mut ways = Vec::new();
     for workers in [1, 2, 3, 8] {
-        // every pair of an epoch and a chunk comes with some number of workers, each in both forms of the extractors
+        // every pair of an epoch and a chunk comes with some number of workers, both forms of the extractors with each
         for (at, epoch) in [1, 7, 4096].into_iter().enumerate() {
             let chunk = [1, 5, 4096][(at + workers) % 3];
-            ways.extend([true, false].map(|fused| (workers, epoch, chunk, fused)));
+            ways.push((workers, epoch, chunk, (at + workers) % 2 == 0));
         }
     }
     captures_are_the_same(&CAPTURES, &ways);

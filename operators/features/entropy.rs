@@ -128,11 +128,9 @@ impl State {
         for (sum, count) in all.iter_mut().zip(&backward) {
             *sum += count;
         }
-        let n: u32 = all.iter().sum();
-        let share = |of: &dyn Fn(u8) -> bool| {
-            let counted = (0..=255u8).zip(&all).filter(|(byte, _)| of(*byte));
-            ratio(counted.map(|(_, count)| u128::from(*count)).sum(), n.into())
-        };
+        let sum = |bytes: std::ops::RangeInclusive<usize>| all[bytes].iter().sum::<u32>();
+        let n = sum(0..=255);
+        let share = |count: u32| ratio(count.into(), n.into());
         let (initiator, responder) = (entropy(&forward), entropy(&backward));
         let quotient = |(a, b): (f64, f64)| (b > 0.0).then(|| a / b);
         Entropy {
@@ -141,9 +139,9 @@ impl State {
             entropy_responder: responder,
             entropy_ratio: initiator.zip(responder).and_then(quotient),
             byte_distribution_uniformity: uniformity(&all),
-            printable_ratio: share(&|byte| matches!(byte, 0x20..=0x7E | 0x09 | 0x0A | 0x0D)),
-            null_ratio: share(&|byte| byte == 0),
-            high_byte_ratio: share(&|byte| byte >= 0x80),
+            printable_ratio: share(sum(0x20..=0x7E) + all[0x09] + all[0x0A] + all[0x0D]),
+            null_ratio: share(all[0]),
+            high_byte_ratio: share(sum(0x80..=0xFF)),
             payload_bytes_sampled: (n > 0).then_some(n),
         }
     }

@@ -96,7 +96,9 @@ impl KeyRule {
         } else {
             (0, 0)
         };
-        let order = (header.src, ports.0).cmp(&(header.dst, ports.1));
+        // as numbers: arrays of bytes are compared by a call
+        let place = |address, port| (u128::from_be_bytes(address), port);
+        let order = place(header.src, ports.0).cmp(&place(header.dst, ports.1));
         header.marks |= match order {
             std::cmp::Ordering::Greater => marks::FROM_B,
             std::cmp::Ordering::Equal => marks::LOOP,

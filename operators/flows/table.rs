@@ -133,7 +133,7 @@ impl FlowTable {
     pub fn packets<'a>(
         &mut self,
         group: u32,
-        packets: impl Iterator<Item = (&'a Header, &'a [u8], &'a [u8])>,
+        mut packets: impl Iterator<Item = (&'a Header, &'a [u8], &'a [u8])>,
         meter: &mut impl Meter,
         books: &mut Books,
     ) {
@@ -144,26 +144,48 @@ impl FlowTable {
             counts: Box::new([0; SHARDS]),
             queues: HashMap::new(),
         });
+        let mut next: Vec<(&'a Header, &'a [u8], &'a [u8])> = Vec::with_capacity(RUN);
         let mut run: Vec<Packet<'a>> = Vec::with_capacity(RUN);
         let mut slots: Vec<u32> = Vec::with_capacity(RUN);
-        for (header, extra, arena) in packets {
-            let Some(slot) = self.join(&mut state, header, extra, meter, books) else {
-                books.packets.skipped.add(Skip::NoRoom);
-                continue;
-            };
-            books.packets.used += 1;
-            books.bytes_used += u64::from(header.ip_len);
-            let flow = &self.flows[slot as usize];
-            run.push(Packet::new(header, arena, flow.end, flow.direction(header)));
-            slots.push(slot);
-            if run.len() == RUN {
-                self.close_run(&run, &slots, meter, books);
-                run.clear();
-                slots.clear();
+        loop {
+            next.extend(packets.by_ref().take(RUN));
+            if next.is_empty() {
+                break;
+            }
+            self.warm(&state, &next);
+            for (header, extra, arena) in next.drain(..) {
+                let Some(slot) = self.join(&mut state, header, extra, meter, books) else {
+                    books.packets.skipped.add(Skip::NoRoom);
+                    continue;
+                };
+                books.packets.used += 1;
+                books.bytes_used += u64::from(header.ip_len);
+                let flow = &self.flows[slot as usize];
+                run.push(Packet::new(header, arena, flow.end, flow.direction(header)));
+                slots.push(slot);
+            }
+            self.close_run(&run, &slots, meter, books);
+            run.clear();
+            slots.clear();
+        }
+        self.groups.insert(group, state);
+    }
+
+    /// Looks at the records that the packets of a run will join, one after the other without need of each other, so that the
+    /// processor fetches them all at once. What is found here does not matter.
+    fn warm(&self, group: &Group, packets: &[(&Header, &[u8], &[u8])]) {
+        let mut seen = 0;
+        for (header, ..) in packets {
+            let hash = self.seed.hash_one(header.hash);
+            if let Some(flow) = group
+                .index
+                .find(hash, |_| true)
+                .and_then(|slot| self.flows.get(*slot as usize))
+            {
+                seen ^= flow.hash ^ flow.last;
             }
         }
-        self.close_run(&run, &slots, meter, books);
-        self.groups.insert(group, state);
+        std::hint::black_box(seen);
     }
 
     /// Hands a run to the extractors, then ends what ended in it.
@@ -206,7 +228,7 @@ impl FlowTable {
             .index
             .find(hash, |slot| {
                 let flow = &flows[*slot as usize];
-                flow.key == key && *flow.extra == *extra
+                flow.key == key && (extra.is_empty() || *flow.extra == *extra)
             })
             .copied();
         let mut continued = None;

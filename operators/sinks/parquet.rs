@@ -13,6 +13,7 @@ use parquet::basic::Compression as Codec;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 use std::sync::Arc;
 
 struct Parquet {
@@ -33,7 +34,15 @@ pub fn open(
     let file = WholeFile::create(&options.path, options.overwrite, run)?;
     let schema = schema(description);
     let pairs = description.metadata.iter();
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder();
+    for field in schema.fields() {
+        // floats and times hardly repeat: without a dictionary the file is smaller and sooner written
+        if field.data_type().is_floating() || field.data_type().is_temporal() {
+            let column = ColumnPath::from(field.name().as_str());
+            properties = properties.set_column_dictionary_enabled(column, false);
+        }
+    }
+    let properties = properties
         .set_compression(match options.compression {
             Compression::None => Codec::UNCOMPRESSED,
             Compression::Zstd => Codec::ZSTD(Default::default()),
