@@ -18,6 +18,7 @@ pub mod options;
 pub mod packet;
 pub mod schema;
 pub mod sinks;
+pub mod slots;
 pub mod sources;
 pub mod statistics;
 

@@ -6,6 +6,7 @@ use crate::flows::Flow;
 use crate::options::{Key, OptionError, Options, Setting};
 use crate::packet::Packet;
 use crate::schema::{Features, Schema};
+use crate::slots::Slots;
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub(super) trait Planned: Send + Sync {
 /// The states of a group for all open records of a worker, by slot.
 pub(super) trait States {
     fn open(&mut self, slot: u32);
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[Flow]);
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>);
     fn finish(&self, slot: u32, flow: &Flow, out: &mut Row<'_>);
     fn close(&mut self, slot: u32);
     fn heap_bytes(&self) -> usize;
@@ -116,24 +117,25 @@ impl<T: Extractor> Planned for Fixed<T> {
     }
 
     fn states(&self, split: bool) -> Box<dyn States> {
-        Box::new(Slots::<T> {
+        Box::new(Kept::<T> {
             plan: Arc::clone(&self.plan),
-            states: Vec::new(),
+            states: Slots::default(),
             split,
-            sides: Vec::new(),
+            sides: Slots::default(),
         })
     }
 }
 
-struct Slots<T: Extractor> {
+/// What a group keeps of open records.
+struct Kept<T: Extractor> {
     plan: Arc<T::Plan>,
-    states: Vec<T>,
+    states: Slots<T>,
     split: bool,
     /// With `split`: the states of the packets forward and backward alone.
-    sides: Vec<[T; 2]>,
+    sides: Slots<[T; 2]>,
 }
 
-impl<T: Extractor> Slots<T> {
+impl<T: Extractor> Kept<T> {
     fn reset(&mut self, slot: u32) {
         if let Some(state) = self.states.get_mut(slot as usize) {
             *state = T::default();
@@ -144,19 +146,18 @@ impl<T: Extractor> Slots<T> {
     }
 }
 
-impl<T: Extractor> States for Slots<T> {
+impl<T: Extractor> States for Kept<T> {
     fn open(&mut self, slot: u32) {
-        self.reset(slot);
-        let room = slot as usize + 1;
-        if self.states.len() < room {
-            self.states.resize_with(room, T::default);
+        // a slot that was in use is empty since its close
+        while self.states.len() <= slot as usize {
+            self.states.push(T::default());
             if self.split {
-                self.sides.resize_with(room, Default::default);
+                self.sides.push(Default::default());
             }
         }
     }
 
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[Flow]) {
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
         for (packet, slot) in packets.iter().zip(slots) {
             let slot = *slot as usize;
             if let (Some(state), Some(flow)) = (self.states.get_mut(slot), flows.get(slot)) {

@@ -7,6 +7,7 @@ use crate::columns::{Column, Columns};
 use crate::flows::Flow;
 use crate::packet::Packet;
 use crate::schema::{Feature, Schema};
+use crate::slots::Slots;
 use std::fmt;
 use std::sync::Arc;
 
@@ -184,7 +185,7 @@ impl Extractors {
     /// Takes packets in processing order: `slots` has one entry a packet, `flows` one a slot.
     ///
     /// One call a group, so that its code and state stay in the cache for the whole run of packets.
-    pub fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[Flow]) {
+    pub fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
         debug_assert_eq!(packets.len(), slots.len());
         for (states, _) in &mut self.groups {
             states.packets(packets, slots, flows);

@@ -6,6 +6,7 @@ use crate::columns::{Column, Columns, Values, span};
 use crate::options::{Options, Setting};
 use crate::packet::{Packet, tcp};
 use crate::schema::{DataType, Feature, Profile, Scope, Split};
+use crate::slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,7 +52,7 @@ fn rows(plan: &FeaturePlan, packets: &Packets) -> Columns {
         .iter()
         .map(|packet| packet.packet())
         .collect();
-    let flows = [packets.flow.clone()];
+    let flows = Slots::from_iter([packets.flow.clone()]);
     extractors.packets(&run, &vec![0; run.len()], &flows);
     let mut rows = Columns::new(&plan.schema);
     extractors.finish(0, &flows[0], &mut rows);
@@ -479,7 +480,7 @@ fn missing_values_become_defaults() {
 fn slots_are_used_again() {
     let plan = plan([]);
     let mut extractors = plan.extractors();
-    let flows = vec![connection().flow; 3];
+    let flows = Slots::from_iter(vec![connection().flow; 3]);
     for packets in [connection(), one_way()] {
         let run: Vec<Packet<'_>> = packets
             .packets

@@ -23,6 +23,7 @@ use crate::columns::Columns;
 use crate::doing::Doing;
 use crate::features::{Extractors, FeaturePlan};
 use crate::packet::{Header, Packet, PacketBatch};
+use crate::slots::Slots;
 use crate::sources::{Mark, Slicing};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -277,7 +278,7 @@ impl Meter for Fused {
     fn open(&mut self, slot: u32, _: &Flow) {
         self.extractors.open(slot);
     }
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[Flow]) {
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
         self.extractors.packets(packets, slots, flows);
     }
     fn finish(&mut self, slot: u32, flow: &Flow) {

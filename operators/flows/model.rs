@@ -5,6 +5,7 @@ use super::*;
 use crate::books::{Books, EndReason};
 use crate::options::{Duration, Timeout};
 use crate::packet::{Header, Packet, marks, tcp};
+use crate::slots::Slots;
 use bytemuck::Zeroable;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -32,7 +33,7 @@ impl Meter for Log {
             "slot {slot} is in use"
         );
     }
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], _: &[Flow]) {
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], _: &Slots<Flow>) {
         for (packet, slot) in packets.iter().zip(slots) {
             self.packets
                 .get_mut(slot)

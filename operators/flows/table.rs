@@ -9,6 +9,7 @@ use super::key::{KeyRule, flow_id};
 use super::options::{Evict, FlowOptions, InitiatorRule, Terminate};
 use crate::books::{Books, EndReason, Skip};
 use crate::packet::{Header, Packet, marks, tcp};
+use crate::slots::Slots;
 use hashbrown::HashTable;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
@@ -24,7 +25,7 @@ pub trait Meter {
     /// A record was opened in `slot`.
     fn open(&mut self, slot: u32, flow: &Flow);
     /// Packets in processing order, each with the slot of its record; `flows` is indexed by slot and as of the end of the run.
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[Flow]);
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>);
     /// The record in `slot` ended; it is free for another one afterwards.
     fn finish(&mut self, slot: u32, flow: &Flow);
 }
@@ -37,11 +38,11 @@ pub struct FlowTable {
     /// Seeded at random, so that nobody can choose keys that collide. Its order is never seen.
     seed: foldhash::fast::RandomState,
     groups: HashMap<u32, Group>,
-    flows: Vec<Flow>,
+    flows: Slots<Flow>,
     /// Calendar page of each slot's valid entry.
-    pages: Vec<i64>,
+    pages: Slots<i64>,
     /// Deadline under which each slot stands in the queue of its shard, if that has one.
-    queued: Vec<Option<i64>>,
+    queued: Slots<Option<i64>>,
     free: Vec<u32>,
     /// Slots whose records ended in the current run.
     ended: Vec<u32>,
@@ -116,9 +117,9 @@ impl FlowTable {
             settings,
             seed: foldhash::fast::RandomState::default(),
             groups: HashMap::new(),
-            flows: Vec::new(),
-            pages: Vec::new(),
-            queued: Vec::new(),
+            flows: Slots::default(),
+            pages: Slots::default(),
+            queued: Slots::default(),
             free: Vec::new(),
             ended: Vec::new(),
         }

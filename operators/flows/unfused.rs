@@ -6,6 +6,7 @@ use crate::books::Books;
 use crate::columns::Columns;
 use crate::features::FeaturePlan;
 use crate::packet::{Direction, Header, Packet, PacketBatch};
+use crate::slots::Slots;
 use crate::sources::Mark;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -60,7 +61,7 @@ impl Meter for Recorder {
         self.0.push(Event::Open(slot, Box::new(flow.clone())));
     }
 
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], _: &[Flow]) {
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], _: &Slots<Flow>) {
         let mut run = Run {
             slots: slots.to_vec(),
             ..Run::default()
@@ -118,7 +119,7 @@ fn extract<'scope>(
     let mut rows: OutputBuilder<u64, NoopBuilder<Columns>> = OutputBuilder::from(rows);
     builder.build(move |_| {
         let mut extractors = plan.extractors();
-        let mut flows: Vec<Flow> = Vec::new();
+        let mut flows: Slots<Flow> = Slots::default();
         move |_| {
             let mut rows = rows.activate();
             events.for_each(|capability, events| {
@@ -126,11 +127,11 @@ fn extract<'scope>(
                 for event in events.0.iter() {
                     match event {
                         Event::Open(slot, flow) => {
-                            let at = *slot as usize;
-                            if at >= flows.len() {
-                                flows.resize_with(at + 1, || (**flow).clone());
+                            let flow = (**flow).clone();
+                            match flows.get_mut(*slot as usize) {
+                                Some(used) => *used = flow,
+                                None => flows.push(flow),
                             }
-                            flows[at] = (**flow).clone();
                             extractors.open(*slot);
                         }
                         Event::Packets(run) => {
