@@ -118,6 +118,28 @@ impl Column {
         }
     }
 
+    /// Makes room for as many more rows; what texts and lists hold is not known.
+    fn reserve(&mut self, rows: usize) {
+        match &mut self.values {
+            Values::Bool(v) => v.reserve(rows),
+            Values::U8(v) => v.reserve(rows),
+            Values::U16(v) => v.reserve(rows),
+            Values::U32(v) => v.reserve(rows),
+            Values::U64(v) => v.reserve(rows),
+            Values::I8(v) => v.reserve(rows),
+            Values::I32(v) => v.reserve(rows),
+            Values::F64(v) => v.reserve(rows),
+            Values::Text { ends, .. } | Values::List { ends, .. } => ends.reserve(rows),
+            Values::Address(v) => v.reserve(rows),
+            Values::Id(v) => v.reserve(rows),
+            Values::I64(v) | Values::Time(v) => v.reserve(rows),
+            Values::Struct(parts) => parts.iter_mut().for_each(|(_, part)| part.reserve(rows)),
+        }
+        if let Some(valid) = &mut self.valid {
+            valid.reserve(rows);
+        }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         match &self.values {
@@ -353,9 +375,32 @@ impl Columns {
         }
     }
 
+    /// An empty batch of this schema with room for as many rows.
+    pub fn with_room(schema: &Schema, rows: usize) -> Self {
+        let mut columns = Self::new(schema);
+        columns.keys.reserve(rows);
+        for column in &mut columns.columns {
+            column.reserve(rows);
+        }
+        columns
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.keys.len()
+    }
+
+    /// These columns, by their places, each named once; places that are none are left out.
+    #[must_use]
+    pub fn select(self, places: &[usize]) -> Self {
+        let mut columns: Vec<Option<Column>> = self.columns.into_iter().map(Some).collect();
+        let taken = places
+            .iter()
+            .filter_map(|place| columns.get_mut(*place)?.take());
+        Self {
+            columns: taken.collect(),
+            keys: self.keys,
+        }
     }
 
     /// Adds row `row` of `other`, a batch of the same schema.

@@ -132,9 +132,13 @@ impl State {
         let n = sum(0..=255);
         let share = |count: u32| ratio(count.into(), n.into());
         let (initiator, responder) = (entropy(&forward), entropy(&backward));
+        let both = match (initiator, responder) {
+            (one, None) | (None, one) => one,
+            _ => entropy(&all),
+        };
         let quotient = |(a, b): (f64, f64)| (b > 0.0).then(|| a / b);
         Entropy {
-            entropy_payload: entropy(&all),
+            entropy_payload: both,
             entropy_initiator: initiator,
             entropy_responder: responder,
             entropy_ratio: initiator.zip(responder).and_then(quotient),

@@ -208,23 +208,58 @@ fn is_sampled(sampling: Sampling, bytes: &[u8]) -> bool {
 }
 
 /// Writes the key as bytes into `out` and gives their number.
+#[inline]
 pub fn key_bytes(key: &FlowKey, extra: &[u8], out: &mut [u8; BASE + EXTRA]) -> usize {
-    let octets = if key.family == 4 { 4 } else { 16 };
-    let mut at = 0;
-    let mut put = |bytes: &[u8]| {
-        if let Some(place) = out.get_mut(at..at + bytes.len()) {
-            place.copy_from_slice(bytes);
-        }
-        at += bytes.len();
-    };
-    put(&[key.family]);
-    put(&key.address_a[..octets]);
-    put(&key.port_a.to_be_bytes());
-    put(&key.address_b[..octets]);
-    put(&key.port_b.to_be_bytes());
-    put(&[key.protocol]);
-    put(extra);
-    at.min(BASE + EXTRA)
+    if key.family == 4 {
+        let (
+            FlowKey {
+                address_a: a,
+                address_b: b,
+                ..
+            },
+            pa,
+            pb,
+        ) = (key, key.port_a.to_be_bytes(), key.port_b.to_be_bytes());
+        let bytes: [u8; 14] = [
+            4,
+            a[0],
+            a[1],
+            a[2],
+            a[3],
+            pa[0],
+            pa[1],
+            b[0],
+            b[1],
+            b[2],
+            b[3],
+            pb[0],
+            pb[1],
+            key.protocol,
+        ];
+        put(&bytes, extra, out)
+    } else {
+        let mut bytes = [0; BASE];
+        bytes[0] = key.family;
+        bytes[1..17].copy_from_slice(&key.address_a);
+        bytes[17..19].copy_from_slice(&key.port_a.to_be_bytes());
+        bytes[19..35].copy_from_slice(&key.address_b);
+        bytes[35..37].copy_from_slice(&key.port_b.to_be_bytes());
+        bytes[37] = key.protocol;
+        put(&bytes, extra, out)
+    }
+}
+
+/// Writes two parts one behind the other; the second ends where there is no more room.
+#[inline]
+fn put<const N: usize>(fixed: &[u8; N], extra: &[u8], out: &mut [u8; BASE + EXTRA]) -> usize {
+    let (start, rest) = out.split_at_mut(N);
+    start.copy_from_slice(fixed);
+    if extra.is_empty() {
+        return N; // nearly always: a copy of no bytes is a call all the same
+    }
+    let length = extra.len().min(rest.len());
+    rest[..length].copy_from_slice(&extra[..length]);
+    N + length
 }
 
 /// `flow_id`: the first 128 bits of SHA-256 over salt, key, start, segment and record ordinal of the first packet.

@@ -70,7 +70,11 @@ where
         rows: Columns::new(&plan.features.schema),
     };
     let schema = plan.features.schema.clone();
-    let take = move |meter: &mut Fused| std::mem::replace(&mut meter.rows, Columns::new(&schema));
+    // the next batch gets room for as many rows as this one has, as growing hundreds of columns step by step costs more
+    let take = move |meter: &mut Fused| match meter.rows.rows() {
+        0 => Columns::default(),
+        rows => std::mem::replace(&mut meter.rows, Columns::with_room(&schema, rows)),
+    };
     track_with(packets, pact, marks, Tracker::new(plan, meter), take, books)
 }
 
@@ -88,16 +92,28 @@ where
     M: Meter + 'static,
     C: Accountable + Clone + Default + 'static,
 {
-    let mut builder = OperatorBuilder::new("flows".to_owned(), packets.scope());
+    let scope = packets.scope();
+    let mut builder = OperatorBuilder::new("flows".to_owned(), scope);
+    let activator = scope.activator_for(builder.operator_info().address);
     let mut packets = builder.new_input(packets, pact);
     let mut marks = builder.new_input(marks, Pipeline);
     let (rows, stream) = builder.new_output();
     let mut rows: OutputBuilder<u64, NoopBuilder<C>> = OutputBuilder::from(rows);
     builder.build(move |_| {
         let mut stash: BTreeMap<u64, Epoch> = BTreeMap::new();
+        // the epoch whose inputs are exhausted, while their records end
+        let mut leaving: Option<Capability<u64>> = None;
         move |frontiers| {
             let books = &mut *books.borrow_mut();
             let mut rows = rows.activate();
+            if let Some(capability) = leaving.take() {
+                if tracker.leave(books) {
+                    activator.activate();
+                    leaving = Some(capability.clone());
+                }
+                rows.session_with_builder(&capability)
+                    .give_container(&mut take(&mut tracker.meter));
+            }
             packets.for_each(|capability, batch| {
                 let Some(held) = capability.retain_least(0) else {
                     return;
@@ -130,12 +146,17 @@ where
                 .filter_map(|frontier| frontier.frontier().first().copied())
                 .min();
             let mut last = None;
-            while let Some(first) = stash.first_entry()
+            while leaving.is_none()
+                && let Some(first) = stash.first_entry()
                 && open.is_none_or(|open| *first.key() < open)
             {
                 let epoch = first.remove();
                 tracker.batches(epoch.batches, books);
                 tracker.marks(&epoch.marks, books);
+                if tracker.leave(books) {
+                    activator.activate();
+                    leaving = Some(epoch.capability.clone());
+                }
                 rows.session_with_builder(&epoch.capability)
                     .give_container(&mut take(&mut tracker.meter));
                 last = Some(epoch.capability);
@@ -243,16 +264,19 @@ impl<M: Meter> Tracker<M> {
             }
             let Some(clock) = mark.clock else { continue };
             if mark.ended {
-                self.table
-                    .exhausted(mark.source, clock, &mut self.meter, books);
+                self.table.exhausted(mark.source, clock);
             } else {
                 self.advance(mark.source, clock, books);
             }
         }
         if self.is_merged() && self.ended == self.plan.inputs {
-            self.table
-                .exhausted(0, self.clock.unwrap_or(0), &mut self.meter, books);
+            self.table.exhausted(0, self.clock.unwrap_or(0));
         }
+    }
+
+    /// Ends some of the records whose inputs are exhausted; true = there are more.
+    fn leave(&mut self, books: &mut Books) -> bool {
+        self.table.leave(&mut self.meter, books)
     }
 
     fn advance(&mut self, group: u32, clock: i64, books: &mut Books) {

@@ -331,7 +331,8 @@ proptest! {
                 table.advance(0, batch.last().expect("a chunk is not empty").clock, &mut log, &mut books);
             }
         }
-        table.exhausted(0, clock, &mut log, &mut books);
+        table.exhausted(0, clock);
+        while table.leave(&mut log, &mut books) {}
         prop_assert_eq!(table.open(), 0);
         log.ended.sort();
         model.ended.sort();

@@ -11,13 +11,15 @@ use crate::books::{Books, EndReason, Skip};
 use crate::packet::{Header, Packet, marks, tcp};
 use crate::slots::Slots;
 use hashbrown::HashTable;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::BuildHasher;
 
 /// Shards of a group: fixed, whatever the number of workers.
 pub const SHARDS: usize = 256;
 /// Packets handed to the extractors at a time: enough to hide a cache miss, few enough to stay in the second cache.
 const RUN: usize = 256;
+/// Records that end at a time when their input is exhausted.
+const LEAVE: usize = 4096;
 
 /// What is done with the packets of flows. Calls come in this order for each slot: `open`, `packets` any number of times,
 /// `finish`.
@@ -46,6 +48,15 @@ pub struct FlowTable {
     free: Vec<u32>,
     /// Slots whose records ended in the current run.
     ended: Vec<u32>,
+    leaving: VecDeque<Leaving>,
+}
+
+/// The records of an input that is exhausted, on their way out.
+#[derive(Debug)]
+struct Leaving {
+    group: Group,
+    slots: std::vec::IntoIter<u32>,
+    clock: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +133,7 @@ impl FlowTable {
             queued: Slots::default(),
             free: Vec::new(),
             ended: Vec::new(),
+            leaving: VecDeque::new(),
         }
     }
 
@@ -536,8 +548,9 @@ impl FlowTable {
         self.close_run(&[], &[], meter, books);
     }
 
-    /// Ends every record of `group`: its input is exhausted, and `clock` is the clock after the last record of it.
-    pub fn exhausted(&mut self, group: u32, clock: i64, meter: &mut impl Meter, books: &mut Books) {
+    /// The input of `group` is exhausted, and `clock` is the clock after the last record of it: all its records are to end, by
+    /// [`FlowTable::leave`].
+    pub fn exhausted(&mut self, group: u32, clock: i64) {
         let Some(mut state) = self.groups.remove(&group) else {
             return;
         };
@@ -545,22 +558,35 @@ impl FlowTable {
         // by their first packet: the order of rows made here must not come from a hash table
         slots.sort_unstable_by_key(|slot| self.flows[*slot as usize].first);
         state.queues.clear();
-        for slot in slots {
+        self.leaving.push_back(Leaving {
+            group: state,
+            slots: slots.into_iter(),
+            clock,
+        });
+    }
+
+    /// Ends a few thousand records of exhausted inputs, so that their rows can go before the next ones come, and tells whether
+    /// there are more.
+    pub fn leave(&mut self, meter: &mut impl Meter, books: &mut Books) -> bool {
+        let Some(mut leaving) = self.leaving.pop_front() else {
+            return false;
+        };
+        for slot in leaving.slots.by_ref().take(LEAVE) {
             let flow = &self.flows[slot as usize];
             let idle = self.settings.timeouts.idle.of(flow.key.protocol);
-            let is_idle =
-                idle.is_some_and(|timeout| clock.saturating_sub(flow.last_clock) > timeout);
-            self.end(
-                &mut state,
-                slot,
-                if is_idle {
-                    EndReason::Idle
-                } else {
-                    EndReason::Eof
-                },
-            );
+            let quiet = leaving.clock.saturating_sub(flow.last_clock);
+            let reason = if idle.is_some_and(|timeout| quiet > timeout) {
+                EndReason::Idle
+            } else {
+                EndReason::Eof
+            };
+            self.end(&mut leaving.group, slot, reason);
         }
         self.close_run(&[], &[], meter, books);
+        if leaving.slots.len() > 0 {
+            self.leaving.push_front(leaving);
+        }
+        !self.leaving.is_empty()
     }
 }
 

@@ -250,14 +250,7 @@ pub fn collect(
         move |_| {
             let mut output = output.activate();
             input.for_each(|capability, rows| {
-                let rows = std::mem::take(rows);
-                let taken = columns
-                    .iter()
-                    .filter_map(|column| rows.columns.get(*column).cloned());
-                let mut taken = Columns {
-                    columns: taken.collect(),
-                    keys: rows.keys,
-                };
+                let mut taken = std::mem::take(rows).select(&columns);
                 if let Some(held) = capability.retain_least(0) {
                     output
                         .session_with_builder(&held)

@@ -2,8 +2,12 @@
 
 use std::sync::LazyLock;
 
+/// Largest sample whose terms are all in the table.
+const KNOWN: usize = 512;
+
 /// `c log2 c` for the counts that samples of the default size can have.
-static TERMS: LazyLock<Vec<f64>> = LazyLock::new(|| (0..=512).map(term).collect());
+static TERMS: LazyLock<[f64; KNOWN + 1]> =
+    LazyLock::new(|| std::array::from_fn(|count| term(count as u32)));
 
 fn term(count: u32) -> f64 {
     if count == 0 {
@@ -22,18 +26,26 @@ pub fn entropy(counts: &[u32; 256]) -> Option<f64> {
     if counts.contains(&n) {
         return Some(0.0);
     }
-    // H = log2 n - (sum of c log2 c) / n, as eight sums side by side: one alone would wait for itself 256 times
-    let terms: &[f64] = &TERMS;
+    // H = log2 n - (sum of c log2 c) / n
+    let terms: &[f64; KNOWN + 1] = &TERMS;
+    let sum = if n as usize <= KNOWN {
+        sum(counts, |count| terms[(count as usize).min(KNOWN)])
+    } else {
+        sum(counts, term)
+    };
+    Some((f64::from(n).log2() - sum / f64::from(n)).clamp(0.0, 8.0))
+}
+
+/// The sum of a term of each count, as eight sums side by side: one alone would wait for itself 256 times.
+#[inline]
+fn sum(counts: &[u32; 256], term: impl Fn(u32) -> f64) -> f64 {
     let mut sums = [0.0; 8];
-    let (eights, _) = counts.as_chunks::<8>();
-    for eight in eights {
+    for eight in counts.as_chunks::<8>().0 {
         for (sum, count) in sums.iter_mut().zip(eight) {
-            let known = terms.get(*count as usize).copied();
-            *sum += known.unwrap_or_else(|| term(*count));
+            *sum += term(*count);
         }
     }
-    let sum: f64 = sums.iter().sum();
-    Some((f64::from(n).log2() - sum / f64::from(n)).clamp(0.0, 8.0))
+    sums.iter().sum()
 }
 
 /// `1 - chi2 / (255 n)`: 1 where all bytes are equally frequent, 0 where there is one; `None` for fewer than 256 bytes.
