@@ -1,0 +1,122 @@
+//! The extractors of each group alone, over packets that have found their records; and all groups together.
+
+use crate::trace;
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use jayflow_operators::columns::Columns;
+use jayflow_operators::features::{Extractors, FeaturePlan};
+use jayflow_operators::flows::{Flow, Meter};
+use jayflow_operators::packet::{Direction, Header, Packet, PacketBatch};
+use std::sync::OnceLock;
+
+/// All extractors of a plan, and the rows they have made.
+pub struct Fused {
+    extractors: Extractors,
+    pub rows: Columns,
+}
+
+impl Fused {
+    pub fn new(plan: &FeaturePlan) -> Self {
+        Self {
+            extractors: plan.extractors(),
+            rows: Columns::new(&plan.schema),
+        }
+    }
+}
+
+impl Meter for Fused {
+    fn open(&mut self, slot: u32, _: &Flow) {
+        self.extractors.open(slot);
+    }
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[Flow]) {
+        self.extractors.packets(packets, slots, flows);
+    }
+    fn finish(&mut self, slot: u32, flow: &Flow) {
+        self.extractors.finish(slot, flow, &mut self.rows);
+        self.extractors.close(slot);
+    }
+}
+
+/// What the flow table tells a meter.
+enum Event {
+    Open(u32, Flow),
+    Packets(Run),
+    Finish(u32, Flow),
+}
+
+/// A run of packets of one batch.
+struct Run {
+    arena: &'static [u8],
+    headers: Vec<Header>,
+    times: Vec<(i64, Direction)>,
+    slots: Vec<u32>,
+}
+
+/// A meter that writes down what it is told.
+#[derive(Default)]
+struct Recorder {
+    arena: &'static [u8],
+    events: Vec<Event>,
+}
+
+impl Meter for Recorder {
+    fn open(&mut self, slot: u32, flow: &Flow) {
+        self.events.push(Event::Open(slot, flow.clone()));
+    }
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], _: &[Flow]) {
+        self.events.push(Event::Packets(Run {
+            arena: self.arena,
+            headers: packets.iter().map(|packet| **packet).collect(),
+            times: packets.iter().map(|p| (p.time, p.direction)).collect(),
+            slots: slots.to_vec(),
+        }));
+    }
+    fn finish(&mut self, slot: u32, flow: &Flow) {
+        self.events.push(Event::Finish(slot, flow.clone()));
+    }
+}
+
+fn events() -> &'static [Event] {
+    static EVENTS: OnceLock<Vec<Event>> = OnceLock::new();
+    EVENTS.get_or_init(|| {
+        let mut recorder = Recorder::default();
+        let next = |recorder: &mut Recorder, batch: &'static PacketBatch| {
+            recorder.arena = &batch.arena.bytes;
+        };
+        trace::track(&mut recorder, next);
+        recorder.events
+    })
+}
+
+#[divan::bench(sample_size = 1, sample_count = 20, args = ["flow_meta", "timing", "size", "tcp", "entropy", "all"])]
+fn group(bencher: Bencher<'_, '_>, group: &str) {
+    let plan = trace::plan(group);
+    let count = ItemsCount::new(trace::packets());
+    let events = events();
+    bencher.counter(count).bench(|| {
+        let mut meter = Fused::new(&plan);
+        let (mut flows, mut packets): (Vec<Flow>, Vec<Packet<'_>>) = Default::default();
+        for event in events {
+            match event {
+                Event::Open(slot, flow) => {
+                    let at = *slot as usize;
+                    if at >= flows.len() {
+                        flows.resize_with(at + 1, || flow.clone());
+                    }
+                    flows[at].clone_from(flow);
+                    meter.open(*slot, flow);
+                }
+                Event::Packets(run) => {
+                    packets.clear();
+                    let times = run.headers.iter().zip(&run.times);
+                    packets.extend(times.map(|(header, (time, direction))| {
+                        Packet::new(header, run.arena, *time, *direction)
+                    }));
+                    meter.packets(&packets, &run.slots, &flows);
+                }
+                Event::Finish(slot, flow) => meter.finish(*slot, flow),
+            }
+        }
+        meter.rows
+    });
+}
