@@ -95,8 +95,10 @@ fn the_group_of_the_tutorial_compiles_and_passes_its_tests() {
         .replace(", \"operators/derive\"", "")
         .replace("\"operators/derive\"", &format!("'{}'", derive.display()));
     fs::write(house.join("Cargo.toml"), manifest).unwrap();
-    fs::create_dir(house.join("tests")).unwrap();
-    fs::write(house.join("tests/main.rs"), "//! None.\n").unwrap();
+    for file in ["tests/main.rs", "benches/main.rs", "benches/floor.rs"] {
+        fs::create_dir_all(house.join(file).parent().unwrap()).unwrap();
+        fs::write(house.join(file), "//! None.\n").unwrap();
+    }
     let (file, list) = walked();
     fs::write(house.join("operators/features/turns.rs"), file).unwrap();
     fs::write(house.join("operators/features/mod.rs"), list).unwrap();
