@@ -5,13 +5,14 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use jayflow_operators::flows::{Flow, Meter};
 use jayflow_operators::packet::Packet;
+use jayflow_operators::slots::Slots;
 
 /// A meter of no groups.
 struct Nothing;
 
 impl Meter for Nothing {
     fn open(&mut self, _: u32, _: &Flow) {}
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], _: &[Flow]) {
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], _: &Slots<Flow>) {
         divan::black_box((packets, slots));
     }
     fn finish(&mut self, _: u32, flow: &Flow) {

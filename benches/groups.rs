@@ -7,6 +7,7 @@ use jayflow_operators::columns::Columns;
 use jayflow_operators::features::{Extractors, FeaturePlan};
 use jayflow_operators::flows::{Flow, Meter};
 use jayflow_operators::packet::{Direction, Header, Packet, PacketBatch};
+use jayflow_operators::slots::Slots;
 use std::sync::OnceLock;
 
 /// All extractors of a plan, and the rows they have made.
@@ -28,7 +29,7 @@ impl Meter for Fused {
     fn open(&mut self, slot: u32, _: &Flow) {
         self.extractors.open(slot);
     }
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[Flow]) {
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
         self.extractors.packets(packets, slots, flows);
     }
     fn finish(&mut self, slot: u32, flow: &Flow) {
@@ -63,7 +64,7 @@ impl Meter for Recorder {
     fn open(&mut self, slot: u32, flow: &Flow) {
         self.events.push(Event::Open(slot, flow.clone()));
     }
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], _: &[Flow]) {
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], _: &Slots<Flow>) {
         self.events.push(Event::Packets(Run {
             arena: self.arena,
             headers: packets.iter().map(|packet| **packet).collect(),
@@ -95,15 +96,14 @@ fn group(bencher: Bencher<'_, '_>, group: &str) {
     let events = events();
     bencher.counter(count).bench(|| {
         let mut meter = Fused::new(&plan);
-        let (mut flows, mut packets): (Vec<Flow>, Vec<Packet<'_>>) = Default::default();
+        let (mut flows, mut packets): (Slots<Flow>, Vec<Packet<'_>>) = Default::default();
         for event in events {
             match event {
                 Event::Open(slot, flow) => {
-                    let at = *slot as usize;
-                    if at >= flows.len() {
-                        flows.resize_with(at + 1, || flow.clone());
+                    match flows.get_mut(*slot as usize) {
+                        Some(used) => used.clone_from(flow),
+                        None => flows.push(flow.clone()),
                     }
-                    flows[at].clone_from(flow);
                     meter.open(*slot, flow);
                 }
                 Event::Packets(run) => {

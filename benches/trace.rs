@@ -121,7 +121,8 @@ pub fn track<M: Meter>(meter: &mut M, mut next: impl FnMut(&mut M, &'static Pack
         .iter()
         .rev()
         .find_map(|batch| batch.headers.last());
-    table.exhausted(0, last.map_or(0, |header| header.clock), meter, &mut books);
+    table.exhausted(0, last.map_or(0, |header| header.clock));
+    while table.leave(meter, &mut books) {}
     books
 }
 
