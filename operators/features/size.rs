@@ -1,13 +1,10 @@
 //! IP lengths and payload lengths of the packets of a biflow.
 
-mod sides;
-
 use super::extractor::{Extractor, NoOptions, Wanted};
 use crate::flows::Flow;
 use crate::packet::Packet;
 use crate::schema::Features;
-use crate::statistics::{LengthSpread, LengthSummary, Lengths, ratio};
-use sides::{Side, Sides};
+use crate::statistics::{LengthSpread, LengthSummary, Lengths, Side, Sides, ratio};
 
 /// Columns of group `size`, in output order.
 #[derive(Features)]
