@@ -168,7 +168,7 @@ pub fn memory(plan: &Plan) -> String {
         .saturating_mul(flows);
     let _ = writeln!(
         out,
-        "{:<12} {each:>6} B/flow, beside the lists it allocates\n{:.1} MiB over all workers at max_flows = {flows}{}",
+        "{:<12} {each:>6} B/flow, beside what it allocates as flows grow\n{:.1} MiB over all workers at max_flows = {flows}{}",
         "together",
         total as f64 / f64::from(1 << 20),
         if plan.sources().all(|(_, source)| source.merge == Merge::All) {

@@ -60,10 +60,13 @@ pub struct EntropyOptions {
 /// What is kept of an open record: the samples, or what came out of them once both are full.
 #[derive(Default)]
 pub struct State {
-    /// By direction.
-    samples: [Vec<u8>; 2],
+    /// By direction, once there is a byte.
+    samples: Option<Box<[Vec<u8>; 2]>>,
     done: Option<Box<Entropy>>,
 }
+
+/// The samples of a record without payload.
+const NO_SAMPLES: &[Vec<u8>; 2] = &[Vec::new(), Vec::new()];
 
 /// What the plan fixes.
 pub struct Plan {
@@ -95,16 +98,20 @@ impl Extractor for State {
         if self.done.is_some() {
             return;
         }
-        let sample = &mut self.samples[packet.direction as usize];
         let payload = packet.payload();
+        if payload.is_empty() || plan.limit == 0 {
+            return;
+        }
+        let samples = self.samples.get_or_insert_default();
+        let sample = &mut samples[packet.direction as usize];
         let taken = payload.len().min(plan.limit - sample.len());
         if taken == 0 {
             return;
         }
         sample.extend_from_slice(&payload[..taken]);
-        if self.samples.iter().all(|sample| sample.len() == plan.limit) {
+        if samples.iter().all(|sample| sample.len() == plan.limit) {
             self.done = Some(Box::new(self.evaluate()));
-            self.samples = Default::default();
+            self.samples = None;
         }
     }
 
@@ -116,14 +123,18 @@ impl Extractor for State {
     }
 
     fn heap_bytes(&self) -> usize {
-        let samples = self.samples.iter().map(Vec::capacity).sum::<usize>();
-        samples + self.done.as_ref().map_or(0, |_| size_of::<Entropy>())
+        let samples = |samples: &[Vec<u8>; 2]| {
+            size_of_val(samples) + samples.iter().map(Vec::capacity).sum::<usize>()
+        };
+        self.samples.as_deref().map_or(0, samples)
+            + self.done.as_ref().map_or(0, |_| size_of::<Entropy>())
     }
 }
 
 impl State {
     fn evaluate(&self) -> Entropy {
-        let [forward, backward] = [&self.samples[0], &self.samples[1]].map(|sample| counts(sample));
+        let samples = self.samples.as_deref().unwrap_or(NO_SAMPLES);
+        let [forward, backward] = [0, 1].map(|side| counts(&samples[side]));
         let mut all = forward;
         for (sum, count) in all.iter_mut().zip(&backward) {
             *sum += count;
@@ -208,7 +219,7 @@ mod tests {
         );
         assert_eq!(row.entropy_ratio, None, "the divisor is 0");
         let state = packets.state::<State>(&sample(4));
-        assert!(state.done.is_some() && state.samples.iter().all(|sample| sample.capacity() == 0));
+        assert!(state.done.is_some() && state.samples.is_none());
     }
 
     #[test]

@@ -119,12 +119,10 @@ pub struct FlowMeta {
     pub initiator_swapped: bool,
 }
 
-/// What is kept of an open record; arrays are indexed by direction.
+/// What is kept of an open record.
 #[derive(Default)]
 pub struct State {
-    packets: [u64; 2],
-    bytes: [u64; 2],
-    payload: [u64; 2],
+    sums: Sums,
     first: i64,
     last: i64,
     /// Header stack of the first packet.
@@ -132,6 +130,62 @@ pub struct State {
     /// Its text and number of labels, if it is too long to be packed.
     walked: Option<Box<(String, u32)>>,
     flags: u8,
+}
+
+/// Packets, bytes and payload bytes by direction: sums of fewer than 2^16 packets whose lengths are below 2^16, and what these had
+/// no room for.
+#[derive(Debug, Default)]
+struct Sums {
+    packets: [u16; 2],
+    bytes: [u32; 2],
+    payload: [u32; 2],
+    wide: Option<Box<Totals>>,
+}
+
+/// Packets, bytes and payload bytes; by direction each.
+type Totals = [[u64; 2]; 3];
+
+impl Sums {
+    #[inline]
+    fn push(&mut self, length: u32, payload: u32, side: usize) {
+        if (length | payload) > u32::from(u16::MAX) || self.packets[side] == u16::MAX {
+            self.widen(length, payload, side);
+            return;
+        }
+        self.packets[side] += 1;
+        self.bytes[side] += length;
+        self.payload[side] += payload;
+    }
+
+    #[cold]
+    fn widen(&mut self, length: u32, payload: u32, side: usize) {
+        let mut wide = self.totals();
+        for (sums, value) in wide.iter_mut().zip([1, length, payload]) {
+            sums[side] += u64::from(value);
+        }
+        *self = Self {
+            wide: Some(Box::new(wide)),
+            ..Self::default()
+        };
+    }
+
+    fn is_empty(&self) -> bool {
+        self.packets == [0; 2] && self.wide.is_none()
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals = [
+            self.packets.map(u64::from),
+            self.bytes.map(u64::from),
+            self.payload.map(u64::from),
+        ];
+        if let Some(wide) = &self.wide {
+            for (sum, wide) in totals.iter_mut().flatten().zip(wide.iter().flatten()) {
+                *sum += wide;
+            }
+        }
+        totals
+    }
 }
 
 /// Bits of `flow_stat`.
@@ -168,7 +222,7 @@ impl Extractor for State {
     }
 
     fn packet(&mut self, packet: &Packet<'_>, _: &Flow, plan: &Plan) {
-        if self.packets == [0; 2] {
+        if self.sums.is_empty() {
             self.first = packet.time;
             self.stack = packet.stack;
             if packet.stack == stack::UNPACKED {
@@ -183,9 +237,7 @@ impl Extractor for State {
         }
         self.last = packet.time;
         let side = packet.direction as usize;
-        self.packets[side] += 1;
-        self.bytes[side] += u64::from(packet.ip_len);
-        self.payload[side] += u64::from(packet.payload_len);
+        self.sums.push(packet.ip_len, packet.payload_len, side);
         if packet.has(tcp::SYN) {
             self.flags |= if packet.has(tcp::ACK) {
                 stat::SYN_ACK
@@ -203,13 +255,15 @@ impl Extractor for State {
 
     fn heap_bytes(&self) -> usize {
         let bytes = |walked: &(String, u32)| size_of_val(walked) + walked.0.capacity();
-        self.walked.as_deref().map_or(0, bytes)
+        let wide = self.sums.wide.as_ref();
+        self.walked.as_deref().map_or(0, bytes) + wide.map_or(0, |wide| size_of_val(&**wide))
     }
 
     fn finish(&self, flow: &Flow, plan: &Plan) -> FlowMeta {
         let (source, destination) = (flow.initiator(), flow.responder());
-        let [packets, bytes, payload] =
-            [self.packets, self.bytes, self.payload].map(|[f, b]| f + b);
+        let totals = self.sums.totals();
+        let [by_packets, by_bytes, by_payload] = totals;
+        let [packets, bytes, payload] = totals.map(|[f, b]| f + b);
         let ns = self.last.abs_diff(self.first);
         let each = |total: u64| ratio(u128::from(total) * u128::from(SECOND), ns.into());
         FlowMeta {
@@ -225,16 +279,16 @@ impl Extractor for State {
             end_time: Time(self.last),
             duration: seconds(ns),
             total_packets: packets,
-            packets_fwd: self.packets[0],
-            packets_bwd: self.packets[1],
+            packets_fwd: by_packets[0],
+            packets_bwd: by_packets[1],
             total_bytes: bytes,
-            bytes_fwd: self.bytes[0],
-            bytes_bwd: self.bytes[1],
-            payload_bytes_fwd: self.payload[0],
-            payload_bytes_bwd: self.payload[1],
+            bytes_fwd: by_bytes[0],
+            bytes_bwd: by_bytes[1],
+            payload_bytes_fwd: by_payload[0],
+            payload_bytes_bwd: by_payload[1],
             payload_bytes_total: payload,
-            packets_ratio: ratio(self.packets[0].into(), self.packets[1].into()),
-            bytes_ratio: ratio(self.bytes[0].into(), self.bytes[1].into()),
+            packets_ratio: ratio(by_packets[0].into(), by_packets[1].into()),
+            bytes_ratio: ratio(by_bytes[0].into(), by_bytes[1].into()),
             packets_per_second: each(packets),
             bytes_per_second: each(bytes),
             avg_packet_size: ratio(bytes.into(), packets.into()).unwrap_or_default(),
@@ -471,5 +525,22 @@ mod tests {
             ]
         );
         assert_eq!([1023, 1024, 49_151, 49_152].map(port_range), [1, 2, 2, 3]);
+    }
+
+    #[test]
+    fn narrow_sums_are_wide_ones() {
+        let lengths = [0, 1, 1500, 65_535, 65_536, u32::MAX];
+        let usual = (0..200_000).map(|n| (65_535 - n % 2, n % 3, n as usize % 5 / 4));
+        let pairs = lengths.iter().flat_map(|a| lengths.map(|b| (*a, b, 1)));
+        let (mut narrow, mut wide) = (Sums::default(), Totals::default());
+        assert!(narrow.is_empty());
+        for (length, payload, side) in pairs.clone().chain(usual).chain(pairs) {
+            narrow.push(length, payload, side);
+            for (sums, value) in wide.iter_mut().zip([1, length, payload]) {
+                sums[side] += u64::from(value);
+            }
+            assert!(!narrow.is_empty());
+        }
+        assert_eq!(narrow.totals(), wide);
     }
 }

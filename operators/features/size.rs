@@ -4,7 +4,7 @@ use super::extractor::{Extractor, NoOptions, Wanted};
 use crate::flows::Flow;
 use crate::packet::Packet;
 use crate::schema::Features;
-use crate::statistics::{LengthSpread, LengthSummary, Lengths, Moments, ratio};
+use crate::statistics::{LengthSpread, LengthSummary, Lengths, Side, Sides, ratio};
 
 /// Columns of group `size`, in output order.
 #[derive(Features)]
@@ -100,23 +100,43 @@ pub struct Size {
     pub pkt_len_sequence: Vec<i32>,
 }
 
-/// What is kept of an open record; arrays are indexed by direction, and both directions together are their sum.
+/// What is kept of an open record.
 #[derive(Default)]
 pub struct State {
-    lengths: [Moments; 2],
-    payloads: [Payloads; 2],
+    sides: Sides,
+    /// What the plan wants to be listed, from the second packet on: the length of a single packet is known.
+    lists: Option<Box<Lists>>,
+}
+
+#[derive(Default)]
+struct Lists {
     histogram: Lengths,
+    /// The first lengths, for a sequence.
     first: Vec<i32>,
 }
 
-/// Payload lengths of one direction.
-#[derive(Clone, Copy, Default)]
-struct Payloads {
-    moments: Moments,
-    /// Packets with payload.
-    present: u64,
-    /// The shortest payload.
-    shortest: Option<u32>,
+impl Lists {
+    #[inline]
+    fn push(&mut self, length: u32, side: usize, plan: &Plan) {
+        if plan.histogram {
+            self.histogram.push(length, side);
+        }
+        if self.first.len() < plan.sequence {
+            let length = i32::try_from(length).unwrap_or(i32::MAX);
+            self.first.push(if side == 0 { length } else { -length });
+        }
+    }
+
+    /// The lists of a single packet, or of none.
+    fn of(sides: &[Side; 2], plan: &Plan) -> Self {
+        let mut lists = Self::default();
+        for (at, side) in sides.iter().enumerate() {
+            if let Some(length) = side.lengths.min() {
+                lists.push(length as u32, at, plan);
+            }
+        }
+        lists
+    }
 }
 
 /// What the plan fixes.
@@ -147,26 +167,39 @@ impl Extractor for State {
 
     fn packet(&mut self, packet: &Packet<'_>, _: &Flow, plan: &Plan) {
         let side = packet.direction as usize;
-        self.lengths[side].push(packet.ip_len.into());
-        self.payloads[side].push(packet.payload_len);
-        if plan.histogram {
-            self.histogram.push(packet.ip_len, side);
+        if plan.histogram || plan.sequence > 0 {
+            match &mut self.lists {
+                Some(lists) => lists.push(packet.ip_len, side, plan),
+                None if self.sides.is_empty() => {}
+                None => {
+                    let lists = self
+                        .lists
+                        .insert(Box::new(Lists::of(&self.sides.both(), plan)));
+                    lists.push(packet.ip_len, side, plan);
+                }
+            }
         }
-        if self.first.len() < plan.sequence {
-            let length = i32::try_from(packet.ip_len).unwrap_or(i32::MAX);
-            self.first.push(if side == 0 { length } else { -length });
-        }
+        self.sides.push(packet.ip_len, packet.payload_len, side);
     }
 
-    fn finish(&self, _: &Flow, _: &Plan) -> Size {
-        let [forward, backward] = self.lengths;
+    fn finish(&self, _: &Flow, plan: &Plan) -> Size {
+        let sides = self.sides.both();
+        let [data_forward, data_backward] = sides;
+        let (forward, backward) = (data_forward.lengths, data_backward.lengths);
         let all = forward.merge(backward);
-        let [data_forward, data_backward] = self.payloads;
-        let data = data_forward.moments.merge(data_backward.moments);
+        let data = data_forward.payloads.merge(data_backward.payloads);
         let present = data_forward.present + data_backward.present;
+        let single;
+        let lists = match &self.lists {
+            Some(lists) => lists,
+            None => {
+                single = Lists::of(&sides, plan);
+                &single
+            }
+        };
         let packets = u128::from(all.count());
-        let sorted = self.histogram.sorted();
-        let (dominant, times) = self.histogram.dominant().unwrap_or_default();
+        let sorted = lists.histogram.sorted();
+        let (dominant, times) = lists.histogram.dominant().unwrap_or_default();
         let length = |value: Option<u64>| u32::try_from(value.unwrap_or(0)).unwrap_or(u32::MAX);
         Size {
             pkt_len: LengthSummary::of(&all, &sorted),
@@ -176,10 +209,10 @@ impl Extractor for State {
             payload_len_max: length(data.max()),
             payload_len_mean: data.mean(1).unwrap_or_default(),
             payload_len_std: data.std(1).unwrap_or_default(),
-            payload_len_fwd_mean: data_forward.moments.mean(1),
-            payload_len_fwd_std: data_forward.moments.std(1),
-            payload_len_bwd_mean: data_backward.moments.mean(1),
-            payload_len_bwd_std: data_backward.moments.std(1),
+            payload_len_fwd_mean: data_forward.payloads.mean(1),
+            payload_len_fwd_std: data_forward.payloads.std(1),
+            payload_len_bwd_mean: data_backward.payloads.mean(1),
+            payload_len_bwd_std: data_backward.payloads.std(1),
             packets_with_payload: present,
             packets_with_payload_fwd: data_forward.present,
             packets_with_payload_bwd: data_backward.present,
@@ -187,8 +220,8 @@ impl Extractor for State {
             pkt_len_variance: all.variance().unwrap_or_default(),
             dominant_pkt_size: dominant,
             dominant_pkt_ratio: ratio(times.into(), packets).unwrap_or_default(),
-            l7_bytes_fwd: data_forward.moments.sum(),
-            l7_bytes_bwd: data_backward.moments.sum(),
+            l7_bytes_fwd: data_forward.payloads.sum(),
+            l7_bytes_bwd: data_backward.payloads.sum(),
             l7_bytes_total: data.sum(),
             l7_pkt_min_fwd: data_forward.shortest,
             l7_pkt_max_fwd: data_forward.longest(),
@@ -196,32 +229,16 @@ impl Extractor for State {
             l7_pkt_max_bwd: data_backward.longest(),
             pkt_asymmetry: asymmetry(forward.count(), backward.count()),
             byte_asymmetry: asymmetry(forward.sum(), backward.sum()),
-            pkt_len_sequence: self.first.clone(),
+            pkt_len_sequence: lists.first.clone(),
         }
     }
 
     fn heap_bytes(&self) -> usize {
-        self.histogram.heap_bytes() + self.first.capacity() * size_of::<i32>()
-    }
-}
-
-impl Payloads {
-    #[inline]
-    fn push(&mut self, length: u32) {
-        self.moments.push(length.into());
-        if length > 0 {
-            self.present += 1;
-            self.shortest = Some(
-                self.shortest
-                    .map_or(length, |shortest| shortest.min(length)),
-            );
-        }
-    }
-
-    /// The longest payload.
-    fn longest(&self) -> Option<u32> {
-        let longest = self.moments.max().filter(|length| *length > 0);
-        longest.and_then(|length| u32::try_from(length).ok())
+        let lists = |lists: &Lists| {
+            let first = lists.first.capacity() * size_of::<i32>();
+            size_of_val(lists) + lists.histogram.heap_bytes() + first
+        };
+        self.sides.heap_bytes() + self.lists.as_deref().map_or(0, lists)
     }
 }
 

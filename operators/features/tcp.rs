@@ -97,39 +97,88 @@ pub struct Tcp {
 /// What is kept of an open record.
 #[derive(Default)]
 pub struct State {
-    packets: u64,
-    data: u64,
-    ack_only: u64,
-    /// SYN without ACK.
-    syn: u64,
-    /// SYN with ACK.
-    syn_ack: u64,
-    fin: u64,
-    rst: u64,
-    psh: u64,
-    ack: u64,
-    urg: u64,
-    ece: u64,
-    cwr: u64,
+    counts: Counts,
     /// OR of the flags, by direction.
-    flags: [u16; 2],
+    flags: [u8; 2],
     anomaly: bool,
     initiator_syn: bool,
     responder_syn_ack: bool,
-    handshake: Handshake,
     graceful: bool,
     /// Sides that sent a FIN before any RST, by direction.
     fins: [bool; 2],
+    handshake: Handshake,
+}
+
+/// What is counted: places in [`Counts`].
+#[derive(Clone, Copy)]
+enum Count {
+    /// All packets: no other count is larger.
+    Packets,
+    Data,
+    AckOnly,
+    /// SYN without ACK.
+    Syn,
+    /// SYN with ACK.
+    SynAck,
+    Fin,
+    Rst,
+    Psh,
+    Ack,
+    Urg,
+    Ece,
+    Cwr,
+}
+
+/// How many there are.
+const COUNTS: usize = Count::Cwr as usize + 1;
+
+/// Numbers of packets: narrow ones, and what they had no room for.
+#[derive(Default)]
+struct Counts {
+    narrow: [u16; COUNTS],
+    wide: Option<Box<[u64; COUNTS]>>,
+}
+
+impl Counts {
+    /// Counts a packet. To be called before anything else of it is counted.
+    #[inline]
+    fn packet(&mut self) {
+        if self.narrow[Count::Packets as usize] == u16::MAX {
+            self.widen();
+        }
+        self.add(Count::Packets, true);
+    }
+
+    /// Counts what is so of this packet.
+    #[inline]
+    fn add(&mut self, what: Count, is_so: bool) {
+        self.narrow[what as usize] += u16::from(is_so);
+    }
+
+    #[cold]
+    fn widen(&mut self) {
+        let wide = self.wide.get_or_insert_default();
+        for (wide, narrow) in wide.iter_mut().zip(&mut self.narrow) {
+            *wide += u64::from(std::mem::take(narrow));
+        }
+    }
+
+    fn of(&self, what: Count) -> u64 {
+        let wide = self.wide.as_ref().map_or(0, |wide| wide[what as usize]);
+        wide + u64::from(self.narrow[what as usize])
+    }
 }
 
 /// How far the opening of a connection has come.
-#[derive(Default)]
-struct Handshake {
+#[derive(Clone, Copy, Default)]
+enum Handshake {
+    #[default]
+    Closed,
     /// Sequence number and payload length of the latest SYN of the initiator.
-    syn: Option<(u32, u32)>,
-    /// Sequence number of the latest SYN+ACK that acknowledges it.
-    syn_ack: Option<u32>,
-    complete: bool,
+    Syn(u32, u32),
+    /// The same, and the sequence number of the latest SYN+ACK that acknowledges it.
+    Answered(u32, u32, u32),
+    Complete,
 }
 
 impl Extractor for State {
@@ -143,8 +192,8 @@ impl Extractor for State {
         if !flow.is_tcp() {
             return;
         }
-        self.packets += 1;
-        self.data += u64::from(packet.payload_len > 0);
+        self.counts.packet();
+        self.counts.add(Count::Data, packet.payload_len > 0);
         if !packet.is(marks::TCP_KNOWN) {
             return;
         }
@@ -155,23 +204,24 @@ impl Extractor for State {
             has(tcp::SYN) && !has(tcp::ACK),
             has(tcp::SYN) && has(tcp::ACK),
         );
-        if has(tcp::FIN) && self.rst == 0 {
-            // Before this packet's own RST is counted: in the very packet of the completing FIN it comes too late to matter.
+        if has(tcp::FIN) && !self.seen(tcp::RST) {
+            // Before this packet's own RST is noted: in the very packet of the completing FIN it comes too late to matter.
             self.fins[side] = true;
             self.graceful |= self.fins == [true; 2];
         }
-        self.syn += u64::from(syn);
-        self.syn_ack += u64::from(syn_ack);
-        self.fin += u64::from(has(tcp::FIN));
-        self.rst += u64::from(has(tcp::RST));
-        self.psh += u64::from(has(tcp::PSH));
-        self.ack += u64::from(has(tcp::ACK));
-        self.urg += u64::from(has(tcp::URG));
-        self.ece += u64::from(has(tcp::ECE));
-        self.cwr += u64::from(has(tcp::CWR));
+        let counts = &mut self.counts;
+        counts.add(Count::Syn, syn);
+        counts.add(Count::SynAck, syn_ack);
+        counts.add(Count::Fin, has(tcp::FIN));
+        counts.add(Count::Rst, has(tcp::RST));
+        counts.add(Count::Psh, has(tcp::PSH));
+        counts.add(Count::Ack, has(tcp::ACK));
+        counts.add(Count::Urg, has(tcp::URG));
+        counts.add(Count::Ece, has(tcp::ECE));
+        counts.add(Count::Cwr, has(tcp::CWR));
         let plain = has(tcp::ACK) && !has(tcp::SYN | tcp::FIN | tcp::RST);
-        self.ack_only += u64::from(plain && packet.payload_len == 0);
-        self.flags[side] |= flags;
+        counts.add(Count::AckOnly, plain && packet.payload_len == 0);
+        self.flags[side] |= flags as u8;
         self.anomaly |= is_anomaly(flags);
         self.initiator_syn |= syn && side == 0;
         self.responder_syn_ack |= syn_ack && side == 1;
@@ -180,19 +230,23 @@ impl Extractor for State {
 
     fn finish(&self, flow: &Flow, (): &()) -> Tcp {
         let is_tcp = flow.is_tcp();
-        let count = |count: u64| is_tcp.then_some(count);
+        let packets = self.counts.of(Count::Packets);
+        let count = |what: Count| is_tcp.then(|| self.counts.of(what));
         let claim = |claim: bool| is_tcp.then_some(claim);
-        let share = |count: u64| count_share(count, self.packets).filter(|_| is_tcp);
-        let bits = |flags: u16| is_tcp.then_some(flags);
-        let fin = |side: usize| self.flags[side] & tcp::FIN != 0;
+        let share =
+            |count: Option<u64>| count.and_then(|count| ratio(count.into(), packets.into()));
+        let bits = |flags: u8| is_tcp.then_some(flags.into());
+        let flags = self.flags.map(u16::from);
+        let [syn, syn_ack] = [Count::Syn, Count::SynAck].map(count);
+        let [fin, rst] = [Count::Fin, Count::Rst].map(count);
         let fstat = [
             self.initiator_syn,
             self.responder_syn_ack,
-            self.ack > self.syn_ack,
-            fin(0),
-            fin(1),
-            self.rst > 0,
-            self.data > 0,
+            count(Count::Ack) > syn_ack,
+            flags[0] & tcp::FIN != 0,
+            flags[1] & tcp::FIN != 0,
+            self.seen(tcp::RST),
+            count(Count::Data) > Some(0),
             self.anomaly,
         ];
         let fstat = fstat
@@ -201,24 +255,24 @@ impl Extractor for State {
             .fold(0, |bits, bit| bits << 1 | u8::from(*bit));
         Tcp {
             tcp_is_tcp: is_tcp,
-            tcp_syn_count: count(self.syn),
-            tcp_synack_count: count(self.syn_ack),
-            tcp_fin_count: count(self.fin),
-            tcp_rst_count: count(self.rst),
-            tcp_ack_count: count(self.ack),
-            tcp_psh_count: count(self.psh),
-            tcp_urg_count: count(self.urg),
-            tcp_ece_count: count(self.ece),
-            tcp_cwr_count: count(self.cwr),
-            tcp_complete_handshake: claim(self.handshake.complete),
+            tcp_syn_count: syn,
+            tcp_synack_count: syn_ack,
+            tcp_fin_count: fin,
+            tcp_rst_count: rst,
+            tcp_ack_count: count(Count::Ack),
+            tcp_psh_count: count(Count::Psh),
+            tcp_urg_count: count(Count::Urg),
+            tcp_ece_count: count(Count::Ece),
+            tcp_cwr_count: count(Count::Cwr),
+            tcp_complete_handshake: claim(matches!(self.handshake, Handshake::Complete)),
             tcp_graceful_close: claim(self.graceful),
-            tcp_reset_close: claim(self.rst > 0),
-            tcp_syn_ratio: share(self.syn + self.syn_ack),
-            tcp_fin_ratio: share(self.fin),
-            tcp_rst_ratio: share(self.rst),
-            tcp_psh_ratio: share(self.psh),
-            tcp_data_packets: count(self.data),
-            tcp_ack_only_packets: count(self.ack_only),
+            tcp_reset_close: claim(self.seen(tcp::RST)),
+            tcp_syn_ratio: share(syn.zip(syn_ack).map(|(a, b)| a + b)),
+            tcp_fin_ratio: share(fin),
+            tcp_rst_ratio: share(rst),
+            tcp_psh_ratio: share(count(Count::Psh)),
+            tcp_data_packets: count(Count::Data),
+            tcp_ack_only_packets: count(Count::AckOnly),
             tcp_flags_anomaly: claim(self.anomaly),
             tcp_initiator_syn: claim(self.initiator_syn),
             tcp_responder_synack: claim(self.responder_syn_ack),
@@ -228,10 +282,19 @@ impl Extractor for State {
             tcp_flags_bwd: bits(self.flags[1]),
         }
     }
+
+    fn heap_bytes(&self) -> usize {
+        let wide = self.counts.wide.as_ref();
+        wide.map_or(0, |wide| size_of_val(&**wide))
+    }
 }
 
-fn count_share(count: u64, packets: u64) -> Option<f64> {
-    ratio(count.into(), packets.into())
+impl State {
+    /// Whether a packet had this flag, one of the low eight.
+    #[inline]
+    fn seen(&self, flag: u16) -> bool {
+        u16::from(self.flags[0] | self.flags[1]) & flag != 0
+    }
 }
 
 /// Whether these are flags that no honest stack sends together.
@@ -249,26 +312,31 @@ const fn is_anomaly(flags: u16) -> bool {
 impl Handshake {
     /// Takes a packet with known flags. A SYN that is sent again keeps the answer to it.
     fn packet(&mut self, packet: &Packet<'_>) {
-        if self.complete || packet.has(tcp::RST) {
+        if matches!(self, Self::Complete) || packet.has(tcp::RST) {
             return;
         }
         let (syn, ack) = (packet.has(tcp::SYN), packet.has(tcp::ACK));
         if !packet.is_forward() {
-            let answers = self.syn.is_some_and(|(isn, length)| {
-                packet.ack.wrapping_sub(isn).wrapping_sub(1) <= length
-            });
-            if syn && ack && answers {
-                self.syn_ack = Some(packet.seq);
+            if let Self::Syn(isn, length) | Self::Answered(isn, length, _) = *self
+                && syn
+                && ack
+                && packet.ack.wrapping_sub(isn).wrapping_sub(1) <= length
+            {
+                *self = Self::Answered(isn, length, packet.seq);
             }
         } else if syn && !ack {
-            if self.syn.is_none_or(|(isn, _)| isn != packet.seq) {
-                self.syn_ack = None;
-            }
-            self.syn = Some((packet.seq, packet.payload_len));
-        } else if ack && !syn {
-            self.complete = self
-                .syn_ack
-                .is_some_and(|isn| packet.ack == isn.wrapping_add(1));
+            *self = match *self {
+                Self::Answered(isn, _, answer) if isn == packet.seq => {
+                    Self::Answered(isn, packet.payload_len, answer)
+                }
+                _ => Self::Syn(packet.seq, packet.payload_len),
+            };
+        } else if ack
+            && !syn
+            && let Self::Answered(_, _, answer) = *self
+            && packet.ack == answer.wrapping_add(1)
+        {
+            *self = Self::Complete;
         }
     }
 }
@@ -277,7 +345,23 @@ impl Handshake {
 mod tests {
     use super::*;
     use crate::features::testing::{Built, Packets, back, forth};
+    use proptest::prelude::*;
     use tcp::{ACK, FIN, PSH, RST, SYN, URG};
+
+    const ALL: [Count; COUNTS] = [
+        Count::Packets,
+        Count::Data,
+        Count::AckOnly,
+        Count::Syn,
+        Count::SynAck,
+        Count::Fin,
+        Count::Rst,
+        Count::Psh,
+        Count::Ack,
+        Count::Urg,
+        Count::Ece,
+        Count::Cwr,
+    ];
 
     fn row(packets: impl IntoIterator<Item = Built>) -> Tcp {
         packets
@@ -437,5 +521,25 @@ mod tests {
             (row.tcp_flags_agg, row.tcp_flags_anomaly),
             (Some(16), Some(false))
         );
+    }
+
+    proptest! {
+        #[test]
+        fn narrow_counts_are_wide_ones(
+            runs in prop::collection::vec((any::<u16>(), 1u32..40_000), 1..8),
+        ) {
+            let (mut narrow, mut wide) = (Counts::default(), [0u64; COUNTS]);
+            for (bits, times) in runs {
+                for _ in 0..times {
+                    narrow.packet();
+                    wide[0] += 1;
+                    for (at, what) in ALL.iter().enumerate().skip(1) {
+                        narrow.add(*what, bits >> at & 1 != 0);
+                        wide[at] += u64::from(bits >> at & 1);
+                    }
+                }
+            }
+            prop_assert_eq!(ALL.map(|what| narrow.of(what)), wide);
+        }
     }
 }

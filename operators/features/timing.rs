@@ -4,9 +4,9 @@ use super::extractor::{Extractor, Wanted};
 use crate::columns::{Column, Item, RowWriter, Values};
 use crate::flows::Flow;
 use crate::options::{Duration, Options};
-use crate::packet::Packet;
+use crate::packet::{Direction, Packet};
 use crate::schema::{DataType, Features, Value};
-use crate::statistics::{Distribution, SECOND, Spread, Summary, ratio, seconds};
+use crate::statistics::{Moments, Quantiles, SECOND, Spread, Summary, ratio, seconds};
 
 /// Columns of group `timing`, in output order.
 #[derive(Features)]
@@ -132,18 +132,53 @@ impl Item for Step {
 /// What is kept of an open record.
 #[derive(Default)]
 pub struct State {
-    all: Gaps,
+    /// Time of the last packet.
+    last: i64,
+    /// IP length and direction of the first packet.
+    opening: Option<(u32, Direction)>,
+    /// From the second packet on.
+    gaps: Option<Box<Gaps>>,
+}
+
+/// The times between packets.
+#[derive(Default)]
+struct Gaps {
+    all: Moments,
     /// By direction.
-    sides: [Gaps; 2],
+    sides: [Side; 2],
     idle_count: u64,
     idle_sum: u64,
     /// Packets of the burst that is going on.
     burst: u64,
     max_burst: u64,
     first_response: i64,
+    lists: Option<Box<Lists>>,
+}
+
+/// The times between the packets of one direction.
+#[derive(Default)]
+struct Side {
+    gaps: Moments,
+    /// Time of its last packet.
+    last: Option<i64>,
+}
+
+/// What some plans want to be kept of some flows.
+#[derive(Default)]
+struct Lists {
+    all: Quantiles,
+    /// By direction.
+    sides: [Quantiles; 2],
     /// The first packets, as far as sequences need them.
     first: Vec<Seen>,
 }
+
+/// The lists of a record that has none.
+const NO_LISTS: &Lists = &Lists {
+    all: Quantiles::NONE,
+    sides: [Quantiles::NONE, Quantiles::NONE],
+    first: Vec::new(),
+};
 
 /// A packet that may enter a sequence.
 struct Seen {
@@ -152,25 +187,70 @@ struct Seen {
     direction: i8,
 }
 
-/// The times between the packets of a list.
-#[derive(Default)]
-struct Gaps {
-    last: i64,
-    packets: u64,
-    list: Distribution,
-}
-
 impl Gaps {
-    /// Takes the time of the next packet and gives the gap before it.
-    #[inline]
-    fn push(&mut self, time: i64, exact: usize) -> Option<u64> {
-        let gap = (self.packets > 0).then(|| time.abs_diff(self.last));
-        if let Some(gap) = gap {
-            self.list.push(gap, exact);
+    /// The state after one packet, or none.
+    fn of(time: i64, opening: Option<(u32, Direction)>, plan: &Plan) -> Self {
+        let mut gaps = Self::default();
+        if let Some((length, direction)) = opening {
+            gaps.burst = 1;
+            gaps.max_burst = 1;
+            gaps.sides[direction as usize].last = Some(time);
+            gaps.first_response = time;
+            gaps.see(time, length, direction, plan);
         }
-        self.last = time;
-        self.packets += 1;
-        gap
+        gaps
+    }
+
+    /// Takes the next packet, `gap` after the one before.
+    #[inline]
+    fn push(&mut self, gap: u64, packet: &Packet<'_>, plan: &Plan) {
+        if plan.percentiles > 0 && self.all.count() >= 2 {
+            let lists = self.lists.get_or_insert_default();
+            lists.all.push(gap, &self.all, plan.percentiles);
+        }
+        self.all.push(gap);
+        if gap >= plan.threshold {
+            self.idle_count += 1;
+            self.idle_sum += gap;
+            self.burst = 1;
+        } else {
+            self.burst += 1;
+        }
+        self.max_burst = self.max_burst.max(self.burst);
+        let at = packet.direction as usize;
+        let side = &mut self.sides[at];
+        match side.last.replace(packet.time) {
+            Some(last) => {
+                let gap = packet.time.abs_diff(last);
+                if plan.medians[at] > 0 && side.gaps.count() >= 2 {
+                    let lists = self.lists.get_or_insert_default();
+                    lists.sides[at].push(gap, &side.gaps, plan.medians[at]);
+                }
+                side.gaps.push(gap);
+            }
+            None if at == 1 => self.first_response = packet.time,
+            None => {}
+        }
+        self.see(packet.time, packet.ip_len, packet.direction, plan);
+    }
+
+    /// Keeps a packet if sequences need it.
+    #[inline]
+    fn see(&mut self, time: i64, length: u32, direction: Direction, plan: &Plan) {
+        if plan.kept == 0 {
+            return;
+        }
+        let first = &mut self.lists.get_or_insert_default().first;
+        if first.len() < plan.kept {
+            first.push(Seen {
+                time,
+                length,
+                direction: match direction {
+                    Direction::Forward => 1,
+                    Direction::Backward => -1,
+                },
+            });
+        }
     }
 }
 
@@ -226,63 +306,66 @@ impl Extractor for State {
     }
 
     fn packet(&mut self, packet: &Packet<'_>, _: &Flow, plan: &Plan) {
-        let gap = self.all.push(packet.time, plan.percentiles);
-        match gap {
-            Some(gap) if gap >= plan.threshold => {
-                self.idle_count += 1;
-                self.idle_sum += gap;
-                self.burst = 1;
-            }
-            _ => self.burst += 1,
-        }
-        self.max_burst = self.max_burst.max(self.burst);
-        let side = packet.direction as usize;
-        if side == 1 && self.sides[1].packets == 0 {
-            self.first_response = packet.time;
-        }
-        self.sides[side].push(packet.time, plan.medians[side]);
-        if self.first.len() < plan.kept {
-            self.first.push(Seen {
-                time: packet.time,
-                length: packet.ip_len,
-                direction: if side == 0 { 1 } else { -1 },
-            });
+        let before = std::mem::replace(&mut self.last, packet.time);
+        let gap = packet.time.abs_diff(before);
+        if let Some(gaps) = &mut self.gaps {
+            gaps.push(gap, packet, plan);
+        } else if self.opening.is_some() {
+            let gaps = Gaps::of(before, self.opening, plan);
+            let gaps = self.gaps.insert(Box::new(gaps));
+            gaps.push(gap, packet, plan);
+        } else {
+            self.opening = Some((packet.ip_len, packet.direction));
         }
     }
 
     fn finish(&self, flow: &Flow, plan: &Plan) -> Timing {
-        let gaps = self.all.list.moments();
-        let packets = self.all.packets;
+        let few;
+        let gaps = match &self.gaps {
+            Some(gaps) => gaps,
+            None => {
+                few = Gaps::of(self.last, self.opening, plan);
+                &few
+            }
+        };
+        let lists = gaps.lists.as_deref().unwrap_or(NO_LISTS);
+        let (all, [forward, backward]) = (&gaps.all, &gaps.sides);
+        let packets = self.opening.map_or(0, |_| all.count() + 1);
         // Each gap that is idle time parts two bursts; all others lie inside of one.
-        let bursts = self.idle_count + u64::from(packets > 0);
-        let busy = gaps.sum() - self.idle_sum;
-        let idle = |value: Option<f64>| value.filter(|_| self.idle_count > 0);
+        let bursts = gaps.idle_count + u64::from(packets > 0);
+        let busy = all.sum() - gaps.idle_sum;
+        let idle = |value: Option<f64>| value.filter(|_| gaps.idle_count > 0);
         let steps = if plan.steps {
-            self.steps(plan.length)
+            steps(&lists.first, plan.length)
         } else {
             Vec::new()
         };
         let (iat_sequence, timestamp_sequence) = if plan.sequences {
-            (self.gaps(plan.length), self.times(plan.length, flow.start))
+            let first = &lists.first;
+            (
+                between(first, plan.length),
+                times(first, plan.length, flow.start),
+            )
         } else {
             (Vec::new(), Vec::new())
         };
         Timing {
-            iat: Summary::of(&self.all.list),
-            iat_fwd: Spread::of(&self.sides[0].list),
-            iat_bwd: Spread::of(&self.sides[1].list),
-            burstiness_index: gaps.variation(),
-            burstiness_index_fwd: self.sides[0].list.moments().variation(),
-            burstiness_index_bwd: self.sides[1].list.moments().variation(),
+            iat: Summary::of(all, &lists.all),
+            iat_fwd: Spread::of(&forward.gaps, &lists.sides[0]),
+            iat_bwd: Spread::of(&backward.gaps, &lists.sides[1]),
+            burstiness_index: all.variation(),
+            burstiness_index_fwd: forward.gaps.variation(),
+            burstiness_index_bwd: backward.gaps.variation(),
             burst_count: bursts,
             avg_burst_packets: ratio(packets.into(), bursts.into()).unwrap_or_default(),
             avg_burst_duration: mean_seconds(busy, bursts).unwrap_or_default(),
-            max_burst_packets: self.max_burst,
-            idle_count: self.idle_count,
-            avg_idle_duration: mean_seconds(self.idle_sum, self.idle_count),
-            max_idle_duration: idle(gaps.max().map(seconds)),
-            first_response_time: (self.sides[1].packets > 0)
-                .then(|| seconds(self.first_response.abs_diff(flow.start))),
+            max_burst_packets: gaps.max_burst,
+            idle_count: gaps.idle_count,
+            avg_idle_duration: mean_seconds(gaps.idle_sum, gaps.idle_count),
+            max_idle_duration: idle(all.max().map(seconds)),
+            first_response_time: backward
+                .last
+                .map(|_| seconds(gaps.first_response.abs_diff(flow.start))),
             iat_sequence,
             timestamp_sequence,
             splt_lengths: steps.iter().map(|step| step.length).collect(),
@@ -293,42 +376,42 @@ impl Extractor for State {
     }
 
     fn heap_bytes(&self) -> usize {
-        let lists = [&self.all, &self.sides[0], &self.sides[1]];
-        lists
-            .iter()
-            .map(|gaps| gaps.list.heap_bytes())
-            .sum::<usize>()
-            + self.first.capacity() * size_of::<Seen>()
+        let lists = |lists: &Lists| {
+            let quantiles = lists.sides.iter().chain([&lists.all]);
+            size_of_val(lists)
+                + quantiles.map(Quantiles::heap_bytes).sum::<usize>()
+                + lists.first.capacity() * size_of::<Seen>()
+        };
+        let gaps = |gaps: &Gaps| size_of_val(gaps) + gaps.lists.as_deref().map_or(0, lists);
+        self.gaps.as_deref().map_or(0, gaps)
     }
 }
 
-impl State {
-    fn gaps(&self, length: usize) -> Vec<f64> {
-        let pairs = self.first.windows(2).take(length);
-        pairs
-            .map(|pair| seconds(pair[1].time.abs_diff(pair[0].time)))
-            .collect()
-    }
-
-    fn times(&self, length: usize, start: i64) -> Vec<f64> {
-        let seen = self.first.iter().take(length);
-        seen.map(|seen| seconds(seen.time.abs_diff(start)))
-            .collect()
-    }
-
-    fn steps(&self, length: usize) -> Vec<Step> {
-        let mut before = self.first.first().map_or(0, |seen| seen.time);
-        let seen = self.first.iter().take(length);
-        seen.map(|seen| Step {
-            length: seen.length,
-            time: seconds(
-                seen.time
-                    .abs_diff(std::mem::replace(&mut before, seen.time)),
-            ),
-            direction: seen.direction,
-        })
+fn between(first: &[Seen], length: usize) -> Vec<f64> {
+    let pairs = first.windows(2).take(length);
+    pairs
+        .map(|pair| seconds(pair[1].time.abs_diff(pair[0].time)))
         .collect()
-    }
+}
+
+fn times(first: &[Seen], length: usize, start: i64) -> Vec<f64> {
+    let seen = first.iter().take(length);
+    seen.map(|seen| seconds(seen.time.abs_diff(start)))
+        .collect()
+}
+
+fn steps(first: &[Seen], length: usize) -> Vec<Step> {
+    let mut before = first.first().map_or(0, |seen| seen.time);
+    let seen = first.iter().take(length);
+    seen.map(|seen| Step {
+        length: seen.length,
+        time: seconds(
+            seen.time
+                .abs_diff(std::mem::replace(&mut before, seen.time)),
+        ),
+        direction: seen.direction,
+    })
+    .collect()
 }
 
 fn mean_seconds(sum: u64, n: u64) -> Option<f64> {

@@ -1,4 +1,4 @@
-//! A list of whole numbers in bounded memory: its moments, and its percentiles, exact to a number of values, then to 1 in 256.
+//! The percentiles of a list of whole numbers in bounded memory: exact to a number of values, then to 1 in 256.
 //!
 //! Beyond that number a log-linear histogram (as in HdrHistogram) takes over. No random sketch: a row must not depend on a seed.
 
@@ -10,44 +10,35 @@ const SUB: u64 = 256;
 /// Bits of an entry of the histogram that hold its count.
 const COUNT_BITS: u32 = 48;
 
-/// A list of numbers; `Default` is the empty list.
-#[derive(Clone, Debug, Default)]
-pub struct Distribution {
-    moments: Moments,
-    values: Values,
-}
-
-/// What is kept for percentiles. Nothing up to two values: they are the least and the largest.
+/// What is kept of a list for its percentiles, beside its moments; `Default` is that of the empty list.
+///
+/// Nothing up to two values: they are the least and the largest.
 #[derive(Clone, Debug)]
-enum Values {
+pub enum Quantiles {
+    /// Every value.
     Exact(Vec<u64>),
     /// Bucket in the upper 16 bits, values in it in the lower 48; ascending, no empty bucket.
     Buckets(Vec<u64>),
 }
 
-impl Default for Values {
+impl Default for Quantiles {
     fn default() -> Self {
-        Self::Exact(Vec::new())
+        Self::NONE
     }
 }
 
-impl Distribution {
-    /// Adds a value. `exact`, the same for the whole list, is how many values are kept one by one, so that percentiles of a list
-    /// up to that long are exact; 0 = no percentiles will be asked for.
-    #[inline]
-    pub fn push(&mut self, value: u64, exact: usize) {
-        if exact > 0 && self.moments.count() >= 2 {
-            self.keep(value, exact);
-        }
-        self.moments.push(value);
-    }
+impl Quantiles {
+    /// Those of a list of up to two values.
+    pub const NONE: Self = Self::Exact(Vec::new());
 
-    fn keep(&mut self, value: u64, exact: usize) {
-        match &mut self.values {
-            Values::Exact(values) => {
+    /// Adds a value to the list that has had these moments, of two values or more. `exact`, the same for the whole list, is how
+    /// many values are kept one by one, so that percentiles of a list up to that long are exact.
+    pub fn push(&mut self, value: u64, before: &Moments, exact: usize) {
+        match self {
+            Self::Exact(values) => {
                 if values.is_empty() {
                     values.reserve(8);
-                    values.extend(self.moments.min().into_iter().chain(self.moments.max()));
+                    values.extend(before.min().into_iter().chain(before.max()));
                 }
                 if values.len() < exact {
                     values.push(value);
@@ -56,35 +47,35 @@ impl Distribution {
                     for kept in values.iter().chain([&value]) {
                         count(&mut buckets, *kept);
                     }
-                    self.values = Values::Buckets(buckets);
+                    *self = Self::Buckets(buckets);
                 }
             }
-            Values::Buckets(buckets) => count(buckets, value),
+            Self::Buckets(buckets) => count(buckets, value),
         }
     }
 
-    /// Count, sum, mean, deviation, least and largest.
-    pub const fn moments(&self) -> &Moments {
-        &self.moments
-    }
-
-    /// These percentiles, divided by `unit`; `None` for the empty list. One sort for all of them.
-    pub fn percentiles<const N: usize>(&self, q: [u8; N], unit: u64) -> [Option<f64>; N] {
-        let n = self.moments.count();
-        match &self.values {
-            Values::Exact(values) if values.is_empty() => {
-                let ends = [self.moments.min(), self.moments.max()];
+    /// These percentiles of the list with these moments, divided by `unit`; `None` for the empty list. One sort for all of them.
+    pub fn percentiles<const N: usize>(
+        &self,
+        moments: &Moments,
+        q: [u8; N],
+        unit: u64,
+    ) -> [Option<f64>; N] {
+        let n = moments.count();
+        match self {
+            Self::Exact(values) if values.is_empty() => {
+                let ends = [moments.min(), moments.max()];
                 let value = |rank| ends[usize::from(rank > 0)].unwrap_or(0);
                 q.map(|q| percentile(n, q, unit, value))
             }
-            Values::Exact(values) => {
+            Self::Exact(values) => {
                 let mut sorted = values.clone();
                 sorted.sort_unstable();
                 let value = |rank| sorted.get(rank as usize).copied().unwrap_or(0);
                 q.map(|q| percentile(n, q, unit, value))
             }
-            Values::Buckets(buckets) => {
-                let ends = (self.moments.min(), self.moments.max());
+            Self::Buckets(buckets) => {
+                let ends = (moments.min(), moments.max());
                 let (min, max) = (ends.0.unwrap_or(0), ends.1.unwrap_or(u64::MAX));
                 let value = |rank| at_rank(buckets, rank).clamp(min, max);
                 q.map(|q| percentile(n, q, unit, value))
@@ -94,9 +85,9 @@ impl Distribution {
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
-        match &self.values {
-            Values::Exact(values) => values.capacity() * size_of::<u64>(),
-            Values::Buckets(buckets) => buckets.capacity() * size_of::<u64>(),
+        match self {
+            Self::Exact(values) => values.capacity() * size_of::<u64>(),
+            Self::Buckets(buckets) => buckets.capacity() * size_of::<u64>(),
         }
     }
 }
@@ -144,13 +135,33 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[derive(Default)]
+    struct Distribution {
+        moments: Moments,
+        quantiles: Quantiles,
+    }
+
+    impl Distribution {
+        fn percentiles<const N: usize>(&self, q: [u8; N], unit: u64) -> [Option<f64>; N] {
+            self.quantiles.percentiles(&self.moments, q, unit)
+        }
+        fn heap_bytes(&self) -> usize {
+            self.quantiles.heap_bytes()
+        }
+    }
+
     fn of(values: &[u64]) -> Distribution {
         exact_to(1024, values)
     }
 
     fn exact_to(exact: usize, values: &[u64]) -> Distribution {
         let mut list = Distribution::default();
-        values.iter().for_each(|value| list.push(*value, exact));
+        for value in values {
+            if list.moments.count() >= 2 {
+                list.quantiles.push(*value, &list.moments, exact);
+            }
+            list.moments.push(*value);
+        }
         list
     }
 

@@ -1,6 +1,6 @@
 //! Families of columns: the statistics that the groups give of a list of numbers, with their names.
 
-use super::{Distribution, Lengths, Moments, SECOND, SortedLengths, seconds};
+use super::{Lengths, Moments, Quantiles, SECOND, SortedLengths, seconds};
 use crate::columns::RowWriter;
 use crate::schema::{Family, Member, Value};
 
@@ -76,9 +76,9 @@ family! {
 
 impl Summary {
     /// The statistics of a list of ns.
-    pub fn of(list: &Distribution) -> Self {
-        let moments = list.moments();
-        let [median, p25, p75, p90, p99] = list.percentiles([50, 25, 75, 90, 99], SECOND);
+    pub fn of(moments: &Moments, quantiles: &Quantiles) -> Self {
+        let [median, p25, p75, p90, p99] =
+            quantiles.percentiles(moments, [50, 25, 75, 90, 99], SECOND);
         Self {
             min: moments.min().map(seconds),
             max: moments.max().map(seconds),
@@ -96,9 +96,8 @@ impl Summary {
 
 impl Spread {
     /// The statistics of a list of ns.
-    pub fn of(list: &Distribution) -> Self {
-        let moments = list.moments();
-        let [median] = list.percentiles([50], SECOND);
+    pub fn of(moments: &Moments, quantiles: &Quantiles) -> Self {
+        let [median] = quantiles.percentiles(moments, [50], SECOND);
         Self {
             min: moments.min().map(seconds),
             max: moments.max().map(seconds),

@@ -1,6 +1,7 @@
 //! A histogram of packet lengths by direction: percentiles, and the most frequent length.
 //!
-//! Flows have few distinct lengths: eight are kept in place, more in a map. From 4,096 on, new lengths are counted by sixteens.
+//! Flows have few distinct lengths: eight are kept in place, more in a map, and with them counts beyond 32 bits. From 4,096 on, new
+//! lengths are counted by sixteens.
 
 use super::percentile;
 use hashbrown::HashTable;
@@ -18,7 +19,7 @@ const LONGEST: u32 = 65_536;
 #[derive(Clone, Debug, Default)]
 pub struct Lengths {
     lengths: [u32; INLINE],
-    counts: [[u64; 2]; INLINE],
+    counts: [[u32; 2]; INLINE],
     used: u8,
     more: Option<Box<More>>,
 }
@@ -42,7 +43,7 @@ impl Lengths {
         let used = usize::from(self.used);
         let known = self.lengths[..used].iter().position(|l| *l == length);
         let at = known.unwrap_or(used);
-        if at < INLINE {
+        if at < INLINE && self.counts[at][direction & 1] < u32::MAX {
             self.lengths[at] = length;
             self.counts[at][direction & 1] += 1;
             self.used = self.used.max(at as u8 + 1);
@@ -63,7 +64,7 @@ impl Lengths {
         self.lengths
             .iter()
             .copied()
-            .zip(self.counts)
+            .zip(self.counts.map(|counts| counts.map(u64::from)))
             .take(here)
             .chain(more.copied())
     }
@@ -215,6 +216,19 @@ mod tests {
             }
         }
         assert_eq!(histogram.dominant(), Some(best));
+    }
+
+    #[test]
+    fn the_map_takes_counts_beyond_32_bits() {
+        let mut histogram = of([60, 40]);
+        histogram.counts[1] = [u32::MAX - 1, 7];
+        for _ in 0..3 {
+            histogram.push(40, 0);
+        }
+        histogram.push(40, 1);
+        let expected = [(60, [1, 0]), (40, [(1 << 32) + 1, 8])];
+        assert!(histogram.entries().eq(expected));
+        assert_eq!(histogram.dominant(), Some((40, (1 << 32) + 9)));
     }
 
     #[test]

@@ -7,12 +7,14 @@ mod entropy;
 mod families;
 mod lengths;
 mod moments;
+mod sides;
 
-pub use distribution::Distribution;
+pub use distribution::Quantiles;
 pub use entropy::{entropy, uniformity};
 pub use families::{LengthSpread, LengthSummary, Spread, Summary};
 pub use lengths::{Lengths, SortedLengths};
 pub use moments::Moments;
+pub use sides::{Side, Sides};
 
 /// Nanoseconds of a second.
 pub const SECOND: u64 = 1_000_000_000;

@@ -39,6 +39,18 @@ impl Moments {
         self.max = self.max.max(value);
     }
 
+    /// The list of `n` values with this sum, sum of squares, and least and largest value.
+    pub const fn of_sums(n: u64, sum: u64, squares: u128, ends: (u64, u64)) -> Self {
+        let (min, max) = if n > 0 { ends } else { (u64::MAX, 0) };
+        Self {
+            n,
+            sum,
+            squares,
+            min,
+            max,
+        }
+    }
+
     /// Adds every value of another list.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
