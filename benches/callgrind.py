@@ -21,7 +21,7 @@ STAGES = {
     "compression": r"zstd|ZSTD|HUF_|FSE_|lz4|snap|zlib",
     "copy, compare, fill": r"mem(cpy|move|set|cmp|chr)",
     "allocator": r"malloc|free|calloc|realloc|__rust_|alloc::alloc",
-    "numbers as text": r"\b(ryu|itoa)\b",
+    "numbers as text": r"\b(zmij|itoa)\b",
     "hashing": r"siphasher|foldhash|hashbrown",
     "timely": r"timely",
 }
