@@ -23,6 +23,8 @@ pub enum DataType {
     U64,
     /// Signed, 8 bits.
     I8,
+    /// Signed, 16 bits.
+    I16,
     /// Signed, 32 bits.
     I32,
     /// Signed, 64 bits.
@@ -192,6 +194,13 @@ pub trait Features: 'static {
     fn schema() -> Schema;
     /// Writes one row: every column of `schema`, in its order.
     fn write(&self, out: &mut RowWriter<'_>);
+}
+
+/// The value of a bitmap column: bit 1 says whether the first claim holds, bit 2 the second, bit 4 the third.
+pub fn bitmap<const N: usize>(claims: [bool; N]) -> u8 {
+    const { assert!(N <= 8) };
+    let claims = claims.iter().rev();
+    claims.fold(0, |bits, claim| bits << 1 | u8::from(*claim))
 }
 
 /// A type that a column can hold.

@@ -80,6 +80,7 @@ fn cell(column: &Column, row: usize) -> Option<String> {
         Values::U32(v) => v[row].to_string(),
         Values::U64(v) => v[row].to_string(),
         Values::I8(v) => v[row].to_string(),
+        Values::I16(v) => v[row].to_string(),
         Values::I32(v) => v[row].to_string(),
         Values::F64(v) => v[row].to_string(),
         Values::I64(v) | Values::Time(v) => v[row].to_string(),

@@ -25,7 +25,7 @@ pub(super) fn feature(name: &str, data_type: DataType, nullable: bool) -> Featur
 }
 
 /// The cells of [`rows`] as CSV reads them.
-pub(super) const CELLS: [[&str; 16]; 3] = [
+pub(super) const CELLS: [[&str; 17]; 3] = [
     [
         "true",
         "255",
@@ -33,6 +33,7 @@ pub(super) const CELLS: [[&str; 16]; 3] = [
         "4294967295",
         "18446744073709551615",
         "-128",
+        "-32768",
         "-2147483648",
         "-9223372036854775808",
         "0.1",
@@ -53,6 +54,7 @@ pub(super) const CELLS: [[&str; 16]; 3] = [
         "0",
         "0",
         "0",
+        "0",
         "5.0",
         "",
         "2001:db8::1",
@@ -62,7 +64,7 @@ pub(super) const CELLS: [[&str; 16]; 3] = [
         r#"[""]"#,
         "[]",
     ],
-    [""; 16],
+    [""; 17],
 ];
 
 pub(super) fn rows() -> (Description, Columns) {
@@ -79,6 +81,7 @@ pub(super) fn rows() -> (Description, Columns) {
         ("u32", DataType::U32),
         ("u64", DataType::U64),
         ("i8", DataType::I8),
+        ("i16", DataType::I16),
         ("i32", DataType::I32),
         ("i64", DataType::I64),
         ("f64", DataType::F64),
@@ -95,7 +98,7 @@ pub(super) fn rows() -> (Description, Columns) {
         .map(|(name, data_type)| feature(name, data_type, true))
         .collect();
     let mut rows = Columns::new(&schema);
-    let targets: Vec<Option<u32>> = (0..16).map(Some).collect();
+    let targets: Vec<Option<u32>> = (0..17).map(Some).collect();
 
     let mut four = [0; 16];
     four[..4].copy_from_slice(&[192, 0, 2, 1]);
@@ -137,6 +140,7 @@ pub(super) fn rows() -> (Description, Columns) {
     out.u32(u32::MAX);
     out.u64(u64::MAX);
     out.i8(i8::MIN);
+    out.i16(i16::MIN);
     out.i32(i32::MIN);
     out.i64(i64::MIN);
     out.f64(0.1);
@@ -158,6 +162,7 @@ pub(super) fn rows() -> (Description, Columns) {
     out.u32(0);
     out.u64(0);
     out.i8(0);
+    out.i16(0);
     out.i32(0);
     out.i64(0);
     out.f64(5.0);
@@ -173,7 +178,7 @@ pub(super) fn rows() -> (Description, Columns) {
     out.list(|_| ());
 
     let mut out = RowWriter::new(&mut rows.columns, &targets);
-    (0..16).for_each(|_| out.null());
+    (0..17).for_each(|_| out.null());
     rows.keys = vec![(0, 0), (1, 0), (1, 1)];
     let description = Description {
         schema,
