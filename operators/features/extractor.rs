@@ -45,6 +45,8 @@ pub struct Wanted {
     pub names: Vec<String>,
     /// Longest list in a row (`max_sequence_length`).
     pub sequence: usize,
+    /// The shortest gap that ends a burst, ns (`burst_threshold`).
+    pub burst_threshold: u64,
     /// How packets are decoded.
     pub decode: DecodeOptions,
 }

@@ -1,9 +1,9 @@
-//! The settings of `[features]`: those that concern all groups, and with them the keys of each group (`burst_threshold`,
+//! The settings of `[features]`: those that concern all groups, and with them the keys of each group (`quantile_exact`,
 //! `entropy_sample`).
 
 use super::group::Group;
 use crate::decode::DecodeOptions;
-use crate::options::{Key, OptionError, Options, Setting, Wrong};
+use crate::options::{Duration, Key, OptionError, Options, Setting, Wrong};
 
 /// Settings of `[features]`: which columns, and in which form.
 #[derive(Clone, Debug, Options)]
@@ -35,6 +35,9 @@ pub struct FeaturesOptions {
     /// Entries of a list at most.
     #[option(default = "50")]
     pub max_sequence_length: usize,
+    /// The shortest time between two packets that ends a burst and counts as idle.
+    #[option(default = "50ms")]
+    pub burst_threshold: Duration,
     /// What is written where a value is null: `null`, or the column's `default`.
     #[option(default = "null")]
     pub missing: Missing,

@@ -79,6 +79,7 @@ impl FeaturePlan {
                     columns: wanted,
                     names: columns.into_iter().map(|feature| feature.name).collect(),
                     sequence: settings.shared.max_sequence_length,
+                    burst_threshold: u64::try_from(settings.shared.burst_threshold.0).unwrap_or(0),
                     decode: settings.decode.clone(),
                 })
             })?;

@@ -162,6 +162,7 @@ impl Packets {
             columns: vec![true; names.len()],
             names,
             sequence: self.sequence,
+            burst_threshold: 50_000_000,
             decode: DecodeOptions::default(),
         };
         T::plan(options, &wanted)

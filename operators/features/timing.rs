@@ -3,7 +3,7 @@
 use super::extractor::{Extractor, Wanted};
 use crate::columns::{Column, Item, RowWriter, Values};
 use crate::flows::Flow;
-use crate::options::{Duration, Options};
+use crate::options::Options;
 use crate::packet::{Direction, Packet};
 use crate::schema::{DataType, Features, Value};
 use crate::statistics::{Moments, Quantiles, SECOND, Spread, Summary, ratio, seconds};
@@ -84,9 +84,6 @@ pub struct Timing {
 /// Settings of group `timing`.
 #[derive(Clone, Debug, Options)]
 pub struct TimingOptions {
-    /// The shortest time between two packets that ends a burst and counts as idle.
-    #[option(default = "50ms")]
-    pub burst_threshold: Duration,
     /// Percentiles and medians of inter-arrival times are exact for lists up to this long; those of longer lists are within 1/256
     /// of the value and need little memory. 0 keeps every time, eight bytes each.
     #[option(default = "1024")]
@@ -289,7 +286,7 @@ impl Extractor for State {
             }
         };
         Plan {
-            threshold: u64::try_from(options.burst_threshold.0).unwrap_or(0),
+            threshold: wanted.burst_threshold,
             percentiles: kept(&percentiles),
             medians: ["iat_fwd_median", "iat_bwd_median"].map(|median| kept(&[median])),
             length: wanted.sequence,
@@ -522,10 +519,7 @@ mod tests {
             packets = packets.push(forth().at(Duration::from_nanos(n * (n + 1) / 2 * 1_000_003)));
         }
         let row = |quantile_exact| {
-            let options = TimingOptions {
-                quantile_exact,
-                ..TimingOptions::default()
-            };
+            let options = TimingOptions { quantile_exact };
             packets.clone().finish::<State>(&options)
         };
         let exact = row(0);
