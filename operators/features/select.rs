@@ -226,17 +226,21 @@ fn check(
     present: bool,
 ) {
     for (index, (name, glob)) in names.0.iter().enumerate() {
-        let mut absence = Some(Absence::Unknown);
         let matching = |candidate: &&Candidate| {
             let glob = glob.as_ref();
             glob.is_some_and(|glob| glob.matches(&candidate.feature.name))
         };
-        for candidate in candidates.iter().filter(matching) {
-            absence.clone_from(&candidate.absence);
-            if absence.is_none() {
-                break;
-            }
-        }
+        let mut absences = candidates
+            .iter()
+            .filter(matching)
+            .map(|candidate| candidate.absence.as_ref());
+        let absence = match absences.next() {
+            None => Some(Absence::Unknown),
+            // of those that are absent, the first tells why
+            Some(first) => first
+                .filter(|_| absences.all(|other| other.is_some()))
+                .cloned(),
+        };
         let wrong = absence.filter(|absence| present || *absence == Absence::Unknown);
         if let Some(absence) = wrong {
             let there = candidates
