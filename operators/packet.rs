@@ -319,6 +319,24 @@ impl<'a> Packet<'a> {
             .unwrap_or(&[])
     }
 
+    /// Captured bytes of the IP header with its options or extension headers; empty where headers were not kept.
+    #[inline]
+    pub fn network_header(&self) -> &'a [u8] {
+        let (start, end) = (self.header.network, self.header.transport);
+        self.frame()
+            .get(start as usize..end as usize)
+            .unwrap_or(&[])
+    }
+
+    /// Captured bytes of the transport header, all that was captured behind the IP header where the header does not tell its
+    /// length; empty where there is none (a later fragment) or headers were not kept.
+    #[inline]
+    pub fn transport_header(&self) -> &'a [u8] {
+        let start = self.header.transport as usize;
+        let end = self.header.payload.saturating_sub(self.header.frame) as usize;
+        self.frame().get(start..end).unwrap_or(&[])
+    }
+
     /// Whether the initiator sent it.
     #[inline]
     pub fn is_forward(&self) -> bool {

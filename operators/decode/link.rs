@@ -58,6 +58,9 @@ pub mod ethertype {
 /// Largest value of the field that is a length (IEEE 802.3), not an EtherType.
 const LONGEST_FRAME: u16 = 1500;
 
+/// LLC with SNAP and organisation 0: an EtherType follows.
+const SNAP: [u8; 6] = [0xAA, 0xAA, 3, 0, 0, 0];
+
 /// AF_INET, and AF_INET6 as the systems number it.
 const FAMILIES: [u32; 6] = [2, 10, 23, 24, 28, 30];
 
@@ -115,6 +118,24 @@ pub(super) fn ethernet<'a, L: Labels>(walk: &mut Walk<L>, frame: Bytes<'a>) -> P
     ether(walk, behind, frame.u16(12)?)
 }
 
+/// The EtherType of a captured frame that starts with an Ethernet header: behind all VLAN tags, and that of SNAP where LLC with
+/// SNAP and organisation 0 follows a length. `None` if it was not captured.
+pub fn ethertype_of(frame: &[u8]) -> Option<u16> {
+    let frame = Bytes::new(frame);
+    let (mut kind, mut bytes) = (frame.u16(12).ok()?, frame.skip(14).ok()?);
+    loop {
+        let behind = if ethertype::VLAN.contains(&kind) {
+            2
+        } else if kind <= LONGEST_FRAME && bytes.rest().starts_with(&SNAP) {
+            6
+        } else {
+            return Some(kind);
+        };
+        kind = bytes.u16(behind).ok()?;
+        bytes = bytes.skip(behind.saturating_add(2)).ok()?;
+    }
+}
+
 /// What follows an EtherType or length field: VLAN tags, MPLS, PPPoE, LLC, then IP.
 pub(super) fn ether<'a, L: Labels>(
     walk: &mut Walk<L>,
@@ -149,7 +170,7 @@ pub(super) fn ether<'a, L: Labels>(
 
 /// LLC with SNAP and organisation 0: an EtherType follows.
 fn llc<'a, L: Labels>(walk: &mut Walk<L>, bytes: Bytes<'a>) -> Peeled<'a> {
-    if !bytes.rest().starts_with(&[0xAA, 0xAA, 3, 0, 0, 0]) {
+    if !bytes.rest().starts_with(&SNAP) {
         return Err(NOT_IP);
     }
     ether(walk, bytes.skip(8)?, bytes.u16(6)?)
@@ -255,6 +276,20 @@ mod tests {
         ethernet, ipv4, ipv6, join, packet, read_with, skipped, tagged, udp,
     };
     use super::*;
+
+    #[test]
+    fn ethertypes_are_found_behind_tags_and_snap() {
+        let of = |behind: &[u8]| ethertype_of(&join(&[&[0; 12], behind]));
+        assert_eq!(of(&[8, 0]), Some(0x0800));
+        assert_eq!(
+            of(&[0x81, 0, 0, 7, 0x88, 0xA8, 0, 8, 0x86, 0xDD]),
+            Some(0x86DD)
+        );
+        assert_eq!(of(&[0, 50, 0xAA, 0xAA, 3, 0, 0, 0, 8, 0]), Some(0x0800));
+        assert_eq!(of(&[0, 50, 0x42, 0x42, 3, 0, 0]), Some(50));
+        assert_eq!(of(&[0x81, 0, 0, 7]), None);
+        assert_eq!(of(&[8]), None);
+    }
 
     fn ip() -> Vec<u8> {
         ipv4(17, &[], 0, &udp(1, 2, b"x"))

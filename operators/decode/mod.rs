@@ -33,7 +33,7 @@ mod tunnel;
 
 pub use decoder::{Decoder, describe};
 pub use fragment::{FragmentInfo, FragmentTable};
-pub use link::{ethertype, linktype};
+pub use link::{ethertype, ethertype_of, linktype};
 pub use options::{Decap, DecodeOptions, Fragments, Tunnel};
 pub use transport::protocol;
 

@@ -154,6 +154,24 @@ impl More {
 pub struct SortedLengths(Vec<(u32, [u64; 2])>);
 
 impl SortedLengths {
+    /// How many there are; those that share an entry count as one.
+    pub fn distinct(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Shannon entropy of the lengths of both directions / that of as many equally frequent ones: 1 where all are equally frequent,
+    /// 0 where there is only one.
+    #[expect(clippy::cast_precision_loss, reason = "terms of a sum of floats")]
+    pub fn evenness(&self) -> f64 {
+        if self.0.len() < 2 {
+            return 0.0;
+        }
+        let counts = self.0.iter().map(|(_, counts)| Lengths::both(*counts));
+        let n = counts.clone().sum::<u64>() as f64;
+        let terms = counts.map(|count| count as f64 / n).map(|p| -p * p.log2());
+        (terms.sum::<f64>() / (self.0.len() as f64).log2()).clamp(0.0, 1.0)
+    }
+
     /// The percentile `q` over the packets that `count` takes of each length; `None` if there is none.
     pub fn percentile(&self, q: u8, count: impl Fn([u64; 2]) -> u64) -> Option<f64> {
         let n = self.0.iter().map(|(_, counts)| count(*counts)).sum();
@@ -196,6 +214,18 @@ mod tests {
         assert_eq!(sorted.percentile(50, |counts| counts[0]), Some(60.0));
         assert_eq!(Lengths::default().sorted().percentile(50, ALL), None);
         assert_eq!(Lengths::default().dominant(), None);
+    }
+
+    #[test]
+    fn evenness_of_few_lengths() {
+        let evenness = |lengths: &[u32]| of(lengths.iter().copied()).sorted().evenness();
+        assert_eq!(evenness(&[]), 0.0);
+        assert_eq!(evenness(&[40, 40]), 0.0);
+        assert_eq!(evenness(&[40, 1500, 40, 1500]), 1.0);
+        assert_eq!(evenness(&[1, 2, 3, 4, 1, 2, 3, 4]), 1.0);
+        // 1/2, 1/4, 1/8, 1/8
+        assert_eq!(evenness(&[4, 4, 4, 4, 2, 2, 1, 3]), 1.75 / 2.0);
+        assert_eq!(of([7, 9, 7]).sorted().distinct(), 2);
     }
 
     #[test]

@@ -2,19 +2,23 @@
 //!
 //! Nothing here knows packets or flows. Results are finite or absent, never NaN.
 
+mod distinct;
 mod distribution;
 mod entropy;
 mod families;
 mod lengths;
 mod moments;
 mod sides;
+mod tally;
 
+pub use distinct::Distinct;
 pub use distribution::Quantiles;
 pub use entropy::{entropy, uniformity};
 pub use families::{LengthSpread, LengthSummary, Spread, Summary};
 pub use lengths::{Lengths, SortedLengths};
 pub use moments::Moments;
 pub use sides::{Side, Sides};
+pub use tally::Tally;
 
 /// Nanoseconds of a second.
 pub const SECOND: u64 = 1_000_000_000;
