@@ -5,7 +5,8 @@
 use super::extractor::{Extractor, NoOptions, Wanted};
 use crate::flows::Flow;
 use crate::packet::{Packet, marks, tcp};
-use crate::schema::Features;
+use crate::protocols::handshake::Handshake;
+use crate::schema::{Features, bitmap};
 use crate::statistics::ratio;
 
 /// Columns of group `tcp`, in output order.
@@ -106,7 +107,7 @@ pub struct State {
     graceful: bool,
     /// Sides that sent a FIN before any RST, by direction.
     fins: [bool; 2],
-    handshake: Handshake,
+    handshake: Handshake<()>,
 }
 
 /// What is counted: places in [`Counts`].
@@ -169,18 +170,6 @@ impl Counts {
     }
 }
 
-/// How far the opening of a connection has come.
-#[derive(Clone, Copy, Default)]
-enum Handshake {
-    #[default]
-    Closed,
-    /// Sequence number and payload length of the latest SYN of the initiator.
-    Syn(u32, u32),
-    /// The same, and the sequence number of the latest SYN+ACK that acknowledges it.
-    Answered(u32, u32, u32),
-    Complete,
-}
-
 impl Extractor for State {
     type Features = Tcp;
     type Options = NoOptions;
@@ -225,7 +214,7 @@ impl Extractor for State {
         self.anomaly |= is_anomaly(flags);
         self.initiator_syn |= syn && side == 0;
         self.responder_syn_ack |= syn_ack && side == 1;
-        self.handshake.packet(packet);
+        self.handshake.packet(packet, ());
     }
 
     fn finish(&self, flow: &Flow, (): &()) -> Tcp {
@@ -249,10 +238,6 @@ impl Extractor for State {
             count(Count::Data) > Some(0),
             self.anomaly,
         ];
-        let fstat = fstat
-            .iter()
-            .rev()
-            .fold(0, |bits, bit| bits << 1 | u8::from(*bit));
         Tcp {
             tcp_is_tcp: is_tcp,
             tcp_syn_count: syn,
@@ -264,7 +249,7 @@ impl Extractor for State {
             tcp_urg_count: count(Count::Urg),
             tcp_ece_count: count(Count::Ece),
             tcp_cwr_count: count(Count::Cwr),
-            tcp_complete_handshake: claim(matches!(self.handshake, Handshake::Complete)),
+            tcp_complete_handshake: claim(matches!(self.handshake, Handshake::Complete { .. })),
             tcp_graceful_close: claim(self.graceful),
             tcp_reset_close: claim(self.seen(tcp::RST)),
             tcp_syn_ratio: share(syn.zip(syn_ack).map(|(a, b)| a + b)),
@@ -276,7 +261,7 @@ impl Extractor for State {
             tcp_flags_anomaly: claim(self.anomaly),
             tcp_initiator_syn: claim(self.initiator_syn),
             tcp_responder_synack: claim(self.responder_syn_ack),
-            tcp_fstat: is_tcp.then_some(fstat),
+            tcp_fstat: is_tcp.then(|| bitmap(fstat)),
             tcp_flags_agg: bits(self.flags[0] | self.flags[1]),
             tcp_flags_fwd: bits(self.flags[0]),
             tcp_flags_bwd: bits(self.flags[1]),
@@ -307,38 +292,6 @@ const fn is_anomaly(flags: u16) -> bool {
         || (flags & (tcp::FIN | tcp::ACK | tcp::SYN) == tcp::FIN)
         || all(flags, tcp::SYN | tcp::FIN)
         || all(flags, tcp::SYN | tcp::RST)
-}
-
-impl Handshake {
-    /// Takes a packet with known flags. A SYN that is sent again keeps the answer to it.
-    fn packet(&mut self, packet: &Packet<'_>) {
-        if matches!(self, Self::Complete) || packet.has(tcp::RST) {
-            return;
-        }
-        let (syn, ack) = (packet.has(tcp::SYN), packet.has(tcp::ACK));
-        if !packet.is_forward() {
-            if let Self::Syn(isn, length) | Self::Answered(isn, length, _) = *self
-                && syn
-                && ack
-                && packet.ack.wrapping_sub(isn).wrapping_sub(1) <= length
-            {
-                *self = Self::Answered(isn, length, packet.seq);
-            }
-        } else if syn && !ack {
-            *self = match *self {
-                Self::Answered(isn, _, answer) if isn == packet.seq => {
-                    Self::Answered(isn, packet.payload_len, answer)
-                }
-                _ => Self::Syn(packet.seq, packet.payload_len),
-            };
-        } else if ack
-            && !syn
-            && let Self::Answered(_, _, answer) = *self
-            && packet.ack == answer.wrapping_add(1)
-        {
-            *self = Self::Complete;
-        }
-    }
 }
 
 #[cfg(test)]
