@@ -6,6 +6,7 @@ mod entropy;
 mod extractor;
 mod flow_meta;
 mod group;
+mod mac;
 mod options;
 mod plan;
 mod select;
@@ -40,6 +41,7 @@ extractors! {
     size::State,
     tcp::State,
     entropy::State,
+    mac::State,
 }
 
 /// The names of all groups, in column order.

@@ -67,6 +67,46 @@ impl Built {
         self.header.wire_len = bytes.len() as u32;
         self
     }
+    /// A frame of these link, network and transport headers, all captured, without payload bytes.
+    pub fn headers(mut self, link: &[u8], network: &[u8], transport: &[u8]) -> Self {
+        let frame = [link, network, transport].concat();
+        let header = &mut self.header;
+        header.network = link.len() as u32;
+        header.transport = (link.len() + network.len()) as u32;
+        header.payload = frame.len() as u32;
+        if link.len() >= 14 {
+            header.marks |= marks::ETHERNET;
+        }
+        self.frame(&frame)
+    }
+    /// A TCP header with these options.
+    pub fn options(self, options: &[u8]) -> Self {
+        let mut tcp = [0; 20];
+        tcp[12] = (((20 + options.len()) / 4) << 4) as u8;
+        self.headers(&[], &[0x45; 20], &[&tcp, options].concat())
+    }
+    pub fn window(mut self, window: u16) -> Self {
+        self.header.window = window;
+        self.header.marks |= marks::WINDOW_KNOWN;
+        self
+    }
+    pub fn ttl(mut self, ttl: u8) -> Self {
+        self.header.ttl = ttl;
+        self
+    }
+    pub fn tos(mut self, tos: u8) -> Self {
+        self.header.tos = tos;
+        self
+    }
+    pub fn vlan(mut self, vlan: u16) -> Self {
+        self.header.vlan = vlan;
+        self.header.marks |= marks::VLAN;
+        self
+    }
+    pub fn marked(mut self, marks: u16) -> Self {
+        self.header.marks = marks;
+        self
+    }
     pub fn flags(mut self, flags: u16) -> Self {
         self.header.tcp_flags = flags;
         self
@@ -98,7 +138,7 @@ impl Packets {
         Self::of(17)
     }
 
-    fn of(protocol: u8) -> Self {
+    pub fn of(protocol: u8) -> Self {
         let address = |last: u8| {
             let mut bytes = [0; 16];
             bytes[..4].copy_from_slice(&[10, 0, 0, last]);
@@ -144,6 +184,11 @@ impl Packets {
         flow.packets[packet.direction as usize] += 1;
         flow.bytes[packet.direction as usize] += u64::from(packet.header.ip_len);
         self.packets.push(packet);
+        self
+    }
+
+    pub fn ipv6(mut self) -> Self {
+        self.flow.key.family = 6;
         self
     }
 
