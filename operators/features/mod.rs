@@ -6,6 +6,7 @@ mod entropy;
 mod extractor;
 mod flow_meta;
 mod group;
+mod ip_extended;
 mod mac;
 mod options;
 mod plan;
@@ -42,6 +43,7 @@ extractors! {
     tcp::State,
     entropy::State,
     mac::State,
+    ip_extended::State,
 }
 
 /// The names of all groups, in column order.
