@@ -7,6 +7,7 @@ mod extractor;
 mod flow_meta;
 mod group;
 mod ip_extended;
+mod ipv6_options;
 mod mac;
 mod options;
 mod plan;
@@ -44,6 +45,7 @@ extractors! {
     entropy::State,
     mac::State,
     ip_extended::State,
+    ipv6_options::State,
 }
 
 /// The names of all groups, in column order.
