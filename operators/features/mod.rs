@@ -10,6 +10,7 @@ mod ip_extended;
 mod ipv6_options;
 mod mac;
 mod options;
+mod padding;
 mod plan;
 mod select;
 mod size;
@@ -42,6 +43,7 @@ extractors! {
     timing::State,
     size::State,
     tcp::State,
+    padding::State,
     entropy::State,
     mac::State,
     ip_extended::State,
