@@ -6,6 +6,7 @@ mod entropy;
 mod extractor;
 mod flow_meta;
 mod group;
+mod icmp;
 mod ip_extended;
 mod ipv6_options;
 mod mac;
@@ -48,6 +49,7 @@ extractors! {
     mac::State,
     ip_extended::State,
     ipv6_options::State,
+    icmp::State,
 }
 
 /// The names of all groups, in column order.
