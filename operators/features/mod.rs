@@ -16,6 +16,7 @@ mod plan;
 mod select;
 mod size;
 mod tcp;
+mod tcp_window;
 #[cfg(test)]
 mod testing;
 mod timing;
@@ -49,6 +50,7 @@ extractors! {
     mac::State,
     ip_extended::State,
     ipv6_options::State,
+    tcp_window::State,
     icmp::State,
 }
 
