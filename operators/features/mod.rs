@@ -16,6 +16,7 @@ mod plan;
 mod select;
 mod size;
 mod tcp;
+mod tcp_options;
 mod tcp_window;
 #[cfg(test)]
 mod testing;
@@ -51,6 +52,7 @@ extractors! {
     ip_extended::State,
     ipv6_options::State,
     tcp_window::State,
+    tcp_options::State,
     icmp::State,
 }
 
