@@ -16,6 +16,7 @@ mod plan;
 mod select;
 mod size;
 mod tcp;
+mod tcp_mptcp;
 mod tcp_options;
 mod tcp_window;
 #[cfg(test)]
@@ -53,6 +54,7 @@ extractors! {
     ipv6_options::State,
     tcp_window::State,
     tcp_options::State,
+    tcp_mptcp::State,
     icmp::State,
 }
 
