@@ -16,6 +16,7 @@ mod plan;
 mod select;
 mod size;
 mod tcp;
+mod tcp_fingerprint;
 mod tcp_mptcp;
 mod tcp_options;
 mod tcp_window;
@@ -55,6 +56,7 @@ extractors! {
     tcp_window::State,
     tcp_options::State,
     tcp_mptcp::State,
+    tcp_fingerprint::State,
     icmp::State,
 }
 
