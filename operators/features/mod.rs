@@ -19,6 +19,7 @@ mod tcp;
 mod tcp_fingerprint;
 mod tcp_mptcp;
 mod tcp_options;
+mod tcp_sequence;
 mod tcp_window;
 #[cfg(test)]
 mod testing;
@@ -53,6 +54,7 @@ extractors! {
     mac::State,
     ip_extended::State,
     ipv6_options::State,
+    tcp_sequence::State,
     tcp_window::State,
     tcp_options::State,
     tcp_mptcp::State,
