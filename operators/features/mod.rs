@@ -19,6 +19,7 @@ mod tcp;
 mod tcp_fingerprint;
 mod tcp_mptcp;
 mod tcp_options;
+mod tcp_rtt;
 mod tcp_sequence;
 mod tcp_window;
 #[cfg(test)]
@@ -58,6 +59,7 @@ extractors! {
     tcp_window::State,
     tcp_options::State,
     tcp_mptcp::State,
+    tcp_rtt::State,
     tcp_fingerprint::State,
     icmp::State,
 }
