@@ -72,9 +72,15 @@ impl Meter for Recorder {
             let frame = packet.frame();
             header.frame = place(run.arena.len());
             header.captured = place(frame.len());
-            run.arena.extend_from_slice(frame);
-            header.payload = place(run.arena.len());
-            run.arena.extend_from_slice(packet.payload());
+            if frame.is_empty() {
+                header.payload = header.frame;
+                run.arena.extend_from_slice(packet.payload());
+            } else {
+                // the payload is a part of the frame, and what lies before it is found by the distance
+                let before = packet.payload.saturating_sub(packet.frame);
+                header.payload = header.frame.saturating_add(before);
+                run.arena.extend_from_slice(frame);
+            }
             run.headers.push(header);
             run.times.push((packet.time, packet.direction));
         }
