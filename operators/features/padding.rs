@@ -257,11 +257,9 @@ fn efficiency(sums: &Sums) -> Option<f64> {
 fn score(signs: [bool; 4]) -> f64 {
     let weights = [0.3, 0.2, 0.2, 0.3];
     let weighted = signs.into_iter().zip(weights);
-    let sum: f64 = weighted
-        .filter(|(sign, _)| *sign)
-        .map(|(_, weight)| weight)
-        .sum();
-    sum.min(1.0)
+    // not `sum`: that of nothing is -0
+    let add = |sum: f64, (sign, weight): (bool, f64)| if sign { sum + weight } else { sum };
+    weighted.fold(0.0, add).min(1.0)
 }
 
 #[cfg(test)]
@@ -320,6 +318,7 @@ mod tests {
             (row.is_constant_rate, row.padding_score),
             (Some(false), 0.0)
         );
+        assert!(row.padding_score.is_sign_positive());
         // 10, 50 and 140 ms: population variance of a mean of 66.67
         let variance = row.iat_variance.expect("gaps");
         assert!(

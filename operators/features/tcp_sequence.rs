@@ -21,9 +21,9 @@ pub struct TcpSequence {
     #[column(scope = "bwd", null = "not TCP or no SYN from the responder")]
     pub tcp_isn_bwd: Option<u32>,
     /// Payload bytes of the initiator, each number of sequence space counted once: those above the highest end seen, and those
-    /// that fill a recorded hole. Tracking starts at the first segment of the direction; a SYN with another sequence number than
-    /// the last SYN restarts it, unless it is the first SYN seen and belongs right before that segment. RST segments take no part
-    /// in this and the next three columns.
+    /// that fill a recorded hole. Tracking starts at the first segment of the direction, and bytes below it are never new; a SYN
+    /// with another sequence number than the last SYN restarts it, unless it is the first SYN seen and belongs right before that
+    /// segment. RST segments take no part in this and the next three columns.
     #[column(unit = "bytes", scope = "fwd", null = "not TCP")]
     pub tcp_seq_fwd_bytes_sent: Option<u64>,
     /// Segments of the initiator with payload that end at or below the highest end already seen and fill no recorded hole. A
@@ -38,9 +38,9 @@ pub struct TcpSequence {
     #[column(unit = "packets", scope = "fwd", null = "not TCP")]
     pub tcp_seq_fwd_ooo: Option<u64>,
     /// Payload bytes of the responder, each number of sequence space counted once: those above the highest end seen, and those
-    /// that fill a recorded hole. Tracking starts at the first segment of the direction; a SYN with another sequence number than
-    /// the last SYN restarts it, unless it is the first SYN seen and belongs right before that segment. RST segments take no part
-    /// in this and the next three columns.
+    /// that fill a recorded hole. Tracking starts at the first segment of the direction, and bytes below it are never new; a SYN
+    /// with another sequence number than the last SYN restarts it, unless it is the first SYN seen and belongs right before that
+    /// segment. RST segments take no part in this and the next three columns.
     #[column(unit = "bytes", scope = "bwd", null = "not TCP")]
     pub tcp_seq_bwd_bytes_sent: Option<u64>,
     /// Segments of the responder with payload that end at or below the highest end already seen and fill no recorded hole. A

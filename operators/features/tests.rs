@@ -1,6 +1,6 @@
 //! Tests of the list of groups, of selection, and of rows over all groups.
 
-use super::testing::{Packets, back, forth};
+use super::testing::{Built, Packets, back, forth};
 use super::*;
 use crate::columns::{Column, Columns, Values, span};
 use crate::options::{Options, Setting};
@@ -513,6 +513,68 @@ fn slots_are_used_again() {
         assert_eq!(again, rows(&plan, &packets));
         extractors.close(2);
         assert_eq!(extractors.heap_bytes(), 0);
+    }
+}
+
+/// A download over one connection with timestamps: 6 segments on their way at a time, as many acknowledgements.
+fn download(rounds: u32) -> Packets {
+    let stamped = |packet: Built, at: u32, seq: u32, ack: u32| {
+        let options = [&[1, 1, 8, 10][..], &at.to_be_bytes(), &at.to_be_bytes()].concat();
+        let packet = packet.seq(seq, ack).at(ms(at.into())).ip(1500);
+        packet.flags(tcp::ACK).window(500).options(&options)
+    };
+    let mut flow = connection();
+    for round in 1..=rounds {
+        let (at, seq) = (200 * round, 10 + 9000 * round);
+        for n in 0..6 {
+            let segment = stamped(back(), at + n, seq + 1500 * n, 12);
+            flow = flow.push(segment.payload_len(1500));
+        }
+        for n in 1..=6 {
+            flow = flow.push(stamped(forth(), at + 50 + n, 12, seq + 1500 * n));
+        }
+    }
+    flow
+}
+
+/// Bytes of an open record with all groups, and those of them that are allocated.
+fn bytes_of(packets: &Packets) -> (usize, usize) {
+    let plan = plan([]);
+    let mut extractors = plan.extractors();
+    extractors.open(0);
+    let run: Vec<Packet<'_>> = packets.packets.iter().map(|p| p.packet()).collect();
+    let flows = Slots::from_iter([packets.flow.clone()]);
+    extractors.packets(&run, &vec![0; run.len()], &flows);
+    let fixed: usize = plan.bytes_per_flow().iter().map(|(_, bytes)| bytes).sum();
+    (fixed + extractors.heap_bytes(), extractors.heap_bytes())
+}
+
+#[test]
+fn all_groups_of_a_connection_fit_in_4_kib() {
+    let (short, _) = bytes_of(&one_way());
+    let (usual, _) = bytes_of(&download(1));
+    let (long, _) = bytes_of(&download(10));
+    println!("{short} {usual} {long}");
+    assert!(short < 2 << 10, "{short}");
+    assert!(usual < 4 << 10, "{usual}");
+    assert!(long < 8 << 10, "{long}");
+}
+
+#[test]
+fn groups_of_tcp_hold_a_word_where_there_is_none() {
+    let flow = Packets::udp().push(forth().ip(60)).push(back().ip(60));
+    let plan = plan([]);
+    for (at, group) in plan.groups().enumerate() {
+        if !group.starts_with("tcp_") && group != "icmp" {
+            continue;
+        }
+        let alone = plan.group(at);
+        let mut extractors = alone.extractors();
+        extractors.open(0);
+        let run: Vec<Packet<'_>> = flow.packets.iter().map(|p| p.packet()).collect();
+        extractors.packets(&run, &[0, 0], &Slots::from_iter([flow.flow.clone()]));
+        assert_eq!(alone.bytes_per_flow(), [(group, size_of::<usize>())]);
+        assert_eq!(extractors.heap_bytes(), 0, "{group}");
     }
 }
 
