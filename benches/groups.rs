@@ -89,7 +89,14 @@ fn events() -> &'static [Event] {
     })
 }
 
-#[divan::bench(sample_size = 1, sample_count = 20, args = ["flow_meta", "timing", "size", "tcp", "entropy", "all"])]
+/// Each group alone, and all together.
+fn groups() -> Vec<&'static str> {
+    let mut names = jayflow_operators::features::group_names();
+    names.push("all");
+    names
+}
+
+#[divan::bench(sample_size = 1, sample_count = 20, args = groups())]
 fn group(bencher: Bencher<'_, '_>, group: &str) {
     let plan = trace::plan(group);
     let count = ItemsCount::new(trace::packets());

@@ -23,7 +23,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     let ends = (1u8..4, 1u8..4, 0u16..3, 0u16..3);
     let flags = prop_oneof![4 => Just(0x10u8), 2 => Just(2), 2 => Just(0x12), 2 => Just(0x11), 1 => Just(4), 2 => Just(0x18)];
     let payload = proptest::collection::vec(any::<u8>(), 0..40);
-    (step, ends, 0u8..10, flags, 0u8..4, payload).prop_map(
+    (step, ends, 0u8..11, flags, 0u8..4, payload).prop_map(
         |(step, ends, kind, flags, sequence, payload)| Shape {
             step,
             ends,
@@ -68,7 +68,12 @@ fn frame(shape: &Shape) -> Vec<u8> {
     let (protocol, fragment, mut body) = match shape.kind {
         0..=4 => (6, 0u16, tcp(&ports, shape)),
         5 | 6 => (17, 0, udp(&ports, shape.payload.len() + 8)),
-        7 => (1, 0, vec![8, 0, 0, 0, 0, 1, 0, shape.sequence]),
+        7 => {
+            // echo request, echo reply, unreachable
+            let kind = [8, 0, 8, 3][usize::from(shape.flags) % 4];
+            (1, 0x4000, vec![kind, 0, 0, 0, 0, 1, 0, shape.sequence])
+        }
+        10 => return ipv6(frame, &ports, shape),
         // a first fragment, and a later one of the same datagram
         8 => (17, 0x2000, udp(&ports, 4000)),
         _ => (17, 1 + u16::from(shape.flags), Vec::new()),
@@ -79,22 +84,64 @@ fn frame(shape: &Shape) -> Vec<u8> {
     }
     frame.extend([8, 0]);
     let length = u16::try_from(20 + body.len()).unwrap().to_be_bytes();
-    frame.extend([0x45, 0, length[0], length[1], 0, shape.sequence]);
+    frame.extend([0x45, shape.flags, length[0], length[1], 0, shape.sequence]);
     frame.extend(fragment.to_be_bytes());
-    frame.extend([64, protocol, 0, 0, 192, 0, 2, from, 192, 0, 2, to]);
+    frame.extend([
+        64 - shape.sequence,
+        protocol,
+        0,
+        0,
+        192,
+        0,
+        2,
+        from,
+        192,
+        0,
+        2,
+        to,
+    ]);
     frame.extend(body);
     frame
 }
 
+/// A UDP packet over IPv6, with a flow label.
+fn ipv6(mut frame: Vec<u8>, ports: &[u8], shape: &Shape) -> Vec<u8> {
+    let (from, to, ..) = shape.ends;
+    let body = [&udp(ports, shape.payload.len() + 8), &shape.payload[..]].concat();
+    let length = u8::try_from(body.len()).unwrap();
+    frame.extend([
+        0x86,
+        0xDD,
+        0x60,
+        shape.flags,
+        0,
+        shape.sequence,
+        0,
+        length,
+        17,
+        64,
+    ]);
+    for host in [from, to] {
+        frame.extend([0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host]);
+    }
+    frame.extend(body);
+    frame
+}
+
+/// A TCP header; a SYN has MSS, window scale and sometimes MP_CAPABLE, other segments timestamps or SACK blocks.
 fn tcp(ports: &[u8], shape: &Shape) -> Vec<u8> {
     let number = [0, 0, 0, shape.sequence];
-    [
-        ports,
-        &number,
-        &number,
-        &[0x50, shape.flags, 1, 0, 0, 0, 0, 0],
-    ]
-    .concat()
+    let options = match (shape.kind, shape.flags & 2) {
+        (0, 2) => vec![2, 4, 5, 0xB4, 3, 3, shape.sequence, 1, 30, 4, 1, 0x81],
+        (_, 2) => vec![2, 4, 5, 0xB4, 3, 3, 20, 0],
+        (1 | 2, _) => [&[1, 1, 8, 10], &number[..], &number].concat(),
+        (3, _) => [&[1, 1, 5, 10], &number[..], &number].concat(),
+        _ => Vec::new(),
+    };
+    let offset = u8::try_from((20 + options.len()) / 4).unwrap() << 4;
+    let window = shape.sequence;
+    let rest = [offset, shape.flags, window, 0, 0, 0, 0, 0];
+    [ports, &number, &number, &rest, &options].concat()
 }
 
 fn udp(ports: &[u8], length: usize) -> Vec<u8> {

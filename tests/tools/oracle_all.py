@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our rows and books against the slow independent implementation of the definitions, on every open capture.
 
-Compared: all columns of the five groups, with flow_id and sequences, floats to 1e-12 of their size and all else exactly (null is a
+Compared: all columns of all groups, with flow_id and sequences, floats to 1e-12 of their size and all else exactly (null is a
 value of its own, but for empty texts); flow_end_reason, flow_segment and initiator_swapped; the order of the rows; packets read,
 used and skipped by reason, for each of the settings below. Known differences: tests/oracle_differences.toml; the field of a line is
 VARIANT.COLUMN, its value the number of rows.
