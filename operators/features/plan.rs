@@ -213,11 +213,8 @@ impl Extractors {
         }
     }
 
-    /// Heap bytes held by the states of open records, beyond [`FeaturePlan::bytes_per_flow`].
-    pub fn heap_bytes(&self) -> usize {
-        self.groups
-            .iter()
-            .map(|(states, _)| states.heap_bytes())
-            .sum()
+    /// For each group: heap bytes held by the states of open records, beyond [`FeaturePlan::bytes_per_flow`].
+    pub fn heap_bytes_by_group(&self) -> impl Iterator<Item = usize> + '_ {
+        self.groups.iter().map(|(states, _)| states.heap_bytes())
     }
 }
