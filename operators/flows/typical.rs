@@ -125,13 +125,18 @@ fn write_frame(frame: &mut Vec<u8>, flow: u16, number: usize) {
     } else {
         (packet.ipv4(server, client, 57), (9_000, 40_000))
     };
-    // each exchange of data after the handshake of three packets moves both sides on
+    // after the handshake of three packets each side acknowledges all that the other has sent
     let exchanges = (number / 2) as u32;
-    let (sent, received) = (1 + 200 * exchanges, 1 + 1_200 * exchanges);
-    let (seq, ack) = if is_forward {
-        (sent, received)
+    let (sent, received) = if is_forward {
+        (exchanges.saturating_sub(2), exchanges.saturating_sub(1))
     } else {
-        (received, sent)
+        (exchanges.saturating_sub(1), exchanges.saturating_sub(1))
+    };
+    let (sent, received) = (2 + 200 * sent, 2 + 1_200 * received);
+    let (seq, ack) = match (number, is_forward) {
+        (0 | 1, _) => (1, sent),
+        (_, true) => (sent, received),
+        (_, false) => (received, sent),
     };
     let packet = packet.tcp(ports.0, ports.1, seq, 64_240);
     let options = [
@@ -143,7 +148,10 @@ fn write_frame(frame: &mut Vec<u8>, flow: u16, number: usize) {
         0 => packet.syn().options(&options),
         1 => packet.syn().ack(ack).options(&options),
         _ => {
-            let times = [TcpOptionElement::Timestamp(number as u32, exchanges)];
+            let times = [TcpOptionElement::Timestamp(
+                number as u32,
+                number as u32 - 1,
+            )];
             packet.ack(ack).options(&times)
         }
     };
