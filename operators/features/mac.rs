@@ -14,10 +14,20 @@ use crate::statistics::{Distinct, Tally};
 #[features(profile = "JJ-EXPERIMENTAL")]
 pub struct Mac {
     /// Source MAC of the first packet, lower-case hex with colons.
-    #[column(scope = "fwd", split = "no", null = "no Ethernet header")]
+    #[column(
+        scope = "fwd",
+        split = "no",
+        private = "mac",
+        null = "no Ethernet header"
+    )]
     pub mac_src: Option<String>,
     /// Destination MAC of the first packet.
-    #[column(scope = "bwd", split = "no", null = "no Ethernet header")]
+    #[column(
+        scope = "bwd",
+        split = "no",
+        private = "mac",
+        null = "no Ethernet header"
+    )]
     pub mac_dst: Option<String>,
     /// EtherType of the first packet behind all VLAN tags (the SNAP type where LLC/SNAP follows a length field).
     #[column(scope = "flow", null = "no Ethernet header")]
