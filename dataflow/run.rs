@@ -42,9 +42,6 @@ pub struct Control {
     pub progress: Arc<Progress>,
 }
 
-/// Rows of a sorted sink that wait in memory for their place, bytes; more are spilled.
-const SORT_BUDGET: usize = 64 << 20;
-
 /// What a worker has at the end.
 struct Finished {
     books: Books,
@@ -118,11 +115,17 @@ fn needs(plan: &Plan, workers: usize) -> Needs {
     let sorted = |sink: &&crate::spec::Sink| sink.options.sort() == Sort::Start;
     let sorters = plan.sinks().map(|(_, sink)| sink).filter(sorted).count();
     // rows are copied once when they are sorted
-    let fixed = sorters * 2 * SORT_BUDGET + workers * Credit::default().bytes;
+    let sorted = (sorters as u64).saturating_mul(2 * plan.run.sort_memory.0.min(1 << 48));
+    let fixed = sorted.saturating_add((workers * Credit::default().bytes) as u64);
     Needs {
-        fixed: fixed as u64,
+        fixed,
         row: ((made + written) * size_of::<f64>()) as u64,
     }
+}
+
+/// Bytes of rows that wait in memory for their place, a sorted sink.
+fn sort_memory(plan: &Plan) -> usize {
+    usize::try_from(plan.run.sort_memory.0).unwrap_or(usize::MAX / 4)
 }
 
 /// Opens every sink of the plan before a packet is read.
@@ -162,7 +165,7 @@ fn open_sinks(
         };
         let sorter = (sink.options.sort() == Sort::Start).then(|| {
             let folder = sink.options.spill_folder();
-            Sorter::new(&description.schema, SORT_BUDGET, &folder)
+            Sorter::new(&description.schema, sort_memory(plan), &folder)
         });
         open.push(Collector::new(
             sink.label.clone(),

@@ -26,6 +26,9 @@ pub struct RunOptions {
     /// Memory at which the run stops; by default 80 % of what the machine or the cgroup has.
     #[option]
     pub memory: Option<Size>,
+    /// Memory of each sorted sink for rows that wait for their place; the rest waits in files beside the output.
+    #[option(default = "128MiB")]
+    pub sort_memory: Size,
     /// Whether feature groups share one operator; `false` runs one timely operator each.
     #[option(default = "true")]
     pub fused: bool,
