@@ -14,6 +14,7 @@ pub enum Values {
     U32(Vec<u32>),
     U64(Vec<u64>),
     I8(Vec<i8>),
+    I16(Vec<i16>),
     I32(Vec<i32>),
     I64(Vec<i64>),
     F64(Vec<f64>),
@@ -91,6 +92,7 @@ impl Column {
             DataType::U32 => Values::U32(Vec::new()),
             DataType::U64 => Values::U64(Vec::new()),
             DataType::I8 => Values::I8(Vec::new()),
+            DataType::I16 => Values::I16(Vec::new()),
             DataType::I32 => Values::I32(Vec::new()),
             DataType::I64 => Values::I64(Vec::new()),
             DataType::F64 => Values::F64(Vec::new()),
@@ -127,6 +129,7 @@ impl Column {
             Values::U32(v) => v.reserve(rows),
             Values::U64(v) => v.reserve(rows),
             Values::I8(v) => v.reserve(rows),
+            Values::I16(v) => v.reserve(rows),
             Values::I32(v) => v.reserve(rows),
             Values::F64(v) => v.reserve(rows),
             Values::Text { ends, .. } | Values::List { ends, .. } => ends.reserve(rows),
@@ -149,6 +152,7 @@ impl Column {
             Values::U32(v) => v.len(),
             Values::U64(v) => v.len(),
             Values::I8(v) => v.len(),
+            Values::I16(v) => v.len(),
             Values::I32(v) => v.len(),
             Values::F64(v) => v.len(),
             Values::Text { ends, .. } | Values::List { ends, .. } => ends.len(),
@@ -180,6 +184,7 @@ impl Column {
             Values::U32(v) => v.push(0),
             Values::U64(v) => v.push(0),
             Values::I8(v) => v.push(0),
+            Values::I16(v) => v.push(0),
             Values::I32(v) => v.push(0),
             Values::F64(v) => v.push(0.0),
             Values::Text { ends, bytes } => ends.push(offset(bytes.len())),
@@ -207,6 +212,7 @@ impl Column {
             Values::U32(v) => read(text, v),
             Values::U64(v) => read(text, v),
             Values::I8(v) => read(text, v),
+            Values::I16(v) => read(text, v),
             Values::I32(v) => read(text, v),
             Values::I64(v) => read(text, v),
             Values::F64(v) => read(text, v),
@@ -243,6 +249,7 @@ impl Column {
             (Values::U32(to), Values::U32(from)) => to.push(from[row]),
             (Values::U64(to), Values::U64(from)) => to.push(from[row]),
             (Values::I8(to), Values::I8(from)) => to.push(from[row]),
+            (Values::I16(to), Values::I16(from)) => to.push(from[row]),
             (Values::I32(to), Values::I32(from)) => to.push(from[row]),
             (Values::F64(to), Values::F64(from)) => to.push(from[row]),
             (Values::Address(to), Values::Address(from)) => to.push(from[row]),
@@ -307,7 +314,7 @@ impl Column {
                 }
             };
         }
-        gather!(Bool U8 U16 U32 U64 I8 I32 I64 F64 Address Id Time);
+        gather!(Bool U8 U16 U32 U64 I8 I16 I32 I64 F64 Address Id Time);
         if let Some(valid) = &mut self.valid {
             valid.extend(
                 picks
@@ -326,6 +333,7 @@ impl Column {
             Values::U32(v) => v.len() * 4,
             Values::U64(v) => v.len() * 8,
             Values::I8(v) => v.len(),
+            Values::I16(v) => v.len() * 2,
             Values::I32(v) => v.len() * 4,
             Values::F64(v) => v.len() * 8,
             Values::Text { ends, bytes } => ends.len() * 4 + bytes.len(),
@@ -528,6 +536,8 @@ impl<'a> RowWriter<'a> {
         /// Writes a signed number.
         i8(i8) = I8;
         /// Writes a signed number.
+        i16(i16) = I16;
+        /// Writes a signed number.
         i32(i32) = I32;
         /// Writes a signed number.
         i64(i64) = I64;
@@ -636,7 +646,7 @@ macro_rules! value {
     )+ };
 }
 value! {
-    bool, Bool, bool; u8, U8, u8; u16, U16, u16; u32, U32, u32; u64, U64, u64; i8, I8, i8; i32, I32, i32; i64, I64, i64; f64, F64, f64;
+    bool, Bool, bool; u8, U8, u8; u16, U16, u16; u32, U32, u32; u64, U64, u64; i8, I8, i8; i16, I16, i16; i32, I32, i32; i64, I64, i64; f64, F64, f64;
     Address, Address, address;
 }
 

@@ -23,6 +23,8 @@ pub enum DataType {
     U64,
     /// Signed, 8 bits.
     I8,
+    /// Signed, 16 bits.
+    I16,
     /// Signed, 32 bits.
     I32,
     /// Signed, 64 bits.

@@ -11,9 +11,9 @@ use arrow::array::{
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType as ArrowType, Field, Fields, Float64Type, Int8Type, Int32Type,
-    Int64Type, Schema as ArrowSchema, SchemaRef, TimeUnit, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    ArrowPrimitiveType, DataType as ArrowType, Field, Fields, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, Schema as ArrowSchema, SchemaRef, TimeUnit, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
 use std::sync::Arc;
@@ -53,6 +53,7 @@ fn data_type(data_type: &DataType) -> ArrowType {
         DataType::U32 => ArrowType::UInt32,
         DataType::U64 => ArrowType::UInt64,
         DataType::I8 => ArrowType::Int8,
+        DataType::I16 => ArrowType::Int16,
         DataType::I32 => ArrowType::Int32,
         DataType::I64 => ArrowType::Int64,
         DataType::F64 => ArrowType::Float64,
@@ -94,6 +95,7 @@ fn array(column: &Column, data_type: &ArrowType) -> Result<ArrayRef, ArrowError>
         Values::U32(v) => numbers::<UInt32Type>(v, nulls)?,
         Values::U64(v) => numbers::<UInt64Type>(v, nulls)?,
         Values::I8(v) => numbers::<Int8Type>(v, nulls)?,
+        Values::I16(v) => numbers::<Int16Type>(v, nulls)?,
         Values::I32(v) => numbers::<Int32Type>(v, nulls)?,
         Values::I64(v) => numbers::<Int64Type>(v, nulls)?,
         Values::F64(v) => numbers::<Float64Type>(v, nulls)?,

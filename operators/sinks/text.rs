@@ -89,6 +89,7 @@ pub fn plain(out: &mut Vec<u8>, column: &Column, row: usize) {
         Values::U32(v) => integer(out, v[row]),
         Values::U64(v) => integer(out, v[row]),
         Values::I8(v) => integer(out, v[row]),
+        Values::I16(v) => integer(out, v[row]),
         Values::I32(v) => integer(out, v[row]),
         Values::I64(v) => integer(out, v[row]),
         Values::F64(v) => float(out, v[row]),
