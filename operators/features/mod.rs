@@ -2,18 +2,24 @@
 //!
 //! A new group is a file with a `State` that implements [`Extractor`], a `mod` line and a line of the list.
 
+mod dns;
 mod entropy;
 mod extractor;
+mod fingerprint;
 mod flow_meta;
 mod group;
+mod http2;
 mod options;
 mod plan;
+mod quic;
 mod select;
 mod size;
+mod ssh;
 mod tcp;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod timing;
+mod tls;
 
 use crate::schema::Schema;
 use group::{Group, Settled};
@@ -39,6 +45,12 @@ extractors! {
     timing::State,
     size::State,
     tcp::State,
+    tls::State,
+    quic::State,
+    http2::State,
+    ssh::State,
+    dns::State,
+    fingerprint::State,
     entropy::State,
 }
 

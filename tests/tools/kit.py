@@ -13,7 +13,7 @@ import tomllib
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARED = os.environ.get("JAYFLOW_SHARED", os.path.join(os.path.dirname(REPOSITORY), "shared"))
-GROUPS = ["flow_meta", "timing", "size", "tcp", "entropy"]
+GROUPS = ["flow_meta", "timing", "size", "tcp", "tls", "quic", "http2", "ssh", "dns", "fingerprint", "entropy"]
 # 0: all read; 3: some inputs were damaged, the rest is complete; 4: no input could be used, there may be no rows
 GOOD_EXITS = (0, 3, 4)
 
