@@ -214,3 +214,57 @@ impl Extractor for State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Packets;
+    use super::*;
+    use Direction::{Backward, Forward};
+    use http::Message as Http;
+
+    fn row(messages: &[(Direction, Http)]) -> Http2 {
+        let mut state = State::default();
+        for (from, message) in messages {
+            state.message(&Message::Http(*message), *from, &());
+        }
+        state.finish(&Packets::tcp().flow, &())
+    }
+
+    #[test]
+    fn frames_are_counted_by_type() {
+        let row = row(&[
+            (Forward, Http::Preface),
+            (Forward, Http::Frame(frame::SETTINGS, 0)),
+            (Forward, Http::Frame(frame::HEADERS, 1)),
+            (Backward, Http::Frame(frame::PUSH_PROMISE, 1)),
+            (Backward, Http::Frame(frame::DATA, 2)),
+            (Backward, Http::Frame(200, 2)),
+        ]);
+        assert!(row.http2_detected && row.http2_preface_seen && row.http2_server_push);
+        assert_eq!(
+            (row.http2_frame_count, row.http2_data_frames),
+            (Some(5), Some(1))
+        );
+        assert_eq!(
+            (row.http2_streams_estimate, row.http2_multiplexed),
+            (Some(2), true)
+        );
+        assert_eq!(
+            (row.http2_goaway_frames, row.http_version),
+            (Some(0), Some("h2"))
+        );
+    }
+
+    #[test]
+    fn a_response_tells_the_version_before_a_request() {
+        let ask = (Forward, Http::Request(Version::Http10));
+        let answer = (Backward, Http::Response(Version::Http11));
+        assert_eq!(row(&[ask, answer]).http_version, Some("1.1"));
+        assert_eq!(row(&[ask]).http_version, Some("1.0"));
+        let turned = (Forward, Http::Response(Version::Http11));
+        let asked = (Backward, Http::Request(Version::Http10));
+        assert_eq!(row(&[asked, turned]).http_version, Some("1.1"));
+        assert_eq!(row(&[]).http_version, None);
+        assert_eq!(row(&[ask]).http2_frame_count, None);
+    }
+}

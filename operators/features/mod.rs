@@ -2,6 +2,8 @@
 //!
 //! A new group is a file with a `State` that implements [`Extractor`], a `mod` line and a line of the list.
 
+#[cfg(test)]
+mod applications;
 mod dns;
 mod entropy;
 mod extractor;

@@ -209,17 +209,12 @@ impl Extractors {
     pub fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
         debug_assert_eq!(packets.len(), slots.len());
         if let Some(applications) = &mut self.applications {
-            for (packet, slot) in packets.iter().zip(slots) {
-                let Some(flow) = flows.get(*slot as usize) else {
-                    continue;
-                };
-                applications.packet(packet, *slot, flow, &mut |message, from| {
-                    let takes = |group: &&mut Running| group.protocols.has(message.protocol());
-                    for group in self.groups.iter_mut().filter(takes) {
-                        group.states.message(*slot, message, from);
-                    }
-                });
-            }
+            applications.packets(packets, slots, flows, |slot, message, from| {
+                let takes = |group: &&mut Running| group.protocols.has(message.protocol());
+                for group in self.groups.iter_mut().filter(takes) {
+                    group.states.message(slot, message, from);
+                }
+            });
         }
         for group in &mut self.groups {
             group.states.packets(packets, slots, flows);

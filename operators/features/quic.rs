@@ -153,3 +153,48 @@ impl Extractor for State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Packets;
+    use super::*;
+    use quic::Header;
+
+    #[test]
+    fn headers_add_up() {
+        let header = |kind, version| {
+            quic::Message::Packet(Header {
+                kind,
+                version,
+                dcid: &[0; 8],
+                scid: &[0; 3],
+                start: 0,
+                number: 0,
+                end: 0,
+            })
+        };
+        let mut state = State::default();
+        let mut feed = |message, from| state.message(&Message::Quic(message), from, &());
+        feed(header(Kind::Negotiation, 0), Direction::Backward);
+        feed(header(Kind::Initial, 1), Direction::Forward);
+        feed(quic::Message::NumberLength(2), Direction::Forward);
+        feed(header(Kind::Initial, 1), Direction::Backward);
+        feed(header(Kind::ZeroRtt, 1), Direction::Forward);
+        let row = state.finish(&Packets::udp().flow, &());
+        assert!(row.quic_detected);
+        assert_eq!(
+            (row.quic_version, row.quic_version_str.as_deref()),
+            (Some(1), Some("v1"))
+        );
+        assert_eq!((row.quic_dcid_len, row.quic_scid_len), (Some(8), Some(3)));
+        assert_eq!(
+            (row.quic_pn_length, row.quic_initial_packets),
+            (Some(2), Some(2))
+        );
+        assert_eq!(
+            (row.quic_0rtt_detected, row.quic_retry_detected),
+            (Some(true), Some(false))
+        );
+        assert_eq!((row.quic_spin_bit, row.quic_alpn), (Some(false), None));
+    }
+}

@@ -130,3 +130,51 @@ impl Extractor for State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Built, Packets, back, forth};
+    use super::*;
+    use crate::flows::{Applications, Rules};
+    use crate::slots::Slots;
+
+    #[test]
+    fn packets_behind_newkeys_are_encrypted_whenever_they_are_sent() {
+        const NEWKEYS: &[u8] = &[0, 0, 0, 12, 10, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let line = b"SSH-2.0-x y\r\n";
+        let start = line.len() as u32;
+        let end = start + NEWKEYS.len() as u32;
+        let flow = Packets::tcp()
+            .push(forth().seq(0, 0).payload(line))
+            .push(back().seq(0, 0).payload(b"SSH-1.99-z\n"))
+            // comes too early: NEWKEYS is not whole
+            .push(forth().seq(end, 0).payload(b"?"))
+            .push(forth().seq(start, 0).payload(NEWKEYS))
+            .push(forth().seq(end, 0).payload(b"?"))
+            .push(forth().seq(end + 1, 0).payload_len(9))
+            .push(forth().seq(start, 0).payload(NEWKEYS))
+            .push(back().seq(99, 0).payload(b"?"));
+        let rules = Rules::new(Protocols::SSH, &Default::default());
+        let (mut state, mut applications) = (State::default(), Applications::new(rules));
+        applications.open(0);
+        let packets: Vec<Packet<'_>> = flow.packets.iter().map(Built::packet).collect();
+        let flows = Slots::from_iter([flow.flow.clone()]);
+        applications.packets(
+            &packets,
+            &vec![0; packets.len()],
+            &flows,
+            |_, message, from| {
+                state.message(message, from, &());
+            },
+        );
+        let row = state.finish(&flow.flow, &());
+        assert_eq!(row.ssh_version.as_deref(), Some("2.0"));
+        assert_eq!(row.ssh_client_software.as_deref(), Some("x"));
+        assert_eq!(row.ssh_server_version.as_deref(), Some("1.99"));
+        assert_eq!(
+            (row.ssh_kex_packets, row.ssh_encrypted_packets),
+            (Some(1), Some(2))
+        );
+        assert_eq!(row.ssh_hassh, None);
+    }
+}

@@ -380,3 +380,172 @@ impl Extractor for State {
 fn hex(bytes: [u8; 16]) -> String {
     format!("{:032x}", u128::from_be_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Packets;
+    use super::*;
+    use Direction::{Backward, Forward};
+
+    const ALL: Plan = Plan {
+        ja3: true,
+        ja3s: true,
+        name: true,
+        protocol: true,
+    };
+
+    fn extension(kind: u16, body: &[u8]) -> Vec<u8> {
+        let fields = [kind, body.len() as u16].map(u16::to_be_bytes).concat();
+        [&fields, body].concat()
+    }
+
+    /// A hello with this session identifier; what follows are its suites or suite and compression, then its extensions.
+    fn hello(session: &[u8], choice: &[u8], extensions: &[Vec<u8>]) -> Vec<u8> {
+        let block = extensions.concat();
+        let length = (block.len() as u16).to_be_bytes();
+        let start = [&[3, 3][..], &[7; 32], &[session.len() as u8], session].concat();
+        [&start, choice, &length[..], &block].concat()
+    }
+
+    fn client(session: &[u8], extensions: &[Vec<u8>]) -> Vec<u8> {
+        hello(session, &[0, 4, 0x0a, 0x0a, 0xc0, 0x2f, 1, 0], extensions)
+    }
+
+    fn server(session: &[u8], suite: [u8; 2], extensions: &[Vec<u8>]) -> Vec<u8> {
+        hello(session, &[suite[0], suite[1], 0], extensions)
+    }
+
+    /// The row of these messages.
+    fn row(messages: &[(Direction, tls::Message<'_>)]) -> Tls {
+        let mut state = State::default();
+        for (from, message) in messages {
+            state.message(&Message::Tls(*message), *from, &ALL);
+        }
+        state.finish(&Packets::tcp().flow, &ALL)
+    }
+
+    fn read_client(body: &[u8]) -> tls::Message<'_> {
+        tls::Message::ClientHello(ClientHello::read(body).expect("a hello"))
+    }
+
+    fn read_server(body: &[u8]) -> tls::Message<'_> {
+        tls::Message::ServerHello(ServerHello::read(body).expect("a hello"))
+    }
+
+    #[test]
+    fn a_handshake_of_tls_1_3() {
+        let versions = extension(43, &[4, 0x7a, 0x7a, 3, 4]);
+        let names = extension(16, b"\0\x05\x04x%\xff ");
+        let body = client(
+            &[1; 32],
+            &[versions, names, extension(41, &[]), extension(42, &[])],
+        );
+        let chosen = [
+            extension(43, &[3, 4]),
+            extension(51, &[&[0x11, 0xec, 0, 4][..], &[0; 4]].concat()),
+        ];
+        let answer = server(&[1; 32], [0x13, 1], &chosen);
+        let row = row(&[
+            (Forward, tls::Message::HandshakePacket),
+            (Forward, read_client(&body)),
+            (Backward, tls::Message::HandshakePacket),
+            (Backward, read_server(&answer)),
+        ]);
+        assert!(row.tls_detected);
+        assert_eq!(row.tls_alpn.as_deref(), Some("x%25%FF%20"));
+        assert_eq!(
+            (row.tls_version, row.tls_version_str.as_deref()),
+            (Some(0x304), Some("TLS 1.3"))
+        );
+        assert_eq!(
+            (row.tls_cipher_suite, row.tls_cipher_count),
+            (Some(0x1301), Some(2))
+        );
+        assert_eq!(
+            (row.tls_extension_count, row.tls_session_id_len),
+            (Some(4), Some(32))
+        );
+        assert_eq!(
+            (row.tls_psk_ext, row.tls_early_data_ext),
+            (Some(true), Some(true))
+        );
+        assert_eq!(
+            row.tls_session_resumed,
+            Some(false),
+            "offered, not accepted"
+        );
+        assert_eq!(
+            row.tls_key_exchange_group_name.as_deref(),
+            Some("X25519MLKEM768")
+        );
+        assert_eq!(
+            (row.tls_key_exchange_length, row.tls_cert_count),
+            (Some(32), None)
+        );
+        assert_eq!(
+            (row.tls_handshake_packets, row.tls_session_ticket_ext),
+            (2, Some(false))
+        );
+    }
+
+    #[test]
+    fn a_handshake_of_tls_1_2() {
+        let body = client(&[], &[extension(35, &[9])]);
+        let answer = server(&[], [0xc0, 0x2f], &[extension(16, b"\0\x03\x02h2")]);
+        let exchange = [&[3, 0, 23, 65][..], &[4; 65]].concat();
+        let done = row(&[
+            (Forward, read_client(&body)),
+            (Backward, read_server(&answer)),
+            (
+                Backward,
+                tls::Message::Certificate(&[0, 0, 5, 0, 0, 2, 1, 1]),
+            ),
+            (Backward, tls::Message::ServerKeyExchange(&exchange)),
+            (Backward, tls::Message::ServerHelloDone),
+            (Backward, tls::Message::ChangeCipherSpec),
+        ]);
+        assert_eq!(
+            (done.tls_version, done.tls_alpn.as_deref()),
+            (Some(0x303), Some("h2"))
+        );
+        assert_eq!(
+            (done.tls_cert_count, done.tls_cert_total_length),
+            (Some(1), Some(2))
+        );
+        assert_eq!(done.tls_key_exchange_group, Some(23));
+        assert_eq!(done.tls_key_exchange_length, Some(520));
+        assert_eq!(done.tls_session_resumed, Some(false));
+        let short = row(&[
+            (Forward, read_client(&body)),
+            (Backward, read_server(&answer)),
+            (Backward, tls::Message::ChangeCipherSpec),
+        ]);
+        assert_eq!(short.tls_session_resumed, Some(true), "by its ticket");
+        let (body, answer) = (client(&[5; 4], &[]), server(&[5; 4], [0, 0x2f], &[]));
+        let echo = row(&[
+            (Forward, read_client(&body)),
+            (Backward, read_server(&answer)),
+        ]);
+        assert_eq!(echo.tls_session_resumed, Some(true), "by its identifier");
+    }
+
+    #[test]
+    fn who_is_the_client() {
+        let (body, answer) = (client(&[], &[]), server(&[1], [0, 0x2f], &[]));
+        let other = server(&[2], [0, 0x35], &[]);
+        let turned = row(&[
+            (Backward, read_client(&body)),
+            (Forward, read_server(&answer)),
+            (Backward, read_server(&other)),
+        ]);
+        assert_eq!(
+            (turned.tls_cipher_suite, turned.tls_cipher_count),
+            (Some(0x2f), Some(2))
+        );
+        let alone = row(&[(Backward, read_server(&answer))]);
+        assert_eq!((alone.tls_cipher_suite, alone.ja3_hash), (Some(0x2f), None));
+        assert_eq!(alone.tls_session_resumed, None);
+        let none = row(&[(Forward, tls::Message::HandshakePacket)]);
+        assert!(!none.tls_detected && none.tls_handshake_packets == 0);
+    }
+}

@@ -14,7 +14,7 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// What is told of a flow: the message, and who sent it.
-pub type Tell<'a> = dyn FnMut(&Message<'_>, Direction) + 'a;
+type Tell<'a> = dyn FnMut(&Message<'_>, Direction) + 'a;
 
 /// Protocols that somebody asked for, and how they are looked for.
 #[derive(Clone, Debug)]
@@ -96,13 +96,25 @@ impl Applications {
         }
     }
 
-    /// Takes the next packet of the record in a slot, and tells the messages that are whole with it.
-    #[inline]
-    pub fn packet(&mut self, packet: &Packet<'_>, slot: u32, flow: &Flow, tell: &mut Tell<'_>) {
-        if let Some(state) = self.states.get_mut(slot as usize)
-            && !matches!(state, State::Closed)
-        {
-            state.packet(packet, flow, &self.rules, tell);
+    /// Takes packets in processing order: `slots` has one entry a packet, `flows` one a slot. Tells the messages that are whole
+    /// with each of them: of which slot, what, and who sent it.
+    pub fn packets(
+        &mut self,
+        packets: &[Packet<'_>],
+        slots: &[u32],
+        flows: &Slots<Flow>,
+        mut tell: impl FnMut(u32, &Message<'_>, Direction),
+    ) {
+        for (packet, slot) in packets.iter().zip(slots) {
+            let at = *slot as usize;
+            if let Some(state) = self.states.get_mut(at)
+                && !matches!(state, State::Closed)
+                && let Some(flow) = flows.get(at)
+            {
+                state.packet(packet, flow, &self.rules, &mut |message, from| {
+                    tell(*slot, message, from);
+                });
+            }
         }
     }
 
@@ -203,11 +215,11 @@ struct Connection {
 #[derive(Debug)]
 struct Side {
     stream: Stream,
-    dns: Option<dns::Side>,
+    dns: Option<Box<dns::Side>>,
     ssh: Option<ssh::Side>,
     tls: Option<tls::Side>,
     /// Where in the stream the encrypted part of SSH starts.
-    encrypted: Option<i64>,
+    encrypted: Option<u32>,
 }
 
 impl Connection {
@@ -248,7 +260,7 @@ impl Connection {
                 keep(ssh, |ssh| {
                     let tell = &mut |message: ssh::Message<'_>| tell(&Message::Ssh(message), from);
                     let goes_on = ssh.push(piece.bytes, tell);
-                    *encrypted = ssh.encrypted_from().map(i64::from);
+                    *encrypted = ssh.encrypted_from();
                     goes_on
                 });
                 if let Some(http) = http {
@@ -269,7 +281,7 @@ impl Connection {
         }
         if let Some(start) = side.encrypted {
             let end = side.stream.offset(packet) + i64::from(packet.payload_len);
-            if packet.payload_len > 0 && end > start {
+            if packet.payload_len > 0 && end > i64::from(start) {
                 tell(&Message::Ssh(ssh::Message::Encrypted), from);
             }
         }
@@ -303,9 +315,29 @@ impl Side {
     }
 
     fn heap_bytes(&self) -> usize {
-        let dns = self.dns.as_ref().map_or(0, dns::Side::heap_bytes);
+        let dns = self
+            .dns
+            .as_ref()
+            .map_or(0, |dns| size_of::<dns::Side>() + dns.heap_bytes());
         let ssh = self.ssh.as_ref().map_or(0, ssh::Side::heap_bytes);
         let tls = self.tls.as_ref().map_or(0, tls::Side::heap_bytes);
         self.stream.heap_bytes() + dns + ssh + tls
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_small() {
+        assert_eq!(Applications::BYTES_PER_FLOW, 16);
+        // a TCP connection with payload in which nothing was found yet
+        assert!(
+            size_of::<Connection>() <= 288,
+            "{}",
+            size_of::<Connection>()
+        );
+        assert!(size_of::<quic::Connection>() <= 64);
     }
 }

@@ -82,7 +82,8 @@ struct Side {
     is_closed: bool,
     /// Whether no more bytes come. What is held may still decide something.
     is_ended: bool,
-    frames: Frames,
+    /// Once HTTP/2 is open.
+    frames: Option<Box<Frames>>,
 }
 
 /// How far the opening of HTTP/2 has come.
@@ -146,7 +147,9 @@ impl Connection {
         let side = &mut self.sides[from as usize];
         match (self.stage, from) {
             (Stage::Open, _) | (Stage::Upgraded, Direction::Backward) => {
-                side.frames.push(bytes, &mut |message| tell(message, from));
+                side.frames
+                    .get_or_insert_default()
+                    .push(bytes, &mut |message| tell(message, from));
             }
             (Stage::Upgraded, Direction::Forward) => {
                 side.held.extend_from_slice(bytes);
@@ -179,7 +182,9 @@ impl Connection {
         match self.stage {
             Stage::Undecided => !(side.is_closed && side.is_told),
             Stage::Never => !side.is_told,
-            Stage::Upgraded | Stage::Open => !side.is_closed && !side.frames.is_over,
+            Stage::Upgraded | Stage::Open => {
+                !side.is_closed && !side.frames.as_ref().is_some_and(|frames| frames.is_over)
+            }
         }
     }
 
@@ -238,7 +243,10 @@ impl Connection {
                     let held = std::mem::take(&mut backward.held);
                     let rest = held.get(end..).unwrap_or(&[]);
                     let mut tell_back = |message| tell(message, Direction::Backward);
-                    backward.frames.push(rest, &mut tell_back);
+                    backward
+                        .frames
+                        .get_or_insert_default()
+                        .push(rest, &mut tell_back);
                     self.preface(tell);
                     return;
                 }
@@ -256,12 +264,14 @@ impl Connection {
 
     /// Reads the frames behind so many bytes of each direction.
     fn open(&mut self, forward: usize, backward: usize, tell: &mut impl FnMut(Message, Direction)) {
-        self.sides[0].frames.is_open = true;
+        self.sides[0].frames.get_or_insert_default().is_open = true;
         let sides = self.sides.iter_mut().zip(DIRECTIONS);
         for ((side, from), start) in sides.zip([forward, backward]) {
             let held = std::mem::take(&mut side.held);
             let rest = held.get(start..).unwrap_or(&[]);
-            side.frames.push(rest, &mut |message| tell(message, from));
+            side.frames
+                .get_or_insert_default()
+                .push(rest, &mut |message| tell(message, from));
         }
     }
 
@@ -280,7 +290,9 @@ impl Connection {
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
-        self.sides.iter().map(|side| side.held.capacity()).sum()
+        let frames = |side: &Side| side.frames.as_ref().map_or(0, |_| size_of::<Frames>());
+        let bytes = |side: &Side| side.held.capacity() + frames(side);
+        self.sides.iter().map(bytes).sum()
     }
 }
 

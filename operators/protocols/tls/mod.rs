@@ -90,15 +90,21 @@ pub struct Certificates {
 #[derive(Debug, Default)]
 pub struct Side {
     state: State,
+    is_encrypted: bool,
+    /// The last message is a HelloRetryRequest: the ChangeCipherSpec behind it is a dummy (RFC 8446 appendix D.4).
+    is_retry: bool,
+    /// Only a stream of TLS has it, as most are of something else.
+    kept: Option<Box<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
     /// Before the first hello: the bytes in which it may start. In a record: the start of a message.
     held: Vec<u8>,
     /// Before the first hello: where in `held` a packet's bytes start, and which packet it is.
     starts: Vec<(usize, u32)>,
     /// Packets that brought the first byte of a handshake record, in order.
     packets: Vec<u32>,
-    is_encrypted: bool,
-    /// The last message is a HelloRetryRequest: the ChangeCipherSpec behind it is a dummy (RFC 8446 appendix D.4).
-    is_retry: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,7 +113,7 @@ enum State {
     #[default]
     Search,
     /// In the header of a record: the bytes of it that are there, and the packet that brought the first.
-    Header([u8; 5], usize, u32),
+    Header([u8; 5], u8, u32),
     /// In a record, with so many bytes to come; those of a handshake in clear are looked at.
     Record(u16, bool),
     /// What follows is no TLS.
@@ -119,7 +125,11 @@ impl Side {
     pub fn push(&mut self, bytes: &[u8], packet: u32, tell: &mut impl FnMut(Message<'_>)) -> bool {
         if !matches!(self.state, State::Search) {
             self.records(bytes, packet, tell);
-        } else if self.held.is_empty() {
+        } else if let Some(kept) = &mut self.kept {
+            kept.starts.push((kept.held.len(), packet));
+            kept.held.extend_from_slice(bytes);
+            self.search(tell);
+        } else {
             // most streams hold no TLS: then nothing is kept
             match opens_hello(bytes) {
                 Some(true) => {
@@ -128,40 +138,34 @@ impl Side {
                 }
                 Some(false) => {}
                 None => {
-                    self.held.extend_from_slice(bytes);
-                    self.starts.push((0, packet));
+                    let kept = self.kept.get_or_insert_default();
+                    kept.held.extend_from_slice(bytes);
+                    kept.starts.push((0, packet));
                 }
             }
-        } else {
-            self.starts.push((self.held.len(), packet));
-            self.held.extend_from_slice(bytes);
-            self.search(tell);
         }
         !matches!(self.state, State::Over)
     }
 
     /// Looks for the first start of a packet that opens a hello.
     fn search(&mut self, tell: &mut impl FnMut(Message<'_>)) {
-        let opens = |start: usize| opens_hello(self.held.get(start..).unwrap_or(&[]));
-        let starts = self.starts.iter().map(|(start, _)| *start);
-        let mut places = starts
-            .enumerate()
-            .filter(|(_, start)| opens(*start) != Some(false));
-        let Some((place, start)) = places.next() else {
-            (self.held, self.starts) = Default::default();
+        let Some(Kept { held, starts, .. }) = self.kept.as_deref_mut() else {
+            return;
+        };
+        let opens = |start: usize| opens_hello(held.get(start..).unwrap_or(&[]));
+        let mut places = starts.iter().map(|(start, _)| *start).enumerate();
+        let Some((place, start)) = places.find(|(_, start)| opens(*start) != Some(false)) else {
+            self.kept = None;
             return;
         };
         let is_found = opens(start).is_some();
-        self.held.drain(..start);
-        self.starts.drain(..place);
-        self.starts.iter_mut().for_each(|(at, _)| *at -= start);
+        held.drain(..start);
+        starts.drain(..place);
+        starts.iter_mut().for_each(|(at, _)| *at -= start);
         if !is_found {
             return;
         }
-        let (held, starts) = (
-            std::mem::take(&mut self.held),
-            std::mem::take(&mut self.starts),
-        );
+        let (held, starts) = (std::mem::take(held), std::mem::take(starts));
         self.state = State::Header([0; 5], 0, 0);
         for (at, (start, packet)) in starts.iter().enumerate() {
             let end = starts.get(at + 1).map_or(held.len(), |(next, _)| *next);
@@ -174,7 +178,7 @@ impl Side {
             match &mut self.state {
                 State::Search | State::Over => return,
                 State::Header(header, have, first) => {
-                    let wanted = header.get_mut(*have..).unwrap_or(&mut []);
+                    let wanted = header.get_mut(usize::from(*have)..).unwrap_or(&mut []);
                     let taken = wanted.len().min(bytes.len());
                     if taken == 0 {
                         return;
@@ -184,9 +188,9 @@ impl Side {
                     }
                     let (now, rest) = bytes.split_at(taken);
                     wanted[..taken].copy_from_slice(now);
-                    *have += taken;
+                    *have += taken as u8;
                     bytes = rest;
-                    if *have == header.len() {
+                    if usize::from(*have) == header.len() {
                         let (header, first) = (*header, *first);
                         self.record(header, first, tell);
                     }
@@ -217,19 +221,20 @@ impl Side {
         let length = u16::from_be_bytes(length);
         let is_known = (content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT).contains(&kind);
         if !is_known || major != 3 || minor > 4 || length > RECORD {
-            (self.held, self.packets) = Default::default();
+            self.kept = None;
             self.state = State::Over;
             return;
         }
+        let kept = self.kept.get_or_insert_default();
         if kind == content::HANDSHAKE
-            && let Err(place) = self.packets.binary_search(&packet)
+            && let Err(place) = kept.packets.binary_search(&packet)
         {
-            self.packets.insert(place, packet);
+            kept.packets.insert(place, packet);
             tell(Message::HandshakePacket);
         }
         if kind == content::CHANGE_CIPHER_SPEC && !self.is_retry && !self.is_encrypted {
             self.is_encrypted = true;
-            self.held = Vec::new();
+            kept.held = Vec::new();
             tell(Message::ChangeCipherSpec);
         }
         let is_clear = kind == content::HANDSHAKE && !self.is_encrypted;
@@ -241,7 +246,8 @@ impl Side {
 
     /// Takes the next bytes of the handshake; messages may span records.
     fn messages(&mut self, bytes: &[u8], tell: &mut impl FnMut(Message<'_>)) {
-        let mut held = std::mem::take(&mut self.held);
+        let kept = self.kept.get_or_insert_default();
+        let mut held = std::mem::take(&mut kept.held);
         if !held.is_empty() {
             held.extend_from_slice(bytes);
         }
@@ -264,14 +270,17 @@ impl Side {
             };
             message.into_iter().for_each(&mut *tell);
         }
-        self.held = rest.rest().to_vec();
+        kept.held = rest.rest().to_vec();
     }
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
-        self.held.capacity()
-            + self.starts.capacity() * size_of::<(usize, u32)>()
-            + self.packets.capacity() * size_of::<u32>()
+        self.kept.as_ref().map_or(0, |kept| {
+            size_of::<Kept>()
+                + kept.held.capacity()
+                + kept.starts.capacity() * size_of::<(usize, u32)>()
+                + kept.packets.capacity() * size_of::<u32>()
+        })
     }
 }
 
