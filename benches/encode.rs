@@ -19,9 +19,10 @@ fn encode(bencher: Bencher<'_, '_>, format: &str) {
         ..Description::default()
     };
     let count = ItemsCount::new(trace::rows().rows());
-    bencher.counter(count).bench(|| {
+    let bencher = bencher.counter(count).with_inputs(|| trace::rows().clone());
+    bencher.bench_values(|rows| {
         let mut sink = open(&options, &description, "bench").unwrap();
-        sink.write(trace::rows()).unwrap();
+        sink.write(rows).unwrap();
         sink.commit().unwrap()
     });
 }

@@ -3,40 +3,10 @@
 use crate::trace;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use jayflow_operators::columns::Columns;
-use jayflow_operators::features::{Extractors, FeaturePlan};
-use jayflow_operators::flows::{Flow, Meter};
+use jayflow_operators::flows::{Flow, Fused, Meter};
 use jayflow_operators::packet::{Direction, Header, Packet, PacketBatch};
 use jayflow_operators::slots::Slots;
 use std::sync::OnceLock;
-
-/// All extractors of a plan, and the rows they have made.
-pub struct Fused {
-    extractors: Extractors,
-    pub rows: Columns,
-}
-
-impl Fused {
-    pub fn new(plan: &FeaturePlan) -> Self {
-        Self {
-            extractors: plan.extractors(),
-            rows: Columns::new(&plan.schema),
-        }
-    }
-}
-
-impl Meter for Fused {
-    fn open(&mut self, slot: u32, _: &Flow) {
-        self.extractors.open(slot);
-    }
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
-        self.extractors.packets(packets, slots, flows);
-    }
-    fn finish(&mut self, slot: u32, flow: &Flow) {
-        self.extractors.finish(slot, flow, &mut self.rows);
-        self.extractors.close(slot);
-    }
-}
 
 /// What the flow table tells a meter.
 enum Event {

@@ -1,11 +1,10 @@
 //! The trace of the benches as each stage needs it; made once, at the first use.
 
-use crate::groups::Fused;
 use jayflow_operators::Books;
 use jayflow_operators::columns::Columns;
 use jayflow_operators::decode::{DecodeOptions, Decoder};
 use jayflow_operators::features::{FeaturePlan, FeatureSettings};
-use jayflow_operators::flows::{FlowOptions, FlowTable, KeyRule, Meter};
+use jayflow_operators::flows::{FlowOptions, FlowTable, Fused, KeyRule, Meter};
 use jayflow_operators::packet::{BlockPool, Header, PacketBatch};
 use jayflow_operators::sources::{Bounds, Chunk, Reader};
 use std::io::Cursor;

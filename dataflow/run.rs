@@ -8,8 +8,9 @@ use crate::report::{Output, Report};
 use crate::topology::{Context, build};
 use operators::Error;
 use operators::books::{Books, Partial};
-use operators::sinks::{self, Collector, Description, Sink, Sort, Sorter};
+use operators::sinks::{self, Collector, Description, Sort, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -41,10 +42,7 @@ pub struct Control {
 }
 
 /// Rows of a sorted sink that wait in memory for their place, bytes; more are spilled.
-const SORT_BUDGET: usize = 256 << 20;
-
-/// A sink that is open and waits for the first worker to take it.
-type OpenSink = (String, Box<dyn Sink>, Option<Sorter>);
+const SORT_BUDGET: usize = 64 << 20;
 
 /// What a worker has at the end.
 struct Finished {
@@ -60,12 +58,12 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let start = Instant::now();
     let inputs = Inputs::of(plan)?;
     let cluster = Cluster::of(plan, control, |place| inputs.agreement(place))?;
+    let place = cluster.place();
     let open = if cluster.is_first() {
-        open_sinks(plan)?
+        open_sinks(plan, control, &writers(place.workers)?)?
     } else {
         Vec::new()
     };
-    let place = cluster.place();
     let open = Mutex::new(Some(open));
     let memory = plan.run.memory.map(|limit| limit.0);
     let guard = Guard::start(memory, place.processes, needs(plan, place.workers));
@@ -127,9 +125,13 @@ fn needs(plan: &Plan, workers: usize) -> Needs {
 }
 
 /// Opens every sink of the plan before a packet is read.
-fn open_sinks(plan: &Plan) -> Result<Vec<OpenSink>, Error> {
+fn open_sinks(
+    plan: &Plan,
+    control: &Control,
+    pool: &Arc<ThreadPool>,
+) -> Result<Vec<Collector>, Error> {
     let run = format!("{}-{}", std::process::id(), run_number());
-    let mut open: Vec<OpenSink> = Vec::new();
+    let mut open: Vec<Collector> = Vec::new();
     for (_, sink) in plan.sinks() {
         if let Some(path) = sink.options.path().filter(|path| *path != "-") {
             sinks::sweep(Path::new(path));
@@ -139,24 +141,38 @@ fn open_sinks(plan: &Plan) -> Result<Vec<OpenSink>, Error> {
             schema,
             metadata: plan.metadata(sink),
         };
-        match sinks::open(&sink.options, &description, &run) {
-            Ok(opened) => {
-                let sorter = (sink.options.sort() == Sort::Start).then(|| {
-                    Sorter::new(
-                        &description.schema,
-                        SORT_BUDGET,
-                        &sink.options.spill_folder(),
-                    )
-                });
-                open.push((sink.label.clone(), opened, sorter));
-            }
+        let opened = match sinks::open(&sink.options, &description, &run) {
+            Ok(opened) => opened,
             Err(error) => {
-                open.into_iter().for_each(|(_, sink, _)| sink.abort());
+                open.into_iter().for_each(Collector::abort);
                 return Err(error);
             }
-        }
+        };
+        let sorter = (sink.options.sort() == Sort::Start).then(|| {
+            let folder = sink.options.spill_folder();
+            Sorter::new(&description.schema, SORT_BUDGET, &folder)
+        });
+        open.push(Collector::new(
+            sink.label.clone(),
+            opened,
+            sorter,
+            Arc::clone(pool),
+            Arc::clone(&control.stop),
+        ));
     }
     Ok(open)
+}
+
+/// The threads that sort, encode and compress rows: as many as there are workers, which are done when most of that is left to do.
+fn writers(workers: usize) -> Result<Arc<ThreadPool>, Error> {
+    ThreadPoolBuilder::new()
+        .num_threads(workers)
+        .thread_name(|thread| format!("writer-{thread}"))
+        .build()
+        .map(Arc::new)
+        .map_err(|error| {
+            Error::new(format!("cannot start {workers} threads: {error}")).because(error)
+        })
 }
 
 /// Tells the runs of one process apart.
@@ -173,19 +189,15 @@ fn work(
     inputs: &Inputs,
     place: Place,
     limits: &Limits<'_>,
-    sinks: Vec<OpenSink>,
+    sinks: Vec<Collector>,
 ) -> Finished {
     let books = Rc::new(RefCell::new(Books::default()));
     let collectors: Vec<Rc<RefCell<Collector>>> = sinks
         .into_iter()
-        .map(|(name, sink, sorter)| {
-            books.borrow_mut().sinks.entry(name.clone()).or_default();
-            Rc::new(RefCell::new(Collector::new(
-                name,
-                sink,
-                sorter,
-                Arc::clone(&control.stop),
-            )))
+        .map(|collector| {
+            let name = collector.name().to_owned();
+            books.borrow_mut().sinks.entry(name).or_default();
+            Rc::new(RefCell::new(collector))
         })
         .collect();
     let read = ReadControl {

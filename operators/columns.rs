@@ -1,6 +1,9 @@
 //! Rows in columns, Arrow-shaped: what the flow operator makes and sinks write.
 
 use crate::schema::{DataType, Schema, Value};
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
+};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -419,17 +422,19 @@ impl Columns {
         }
     }
 
-    /// Adds rows of several batches of the same schema, each as (place in `sources`, row there).
+    /// Adds rows of several batches of the same schema, each as (place in `sources`, row there); each column by whichever thread
+    /// of the pool is free.
     pub fn gather(&mut self, sources: &[&Self], picks: &[(u32, u32)]) {
         self.keys.extend(
             picks
                 .iter()
                 .map(|&(source, row)| sources[source as usize].keys[row as usize]),
         );
-        for (at, column) in self.columns.iter_mut().enumerate() {
+        let columns = self.columns.par_iter_mut().enumerate();
+        columns.for_each(|(at, column)| {
             let columns: Vec<&Column> = sources.iter().map(|source| &source.columns[at]).collect();
             column.gather(&columns, picks);
-        }
+        });
     }
 
     /// Puts the columns of other groups, computed for the same rows, behind these.

@@ -514,20 +514,21 @@ fn columns_of_sinks() {
         ["flow_meta", "timing"]
     );
     expect![[r#"
-        1 read     source    pcap a; each input has its own flows; an input is read by one worker
+        1 read     source    pcap a; each input has its own flows; an input is read and decompressed by one worker
         2 decode   decode    from 1: tunnels stay on, later fragments join the flow of the first
         3 flows    flows     from 2: by hash of 5tuple in 256 shards; 257 B/flow; idle 1m, active off, tcp linger 5s
         4 features features  from 3: flow_meta+timing (7 of 148 columns); 96 B/flow; payload not read
-        5 sink     a         csv a.csv <- 4, 5 columns, sorted by start, by one worker
-        6 sink     b         csv b.csv <- 4, 2 columns, sorted by start, by one worker
+        5 sink     a         csv a.csv <- 4, 5 columns, sorted by start, encoded by a thread a worker, written by one
+        6 sink     b         csv b.csv <- 4, 2 columns, sorted by start, encoded by a thread a worker, written by one
         7 columns; workers one a core, processes 1; 4096 records a chunk, 8192 packets an epoch; spec c796ae785fd0
     "#]].assert_eq(&plan::explain(&plan));
     expect![[r#"
-        flow record     257 B/flow
-        flow_meta        72 B/flow
-        timing           24 B/flow
-        together        353 B/flow, beside what it allocates as flows grow
-        353.0 MiB over all workers at max_flows = 1048576, for each input that is open (a worker opens one at a time)
+        bytes a flow     always   and in a TCP connection, after 2, 20, 200 packets
+        flow record         257         +0       +0       +0
+        flow_meta            72         +0       +0       +0
+        timing               24       +224     +600    +2392
+        together            353       +224     +600    +2392
+        353.0 MiB over all workers at max_flows = 1048576, 953.0 MiB of connections of 20 packets, for each input that is open (a worker opens one at a time)
     "#]]
     .assert_eq(&plan::memory(&plan));
 }
@@ -731,13 +732,13 @@ fn plans() {
     let plan = Plan::new(&spec);
     assert_eq!(plan.sources().count(), 2, "nobody reads the third");
     expect![[r#"
-        1 read     a         pcap a.pcap; each input has its own flows; an input is read by one worker
-        2 read     b         pcap b/*.pcap, c"<x>; inputs merged by time; at most 10 packets of each input; an input is read by one worker
+        1 read     a         pcap a.pcap; each input has its own flows; an input is read and decompressed by one worker
+        2 read     b         pcap b/*.pcap, c"<x>; inputs merged by time; at most 10 packets of each input; an input is read and decompressed by one worker
         3 decode   decode    from 1, 2: tunnels come off, later fragments join the flow of the first
         4 flows    table     from 3: by hash of 5tuple+vlan in 256 shards; 257 B/flow; idle tcp 5m udp 1m icmp 1m other off, active off, tcp linger 5s
         5 features features  from 4: flow_meta+timing+size+tcp+entropy (140 of 148 columns); 264 B/flow; payload 256 bytes of each packet; an operator for each group
-        6 sink     csv_out   csv x.csv <- 5, 140 columns, sorted by start, by one worker
-        7 sink     all       parquet x.parquet <- 5, 140 columns, in the order of their ends, by one worker
+        6 sink     csv_out   csv x.csv <- 5, 140 columns, sorted by start, encoded by a thread a worker, written by one
+        7 sink     all       parquet x.parquet <- 5, 140 columns, in the order of their ends, encoded by a thread a worker, written by one
         140 columns; workers 4, processes 1; 4096 records a chunk, 8192 packets an epoch; spec 2b6476805df6
     "#]].assert_eq(&plan::explain(&plan));
     expect![[r#"

@@ -4,7 +4,7 @@ use super::{Kind, Plan};
 use crate::Layout;
 use crate::spec::diagnostic::visible;
 use operators::decode::Fragments;
-use operators::flows::{FlowOptions, FlowTable, IdleTimeout, SHARDS, Terminate};
+use operators::flows::{FlowOptions, FlowTable, IdleTimeout, Kept, SHARDS, Terminate, typical};
 use operators::options::Duration;
 use operators::sinks::{SinkOptions, Sort};
 use operators::sources::Merge;
@@ -73,11 +73,11 @@ pub fn layout(layout: &Layout) -> String {
     out.push_str(match (layout.is_exchanged, layout.processes * layout.workers) {
         (true, _) => {
             "; chunks are dealt to the workers of a process, packets exchanged by shard. \
-             One worker at a time reads an input, joins its fragments, writes a sink"
+             One worker at a time reads an input, joins its fragments, collects the rows of a sink"
         }
         (false, 1) => "; nothing is exchanged",
         (false, _) => {
-            "; whole inputs to each, only rows are exchanged. One worker reads an input, one writes a sink"
+            "; whole inputs to each, only rows are exchanged. One worker reads an input, one collects the rows of a sink"
         }
     });
     out.push('\n');
@@ -144,33 +144,37 @@ pub fn json(plan: &Plan, layout: Option<&Layout>) -> Value {
     })
 }
 
-/// Bytes kept of each open flow record, by what keeps them; without what a state allocates.
-fn parts(plan: &Plan) -> Vec<(&str, usize)> {
-    let groups = plan
-        .features()
-        .map(|features| features.plan.bytes_per_flow());
-    let mut parts = vec![("flow record", FlowTable::BYTES_PER_FLOW)];
-    parts.extend(groups.unwrap_or_default());
-    parts
-}
+/// Packets of the connections whose memory is told.
+const PACKETS: [usize; 3] = [2, 20, 200];
 
-/// Bytes kept of each open flow record, by what keeps them, and what that is when the table is full.
+/// Bytes kept of each open flow record by what keeps them, and what that is when the table is full.
 pub fn memory(plan: &Plan) -> String {
-    let flows = plan.flows().map_or(0, |options| options.max_flows);
-    let parts = parts(plan);
-    let mut out = String::new();
-    for (name, bytes) in &parts {
-        let _ = writeln!(out, "{name:<12} {bytes:>6} B/flow");
+    let (Some(flows), Some(features)) = (plan.flows(), plan.features()) else {
+        return String::new();
+    };
+    let kept = PACKETS.map(|packets| typical(flows, &features.plan, packets));
+    let mut out = format!(
+        "{:<14} {:>8}   and in a TCP connection, after {} packets\n",
+        "bytes a flow",
+        "always",
+        PACKETS.map(|packets| packets.to_string()).join(", ")
+    );
+    for at in 0..kept[0].len() {
+        let grown = kept.each_ref().map(|kept| kept[at].grown);
+        line(&mut out, kept[0][at].name, kept[0][at].fixed, grown);
     }
-    let each: usize = parts.iter().map(|(_, bytes)| bytes).sum();
-    let total = u64::try_from(each)
-        .unwrap_or(u64::MAX)
-        .saturating_mul(flows);
+    let sum = |part: fn(&Kept) -> usize, kept: &[Kept]| kept.iter().map(part).sum::<usize>();
+    let fixed = sum(|kept| kept.fixed, &kept[0]);
+    let grown = kept.each_ref().map(|kept| sum(|kept| kept.grown, kept));
+    line(&mut out, "together", fixed, grown);
+    let most = flows.max_flows;
+    let mib = |bytes: usize| bytes as f64 * most as f64 / f64::from(1 << 20);
     let _ = writeln!(
         out,
-        "{:<12} {each:>6} B/flow, beside what it allocates as flows grow\n{:.1} MiB over all workers at max_flows = {flows}{}",
-        "together",
-        total as f64 / f64::from(1 << 20),
+        "{:.1} MiB over all workers at max_flows = {most}, {:.1} MiB of connections of {} packets{}",
+        mib(fixed),
+        mib(fixed + grown[1]),
+        PACKETS[1],
         if plan.sources().all(|(_, source)| source.merge == Merge::All) {
             ""
         } else {
@@ -178,6 +182,14 @@ pub fn memory(plan: &Plan) -> String {
         }
     );
     out
+}
+
+fn line(out: &mut String, name: &str, fixed: usize, grown: [usize; 3]) {
+    let _ = write!(out, "{name:<14} {fixed:>8}  ");
+    for bytes in grown {
+        let _ = write!(out, " {:>8}", format!("+{bytes}"));
+    }
+    out.push('\n');
 }
 
 /// The verb of an operator.
@@ -207,7 +219,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             if let Some(limit) = options.limit {
                 let _ = write!(text, "; at most {limit} packets of each input");
             }
-            text.push_str("; an input is read by one worker");
+            text.push_str("; an input is read and decompressed by one worker");
             text
         }
         Kind::Decode(options) => format!(
@@ -252,7 +264,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             )
         }
         Kind::Sink(sink) => format!(
-            "{} <- {inputs}, {} columns, {}, by one worker",
+            "{} <- {inputs}, {} columns, {}, {}",
             match sink.options.path() {
                 Some(_) => format!("{} {}", sink.options.kind(), sink.label),
                 None => sink.options.kind().to_owned(),
@@ -262,6 +274,10 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
                 (SinkOptions::Stdout(options), _) => format!("the first {} rows", options.rows),
                 (_, Sort::Start) => "sorted by start".to_owned(),
                 (_, Sort::None) => "in the order of their ends".to_owned(),
+            },
+            match &sink.options {
+                SinkOptions::Stdout(_) | SinkOptions::Arrow(_) => "by one thread",
+                _ => "encoded by a thread a worker, written by one",
             }
         ),
     }

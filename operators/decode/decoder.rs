@@ -39,7 +39,7 @@ impl Decoder {
         block: &[u8],
         books: &mut Books,
     ) -> Option<Header> {
-        let mut header = Header::zeroed();
+        let mut header = blank(record, ord);
         let mut fragment = None;
         if !self.decode_into(&mut header, &mut fragment, record, ord, block, books) {
             return None;
@@ -53,7 +53,7 @@ impl Decoder {
     /// The same without the fragment table, for records in any order: whoever has the packets of the source in order calls
     /// [`FragmentTable::apply`] with what is put into `fragment`. Gives whether the record is a packet.
     ///
-    /// `header` is written whole where it is; a header that is returned and moved costs as much again as reading it.
+    /// `header` is blank, and is filled where it is: one that is returned and moved costs as much again as reading it.
     /// `fragment` is `None` where the settings leave fragments alone.
     #[inline]
     pub fn decode_into(
@@ -67,7 +67,6 @@ impl Decoder {
     ) -> bool {
         let frame = frame_of(record, block);
         *fragment = None;
-        *header = blank(record, ord);
         if self.decap.is_none() && fast::decode(header, frame, books).is_some() {
             return true;
         }

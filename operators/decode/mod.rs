@@ -31,6 +31,7 @@ pub mod stack;
 mod transport;
 mod tunnel;
 
+use decoder::blank;
 pub use decoder::{Decoder, describe};
 pub use fragment::{FragmentInfo, FragmentTable};
 pub use link::{ethertype, linktype};
@@ -43,7 +44,6 @@ use crate::features::Needs;
 use crate::flows::KeyRule;
 use crate::packet::{Header, PacketBatch};
 use crate::sources::Chunk;
-use bytemuck::Zeroable;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -190,7 +190,7 @@ fn decode_chunk(
     for (index, record) in (0u64..).zip(&chunk.records) {
         let ord = Header::order(chunk.source, chunk.first_record.saturating_add(index));
         // decoded in its place: copying a header costs as much as decoding one
-        batch.headers.push(Header::zeroed());
+        batch.headers.push(blank(record, ord));
         let Some(header) = batch.headers.last_mut() else {
             continue;
         };

@@ -29,7 +29,7 @@ fn row(plan: &FeaturePlan, packets: &Packets) -> Vec<Column> {
     let mut rows = Columns::new(&plan.schema);
     extractors.finish(0, &flows[0], &mut rows);
     extractors.close(0);
-    assert_eq!(extractors.heap_bytes(), 0, "closed");
+    assert_eq!(extractors.heap_bytes_by_group().sum::<usize>(), 0, "closed");
     rows.columns
 }
 

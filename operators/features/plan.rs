@@ -244,10 +244,10 @@ impl Extractors {
         }
     }
 
-    /// Heap bytes held by the states of open records, beyond [`FeaturePlan::bytes_per_flow`].
-    pub fn heap_bytes(&self) -> usize {
-        let applications = self.applications.as_ref().map(Applications::heap_bytes);
+    /// For each entry of [`FeaturePlan::bytes_per_flow`]: heap bytes held beyond it by the states of open records.
+    pub fn heap_bytes_by_group(&self) -> impl Iterator<Item = usize> + '_ {
         let groups = self.groups.iter().map(|group| group.states.heap_bytes());
-        applications.into_iter().chain(groups).sum()
+        let parsers = self.applications.as_ref().map(Applications::heap_bytes);
+        groups.chain(parsers)
     }
 }

@@ -198,13 +198,14 @@ impl Extractor for State {
             }
         };
         let packets = u128::from(all.count());
-        let sorted = lists.histogram.sorted();
+        let sorted = plan.histogram.then(|| lists.histogram.sorted());
+        let sorted = sorted.as_ref();
         let (dominant, times) = lists.histogram.dominant().unwrap_or_default();
         let length = |value: Option<u64>| u32::try_from(value.unwrap_or(0)).unwrap_or(u32::MAX);
         Size {
-            pkt_len: LengthSummary::of(&all, &sorted),
-            pkt_len_fwd: LengthSpread::of(&forward, &sorted, 0),
-            pkt_len_bwd: LengthSpread::of(&backward, &sorted, 1),
+            pkt_len: LengthSummary::of(&all, sorted),
+            pkt_len_fwd: LengthSpread::of(&forward, sorted, 0),
+            pkt_len_bwd: LengthSpread::of(&backward, sorted, 1),
             payload_len_min: length(data.min()),
             payload_len_max: length(data.max()),
             payload_len_mean: data.mean(1).unwrap_or_default(),

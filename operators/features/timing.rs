@@ -329,6 +329,7 @@ impl Extractor for State {
             }
         };
         let lists = gaps.lists.as_deref().unwrap_or(NO_LISTS);
+        let median = |side: usize| (plan.medians[side] > 0).then_some(&lists.sides[side]);
         let (all, [forward, backward]) = (&gaps.all, &gaps.sides);
         let packets = self.opening.map_or(0, |_| all.count() + 1);
         // Each gap that is idle time parts two bursts; all others lie inside of one.
@@ -350,9 +351,9 @@ impl Extractor for State {
             (Vec::new(), Vec::new())
         };
         Timing {
-            iat: Summary::of(all, &lists.all),
-            iat_fwd: Spread::of(&forward.gaps, &lists.sides[0]),
-            iat_bwd: Spread::of(&backward.gaps, &lists.sides[1]),
+            iat: Summary::of(all, (plan.percentiles > 0).then_some(&lists.all)),
+            iat_fwd: Spread::of(&forward.gaps, median(0)),
+            iat_bwd: Spread::of(&backward.gaps, median(1)),
             burstiness_index: all.variation(),
             burstiness_index_fwd: forward.gaps.variation(),
             burstiness_index_bwd: backward.gaps.variation(),

@@ -60,45 +60,38 @@ impl KeyRule {
     /// The key of a packet whose direction marks are set.
     #[inline]
     pub fn key(&self, header: &Header) -> FlowKey {
-        let (source_port, destination_port) = if self.ports {
-            (header.src_port, header.dst_port)
+        // picked by place: which way a packet runs is a coin toss, and a branch on it is guessed wrong half the time
+        let a = usize::from(header.is(marks::FROM_B));
+        let b = 1 - a;
+        let addresses = [header.src, header.dst];
+        let ports = self.ports(header);
+        FlowKey {
+            address_a: addresses[a],
+            address_b: addresses[b],
+            port_a: ports[a],
+            port_b: ports[b],
+            protocol: if self.protocol { header.protocol } else { 0 },
+            family: header.family,
+        }
+    }
+
+    /// Source and destination port, as far as they belong to the key.
+    #[inline]
+    fn ports(&self, header: &Header) -> [u16; 2] {
+        if self.ports {
+            [header.src_port, header.dst_port]
         } else {
-            (0, 0)
-        };
-        let protocol = if self.protocol { header.protocol } else { 0 };
-        let family = header.family;
-        if header.is(marks::FROM_B) {
-            FlowKey {
-                address_a: header.dst,
-                address_b: header.src,
-                port_a: destination_port,
-                port_b: source_port,
-                protocol,
-                family,
-            }
-        } else {
-            FlowKey {
-                address_a: header.src,
-                address_b: header.dst,
-                port_a: source_port,
-                port_b: destination_port,
-                protocol,
-                family,
-            }
+            [0; 2]
         }
     }
 
     /// Sets the direction marks and the hash of a packet, appends its extra key parts to `extra`, and tells whether the sample
     /// keeps it. `frame` is the captured frame.
     pub fn apply(&self, header: &mut Header, frame: &[u8], extra: &mut Vec<u8>) -> bool {
-        let ports = if self.ports {
-            (header.src_port, header.dst_port)
-        } else {
-            (0, 0)
-        };
+        let ports = self.ports(header);
         // as numbers: arrays of bytes are compared by a call
         let place = |address, port| (u128::from_be_bytes(address), port);
-        let order = place(header.src, ports.0).cmp(&place(header.dst, ports.1));
+        let order = place(header.src, ports[0]).cmp(&place(header.dst, ports[1]));
         header.marks |= match order {
             std::cmp::Ordering::Greater => marks::FROM_B,
             std::cmp::Ordering::Equal => marks::LOOP,

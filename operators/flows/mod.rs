@@ -9,6 +9,7 @@ mod model;
 mod options;
 mod stream;
 mod table;
+mod typical;
 mod unfused;
 
 pub use application::{Applications, Rules};
@@ -19,6 +20,7 @@ pub use options::{
     Evict, FlowOptions, IcmpKey, IdleTimeout, InitiatorRule, KeyPart, Sampling, Terminate,
 };
 pub use table::{FlowTable, Meter, SHARDS};
+pub use typical::{Kept, typical};
 pub use unfused::track_apart;
 
 use crate::books::Books;
@@ -68,26 +70,31 @@ pub fn track<'scope, P>(
 where
     P: ParallelizationContract<u64, PacketBatch>,
 {
-    let meter = Fused {
-        extractors: plan.features.extractors(),
-        rows: Columns::new(&plan.features.schema),
-    };
+    let meter = Fused::new(&plan.features);
     let schema = plan.features.schema.clone();
-    // the next batch gets room for as many rows as this one has, as growing hundreds of columns step by step costs more
-    let take = move |meter: &mut Fused| match meter.rows.rows() {
-        0 => Columns::default(),
-        rows => std::mem::replace(&mut meter.rows, Columns::with_room(&schema, rows)),
+    let take = move |meter: &mut Fused, all: bool| match meter.rows.rows() {
+        0 => Some(Columns::default()),
+        // the next batch gets room for as many rows, as growing hundreds of columns step by step costs more
+        rows if rows >= ROWS => Some(std::mem::replace(
+            &mut meter.rows,
+            Columns::with_room(&schema, rows),
+        )),
+        _ => all.then(|| std::mem::replace(&mut meter.rows, Columns::new(&schema))),
     };
     track_with(packets, pact, marks, Tracker::new(plan, meter), take, books)
 }
 
-/// The flow operator with any meter; `take` gives what the meter has made so far.
+/// Rows that are worth a message of their own: below, what is done once a batch and column costs more than what is done a row.
+const ROWS: usize = 1024;
+
+/// The flow operator with any meter. `take` gives what the meter has made so far, or `None` if that is little and need not be
+/// `all`.
 fn track_with<'scope, P, M, C>(
     packets: Stream<'scope, u64, PacketBatch>,
     pact: P,
     marks: StreamVec<'scope, u64, Mark>,
     mut tracker: Tracker<M>,
-    take: impl Fn(&mut M) -> C + 'static,
+    take: impl Fn(&mut M, bool) -> Option<C> + 'static,
     books: Rc<RefCell<Books>>,
 ) -> Stream<'scope, u64, C>
 where
@@ -106,16 +113,25 @@ where
         let mut stash: BTreeMap<u64, Epoch> = BTreeMap::new();
         // the epoch whose inputs are exhausted, while their records end
         let mut leaving: Option<Capability<u64>> = None;
+        // rows that are few wait for more
+        let mut waiting: Option<Capability<u64>> = None;
         move |frontiers| {
             let books = &mut *books.borrow_mut();
             let mut rows = rows.activate();
+            let mut give = |meter: &mut M, capability: Capability<u64>, all: bool| {
+                let Some(mut made) = take(meter, all) else {
+                    return Some(capability);
+                };
+                let mut session = rows.session_with_builder(&capability);
+                session.give_container(&mut made);
+                None
+            };
             if let Some(capability) = leaving.take() {
                 if tracker.leave(books) {
                     activator.activate();
                     leaving = Some(capability.clone());
                 }
-                rows.session_with_builder(&capability)
-                    .give_container(&mut take(&mut tracker.meter));
+                waiting = give(&mut tracker.meter, capability, false);
             }
             packets.for_each(|capability, batch| {
                 let Some(held) = capability.retain_least(0) else {
@@ -124,8 +140,7 @@ where
                 let batch = std::mem::take(batch);
                 if tracker.plan.in_order {
                     tracker.batches(vec![batch], books);
-                    rows.session_with_builder(&held)
-                        .give_container(&mut take(&mut tracker.meter));
+                    waiting = give(&mut tracker.meter, held, false);
                 } else {
                     stash
                         .entry(*held.time())
@@ -160,17 +175,33 @@ where
                     activator.activate();
                     leaving = Some(epoch.capability.clone());
                 }
-                rows.session_with_builder(&epoch.capability)
-                    .give_container(&mut take(&mut tracker.meter));
+                waiting = give(&mut tracker.meter, epoch.capability.clone(), false);
                 last = Some(epoch.capability);
             }
             if let (Some(capability), Some(open)) = (last, open)
+                && leaving.is_none()
                 && let Some(clock) = tracker.plan.slicing.clock(open)
             {
                 tracker.advance(0, clock, books);
-                rows.session_with_builder(&capability)
-                    .give_container(&mut take(&mut tracker.meter));
+                if tracker.leave(books) {
+                    activator.activate();
+                    leaving = Some(capability.clone());
+                }
+                waiting = give(&mut tracker.meter, capability, false);
             }
+            // where no packet comes any more, others must not wait for what waits here
+            waiting = match (waiting.take(), open) {
+                (Some(mut capability), Some(open)) => {
+                    if *capability.time() < open {
+                        capability.downgrade(&open);
+                    }
+                    Some(capability)
+                }
+                (Some(capability), None) if leaving.is_none() => {
+                    give(&mut tracker.meter, capability, true)
+                }
+                (waiting, _) => waiting,
+            };
         }
     });
     stream
@@ -296,9 +327,21 @@ fn packet(batch: &PacketBatch, index: usize) -> (&Header, &[u8], &[u8]) {
 }
 
 /// All extractors in one operator.
-struct Fused {
+#[derive(Debug)]
+pub struct Fused {
     extractors: Extractors,
-    rows: Columns,
+    /// The rows of the records that have ended.
+    pub rows: Columns,
+}
+
+impl Fused {
+    /// The extractors of these columns.
+    pub fn new(plan: &FeaturePlan) -> Self {
+        Self {
+            extractors: plan.extractors(),
+            rows: Columns::new(&plan.schema),
+        }
+    }
 }
 
 impl Meter for Fused {

@@ -18,7 +18,7 @@ use std::hash::BuildHasher;
 pub const SHARDS: usize = 256;
 /// Packets handed to the extractors at a time: enough to hide a cache miss, few enough to stay in the second cache.
 const RUN: usize = 256;
-/// Records that end at a time when their input is exhausted.
+/// Records that give their rows at a time, where many end at once: at a leap in time, and when their input is exhausted.
 const LEAVE: usize = 4096;
 
 /// What is done with the packets of flows. Calls come in this order for each slot: `open`, `packets` any number of times,
@@ -46,7 +46,7 @@ pub struct FlowTable {
     /// Deadline under which each slot stands in the queue of its shard, if that has one.
     queued: Slots<Option<i64>>,
     free: Vec<u32>,
-    /// Slots whose records ended in the current run.
+    /// Slots whose records ended and have yet to give their rows.
     ended: Vec<u32>,
     leaving: VecDeque<Leaving>,
 }
@@ -201,7 +201,7 @@ impl FlowTable {
         std::hint::black_box(seen);
     }
 
-    /// Hands a run to the extractors, then ends what ended in it.
+    /// Hands a run to the extractors, then lets records that ended give their rows: a few thousand at most.
     fn close_run(
         &mut self,
         run: &[Packet<'_>],
@@ -212,7 +212,8 @@ impl FlowTable {
         if !run.is_empty() {
             meter.packets(run, slots, &self.flows);
         }
-        for slot in std::mem::take(&mut self.ended) {
+        let mut ended = std::mem::take(&mut self.ended);
+        for slot in ended.drain(..ended.len().min(LEAVE)) {
             let flow = &mut self.flows[slot as usize];
             let reason = flow.end_reason.unwrap_or(EndReason::Eof);
             books.flows.emitted.add(reason);
@@ -223,6 +224,7 @@ impl FlowTable {
             flow.extra = Box::default();
             self.free.push(slot);
         }
+        self.ended = ended;
     }
 
     /// The slot of the record that a packet joins; `None` = the shard is full and refuses.
@@ -565,11 +567,19 @@ impl FlowTable {
         });
     }
 
-    /// Ends a few thousand records of exhausted inputs, so that their rows can go before the next ones come, and tells whether
-    /// there are more.
+    /// Lets a few thousand records that ended give their rows, those of exhausted inputs among them, so that these can go before
+    /// the next ones come, and tells whether there are more.
     pub fn leave(&mut self, meter: &mut impl Meter, books: &mut Books) -> bool {
+        if self.ended.len() < LEAVE {
+            self.end_exhausted();
+        }
+        self.close_run(&[], &[], meter, books);
+        !self.ended.is_empty() || !self.leaving.is_empty()
+    }
+
+    fn end_exhausted(&mut self) {
         let Some(mut leaving) = self.leaving.pop_front() else {
-            return false;
+            return;
         };
         for slot in leaving.slots.by_ref().take(LEAVE) {
             let flow = &self.flows[slot as usize];
@@ -582,11 +592,9 @@ impl FlowTable {
             };
             self.end(&mut leaving.group, slot, reason);
         }
-        self.close_run(&[], &[], meter, books);
         if leaving.slots.len() > 0 {
             self.leaving.push_front(leaving);
         }
-        !self.leaving.is_empty()
     }
 }
 

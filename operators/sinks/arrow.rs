@@ -56,12 +56,11 @@ impl Arrow {
 }
 
 impl Sink for Arrow {
-    fn write(&mut self, rows: &Columns) -> Result<(), Error> {
+    fn write(&mut self, rows: Columns) -> Result<(), Error> {
+        self.rows += rows.rows() as u64;
         record_batch(rows, &self.schema)
             .and_then(|batch| self.writer.write(&batch))
-            .map_err(|error| self.failed(error))?;
-        self.rows += rows.rows() as u64;
-        Ok(())
+            .map_err(|error| self.failed(error))
     }
 
     fn commit(mut self: Box<Self>) -> Result<u64, Error> {
@@ -91,9 +90,9 @@ mod tests {
                 ..ArrowOptions::default()
             };
             let mut sink = open(&options, &description, "1-0")?;
-            sink.write(&rows)?;
-            sink.write(&Columns::new(&description.schema))?;
-            sink.write(&rows)?;
+            sink.write(rows.clone())?;
+            sink.write(Columns::new(&description.schema))?;
+            sink.write(rows)?;
             sink.commit()
         })
     }
@@ -101,7 +100,7 @@ mod tests {
     #[test]
     fn every_type_and_codec_reads_back() {
         let (description, rows) = sample::rows();
-        let expected = record_batch(&rows, &schema(&description)).unwrap();
+        let expected = record_batch(rows, &schema(&description)).unwrap();
         for compression in [
             ArrowCompression::None,
             ArrowCompression::Zstd,

@@ -4,17 +4,16 @@
 //! things differ from it on purpose: empty text is `""`, so that it is not null, and text that a spreadsheet would take for a
 //! formula (`= + - @`) has its first character escaped as `\xNN`. Rows come in order; sorting is not done here.
 
-use super::file::{PIECE, WholeFile};
+use super::file::WholeFile;
+use super::lines::Lines;
 use super::{CsvOptions, Description, Sink, text};
 use crate::columns::{Column, Columns, Values};
 use crate::error::Error;
 use crate::schema::Schema;
 
 struct Csv {
-    file: WholeFile,
-    out: Vec<u8>,
+    lines: Lines,
     delimiter: u8,
-    rows: u64,
 }
 
 /// A CSV file.
@@ -26,60 +25,55 @@ pub fn open(
     description: &Description,
     run: &str,
 ) -> Result<Box<dyn Sink>, Error> {
-    let mut csv = Csv {
-        file: WholeFile::create(&options.path, options.overwrite, run)?,
-        out: Vec::new(),
-        delimiter: options.delimiter.0,
-        rows: 0,
+    let file = WholeFile::create(&options.path, options.overwrite, run)?;
+    let delimiter = options.delimiter.0;
+    let head = if options.header {
+        header(&description.schema, delimiter)
+    } else {
+        Vec::new()
     };
-    if options.header {
-        csv.header(&description.schema);
-    }
-    Ok(Box::new(csv))
+    Ok(Box::new(Csv {
+        lines: Lines::new(file, head),
+        delimiter,
+    }))
 }
 
-impl Csv {
-    fn header(&mut self, schema: &Schema) {
-        for (at, feature) in schema.iter().enumerate() {
-            if at > 0 {
-                self.out.push(self.delimiter);
-            }
-            quoted(&mut self.out, self.delimiter, feature.name.as_bytes());
+fn header(schema: &Schema, delimiter: u8) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (at, feature) in schema.iter().enumerate() {
+        if at > 0 {
+            out.push(delimiter);
         }
-        self.out.push(b'\n');
+        quoted(&mut out, delimiter, feature.name.as_bytes());
     }
+    out.push(b'\n');
+    out
+}
 
-    fn row(&mut self, columns: &[Column], row: usize) {
-        let start = self.out.len();
-        for (at, column) in columns.iter().enumerate() {
-            if at > 0 {
-                self.out.push(self.delimiter);
-            }
-            cell(&mut self.out, self.delimiter, column, row);
+fn line(out: &mut Vec<u8>, delimiter: u8, columns: &[Column], row: usize) {
+    let start = out.len();
+    for (at, column) in columns.iter().enumerate() {
+        if at > 0 {
+            out.push(delimiter);
         }
-        if self.out.len() == start {
-            self.out.extend_from_slice(b"\"\""); // a lone empty cell would be an empty line, which readers pass over
-        }
-        self.out.push(b'\n');
+        cell(out, delimiter, column, row);
     }
+    if out.len() == start {
+        out.extend_from_slice(b"\"\""); // a lone empty cell would be an empty line, which readers pass over
+    }
+    out.push(b'\n');
 }
 
 impl Sink for Csv {
-    fn write(&mut self, rows: &Columns) -> Result<(), Error> {
-        for row in 0..rows.rows() {
-            self.row(&rows.columns, row);
-            if self.out.len() >= PIECE {
-                self.file.put(&mut self.out)?;
-            }
-        }
-        self.rows += rows.rows() as u64;
-        Ok(())
+    fn write(&mut self, rows: Columns) -> Result<(), Error> {
+        let delimiter = self.delimiter;
+        self.lines.write(&rows, |out, columns, row| {
+            line(out, delimiter, columns, row);
+        })
     }
 
-    fn commit(mut self: Box<Self>) -> Result<u64, Error> {
-        self.file.put(&mut self.out)?;
-        self.file.commit()?;
-        Ok(self.rows)
+    fn commit(self: Box<Self>) -> Result<u64, Error> {
+        self.lines.commit()
     }
 
     fn abort(self: Box<Self>) {}
@@ -148,7 +142,7 @@ mod tests {
                 ..options.clone()
             };
             let mut sink = open(&options, description, "1-0")?;
-            sink.write(rows)?;
+            sink.write(rows.clone())?;
             sink.commit()
         })
     }

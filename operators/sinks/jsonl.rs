@@ -2,17 +2,16 @@
 //!
 //! Times are seconds, lists are arrays, a struct is an array of its parts. Rows come in order; sorting is not done here.
 
-use super::file::{PIECE, WholeFile};
+use super::file::WholeFile;
+use super::lines::Lines;
 use super::{Description, JsonlOptions, Sink, text};
 use crate::columns::Columns;
 use crate::error::Error;
 
 struct Jsonl {
-    file: WholeFile,
-    out: Vec<u8>,
+    lines: Lines,
     /// What stands before each value: `{"src_ip":`, `,"dst_ip":`.
     keys: Vec<Vec<u8>>,
-    rows: u64,
 }
 
 /// A file of JSON lines.
@@ -25,40 +24,32 @@ pub fn open(
     run: &str,
 ) -> Result<Box<dyn Sink>, Error> {
     let keys = description.schema.iter().enumerate().map(|(at, feature)| {
-        let mut key = if at == 0 { Vec::new() } else { vec![b','] };
+        let mut key = vec![if at == 0 { b'{' } else { b',' }];
         text::string(&mut key, &feature.name);
         key.push(b':');
         key
     });
+    let file = WholeFile::create(&options.path, options.overwrite, run)?;
     Ok(Box::new(Jsonl {
-        file: WholeFile::create(&options.path, options.overwrite, run)?,
-        out: Vec::new(),
+        lines: Lines::new(file, Vec::new()),
         keys: keys.collect(),
-        rows: 0,
     }))
 }
 
 impl Sink for Jsonl {
-    fn write(&mut self, rows: &Columns) -> Result<(), Error> {
-        for row in 0..rows.rows() {
-            self.out.push(b'{');
-            for (key, column) in self.keys.iter().zip(&rows.columns) {
-                self.out.extend_from_slice(key);
-                text::json(&mut self.out, column, row);
+    fn write(&mut self, rows: Columns) -> Result<(), Error> {
+        let keys = &self.keys;
+        self.lines.write(&rows, |out, columns, row| {
+            for (key, column) in keys.iter().zip(columns) {
+                out.extend_from_slice(key);
+                text::json(out, column, row);
             }
-            self.out.extend_from_slice(b"}\n");
-            if self.out.len() >= PIECE {
-                self.file.put(&mut self.out)?;
-            }
-        }
-        self.rows += rows.rows() as u64;
-        Ok(())
+            out.extend_from_slice(b"}\n");
+        })
     }
 
-    fn commit(mut self: Box<Self>) -> Result<u64, Error> {
-        self.file.put(&mut self.out)?;
-        self.file.commit()?;
-        Ok(self.rows)
+    fn commit(self: Box<Self>) -> Result<u64, Error> {
+        self.lines.commit()
     }
 
     fn abort(self: Box<Self>) {}
@@ -77,7 +68,7 @@ mod tests {
                 ..JsonlOptions::default()
             };
             let mut sink = open(&options, description, "1-0")?;
-            sink.write(rows)?;
+            sink.write(rows.clone())?;
             sink.commit()
         });
         let text = String::from_utf8(bytes).unwrap();

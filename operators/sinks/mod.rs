@@ -4,6 +4,7 @@ mod arrow;
 mod csv;
 mod file;
 mod jsonl;
+mod lines;
 mod options;
 mod parquet;
 mod record_batch;
@@ -26,6 +27,7 @@ pub use options::{
     ArrowCompression, ArrowOptions, Compression, CsvOptions, Delimiter, JsonlOptions,
     ParquetOptions, RowGroup, Sort, StdoutOptions,
 };
+use rayon::ThreadPool;
 pub use sink::{Description, Sink};
 pub use sorter::{Sorted, Sorter};
 use std::cell::RefCell;
@@ -160,23 +162,27 @@ pub struct Collector {
     sink: Box<dyn Sink>,
     /// `None` = rows are written as they come.
     sorter: Option<Sorter>,
+    /// The threads that sort, encode and compress.
+    pool: Arc<ThreadPool>,
     /// Set when the sink fails, so that readers stop.
     stop: Arc<AtomicBool>,
     failed: Option<Error>,
 }
 
 impl Collector {
-    /// A collector for `sink`; `name` is that of its destination in the books.
+    /// A collector for `sink`; `name` is that of its destination in the books, `pool` does the work that is worth it.
     pub fn new(
         name: String,
         sink: Box<dyn Sink>,
         sorter: Option<Sorter>,
+        pool: Arc<ThreadPool>,
         stop: Arc<AtomicBool>,
     ) -> Self {
         Self {
             name,
             sink,
             sorter,
+            pool,
             stop,
             failed: None,
         }
@@ -194,8 +200,15 @@ impl Collector {
             return;
         }
         let taken = match &mut self.sorter {
-            Some(sorter) => sorter.push(rows),
-            None => self.sink.write(&rows),
+            Some(sorter) => {
+                sorter.push(rows);
+                if sorter.is_full() {
+                    self.pool.install(|| sorter.spill())
+                } else {
+                    Ok(())
+                }
+            }
+            None => self.pool.install(|| self.sink.write(rows)),
         };
         if let Err(error) = taken {
             self.stop.store(true, Ordering::Relaxed);
@@ -214,10 +227,13 @@ impl Collector {
         let Some(sorter) = self.sorter.take() else {
             return Ok(());
         };
-        for rows in sorter.finish()? {
-            self.sink.write(&rows?)?;
-        }
-        Ok(())
+        let sink = &mut self.sink;
+        self.pool.install(|| {
+            for rows in sorter.finish()? {
+                sink.write(rows?)?;
+            }
+            Ok(())
+        })
     }
 
     /// Makes the rows appear, and gives how many the destination confirmed.
@@ -225,7 +241,7 @@ impl Collector {
     /// # Errors
     /// The sink failed; nothing was left behind.
     pub fn commit(self) -> Result<u64, Error> {
-        self.sink.commit()
+        self.pool.install(|| self.sink.commit())
     }
 
     /// Removes what was written.
@@ -297,7 +313,7 @@ mod tests {
     fn write(options: &SinkOptions) -> Result<u64, Error> {
         let (description, rows) = sample::texts(&[Some("a"), None, Some("=1\n")]);
         let mut sink = open(options, &description, "1-0")?;
-        sink.write(&rows)?;
+        sink.write(rows)?;
         sink.commit()
     }
 
@@ -341,7 +357,7 @@ mod tests {
         let (description, rows) = sample::rows();
         for options in all(&path, false) {
             let mut sink = open(&options, &description, "1-0").unwrap();
-            sink.write(&rows).unwrap();
+            sink.write(rows.clone()).unwrap();
             assert_eq!(names(folder.path()), ["out.1-0.partial"]);
             sink.abort();
             assert!(names(folder.path()).is_empty());

@@ -1,25 +1,79 @@
 //! Rows to Parquet: one file, row groups of a stated number of rows, definitions and units in the metadata.
 //!
+//! Columns are encoded and compressed side by side, each by whichever thread is free, and put into the file in their order.
 //! Rows come in order; sorting is not done here.
 
 use super::file::WholeFile;
-use super::record_batch::{record_batch, schema};
+use super::record_batch::{arrays, schema};
 use super::{Compression, Description, ParquetOptions, Sink};
 use crate::columns::Columns;
 use crate::error::Error;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::{DataType as ArrowType, FieldRef, SchemaRef};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
 use parquet::basic::Compression as Codec;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefIterator as _,
+    IntoParallelRefMutIterator as _, ParallelIterator as _,
+};
 use std::sync::Arc;
 
 struct Parquet {
-    writer: ArrowWriter<WholeFile>,
+    writer: SerializedFileWriter<WholeFile>,
     schema: SchemaRef,
+    groups: ArrowRowGroupWriterFactory,
+    /// Rows of a row group.
+    group_rows: usize,
+    /// The columns of the row group that is being filled; empty between two of them.
+    columns: Vec<Encoder>,
+    /// Rows in it.
+    filled: usize,
     rows: u64,
+}
+
+/// A column of the row group that is being filled.
+struct Encoder {
+    field: FieldRef,
+    /// One for each of its parts that hold values: a list of structs has several.
+    leaves: Vec<ArrowColumnWriter>,
+}
+
+impl Encoder {
+    /// Takes its leaves from those of all columns.
+    fn new(field: &FieldRef, leaves: &mut impl Iterator<Item = ArrowColumnWriter>) -> Self {
+        let count = leaf_count(field.data_type());
+        Self {
+            field: Arc::clone(field),
+            leaves: leaves.by_ref().take(count).collect(),
+        }
+    }
+
+    fn write(&mut self, values: &ArrayRef) -> Result<(), ParquetError> {
+        let parts = compute_leaves(&self.field, values)?;
+        let mut pairs = self.leaves.iter_mut().zip(&parts);
+        pairs.try_for_each(|(leaf, part)| leaf.write(part))
+    }
+
+    fn close(self) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+        let leaves = self.leaves.into_iter();
+        leaves.map(ArrowColumnWriter::close).collect()
+    }
+}
+
+fn leaf_count(data_type: &ArrowType) -> usize {
+    match data_type {
+        ArrowType::List(item) => leaf_count(item.data_type()),
+        ArrowType::Struct(parts) => parts.iter().map(|part| leaf_count(part.data_type())).sum(),
+        _ => 1,
+    }
 }
 
 /// A Parquet file.
@@ -57,33 +111,89 @@ pub fn open(
         ))
         .build();
     let path = &options.path;
-    let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
+    let (writer, groups) = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
+        .and_then(ArrowWriter::into_serialized_writer)
         .map_err(|error| Error::new(format!("cannot write {path}: {error}")).because(error))?;
     Ok(Box::new(Parquet {
         writer,
         schema,
+        groups,
+        group_rows: options.row_group.0.get(),
+        columns: Vec::new(),
+        filled: 0,
         rows: 0,
     }))
 }
 
 impl Parquet {
+    /// Encodes rows into the row group, and starts another whenever it is full.
+    fn encode(&mut self, rows: Columns) -> Result<(), ParquetError> {
+        let count = rows.rows();
+        let arrays = arrays(rows, &self.schema)?;
+        let mut from = 0;
+        while from < count {
+            if self.columns.is_empty() {
+                self.start_group()?;
+            }
+            let taken = (count - from).min(self.group_rows - self.filled);
+            let columns = self.columns.par_iter_mut().zip(arrays.par_iter());
+            columns.try_for_each(|(column, values)| column.write(&values.slice(from, taken)))?;
+            from += taken;
+            self.filled += taken;
+            if self.filled == self.group_rows {
+                self.end_group()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_group(&mut self) -> Result<(), ParquetError> {
+        let place = self.writer.flushed_row_groups().len();
+        let mut leaves = self.groups.create_column_writers(place)?.into_iter();
+        let fields = self.schema.fields().iter();
+        self.columns = fields
+            .map(|field| Encoder::new(field, &mut leaves))
+            .collect();
+        Ok(())
+    }
+
+    /// Writes the row group, if there is one.
+    fn end_group(&mut self) -> Result<(), ParquetError> {
+        if self.columns.is_empty() {
+            return Ok(());
+        }
+        let columns = std::mem::take(&mut self.columns);
+        let chunks: Vec<Vec<ArrowColumnChunk>> = columns
+            .into_par_iter()
+            .map(Encoder::close)
+            .collect::<Result<_, _>>()?;
+        let mut group = self.writer.next_row_group()?;
+        for chunk in chunks.into_iter().flatten() {
+            chunk.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+        self.filled = 0;
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), ParquetError> {
+        self.end_group()?;
+        self.writer.finish().map(|_| ())
+    }
+
     fn failed(&self, error: ParquetError) -> Error {
         self.writer.inner().failed(error)
     }
 }
 
 impl Sink for Parquet {
-    fn write(&mut self, rows: &Columns) -> Result<(), Error> {
-        record_batch(rows, &self.schema)
-            .map_err(ParquetError::from)
-            .and_then(|batch| self.writer.write(&batch))
-            .map_err(|error| self.failed(error))?;
+    fn write(&mut self, rows: Columns) -> Result<(), Error> {
         self.rows += rows.rows() as u64;
-        Ok(())
+        self.encode(rows).map_err(|error| self.failed(error))
     }
 
     fn commit(mut self: Box<Self>) -> Result<u64, Error> {
-        self.writer.finish().map_err(|error| self.failed(error))?;
+        self.end().map_err(|error| self.failed(error))?;
         self.writer.inner_mut().commit()?; // `finish` flushed everything into it
         Ok(self.rows)
     }
@@ -94,6 +204,7 @@ impl Sink for Parquet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sinks::record_batch::record_batch;
     use crate::sinks::{RowGroup, sample};
     use arrow::compute::concat_batches;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -110,9 +221,9 @@ mod tests {
                 ..options.clone()
             };
             let mut sink = open(&options, &description, "1-0")?;
-            sink.write(&rows)?;
-            sink.write(&Columns::new(&description.schema))?;
-            sink.write(&rows)?;
+            sink.write(rows.clone())?;
+            sink.write(Columns::new(&description.schema))?;
+            sink.write(rows)?;
             sink.commit()
         })
     }
@@ -120,7 +231,7 @@ mod tests {
     #[test]
     fn every_type_and_codec_reads_back() {
         let (description, rows) = sample::rows();
-        let expected = record_batch(&rows, &schema(&description)).unwrap();
+        let expected = record_batch(rows, &schema(&description)).unwrap();
         for compression in [
             Compression::None,
             Compression::Zstd,

@@ -1,6 +1,6 @@
 //! Columns to Arrow: what Parquet and Arrow IPC share.
 //!
-//! Numbers, texts and offsets are copied as whole buffers; addresses and ids become text, times `timestamp[ns, UTC]`.
+//! Numbers and texts are moved as whole buffers; addresses and ids become text, times `timestamp[ns, UTC]`.
 
 use super::{Description, text};
 use crate::columns::{Column, Columns, Values};
@@ -16,6 +16,10 @@ use arrow::datatypes::{
     UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefIterator as _,
+    ParallelIterator as _,
+};
 use std::sync::Arc;
 
 /// The Arrow schema of a sink: `unit`, `definition`, `null` (when) and `group` of each column where it has them, and the
@@ -75,21 +79,27 @@ fn data_type(data_type: &DataType) -> ArrowType {
 ///
 /// # Errors
 /// A column is not of the schema, or holds more than 2 GiB of text.
-pub fn record_batch(rows: &Columns, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let arrays = rows
-        .columns
-        .iter()
-        .zip(schema.fields())
-        .map(|(column, field)| array(column, field.data_type()))
-        .collect::<Result<Vec<_>, _>>()?;
+pub fn record_batch(rows: Columns, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows.rows()));
-    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
+    RecordBatch::try_new_with_options(Arc::clone(schema), arrays(rows, schema)?, &options)
 }
 
-fn array(column: &Column, data_type: &ArrowType) -> Result<ArrayRef, ArrowError> {
-    let nulls = column.valid.as_deref().map(NullBuffer::from);
-    Ok(match &column.values {
-        Values::Bool(v) => Arc::new(BooleanArray::new(v.as_slice().into(), nulls)),
+/// The columns as arrays of `schema`, each made by whichever thread is free.
+///
+/// # Errors
+/// As [`record_batch`].
+pub fn arrays(rows: Columns, schema: &SchemaRef) -> Result<Vec<ArrayRef>, ArrowError> {
+    let columns = rows.columns.into_par_iter().zip(schema.fields().par_iter());
+    columns
+        .map(|(column, field)| array(column, field.data_type()))
+        .collect()
+}
+
+fn array(column: Column, data_type: &ArrowType) -> Result<ArrayRef, ArrowError> {
+    let rows = column.len();
+    let nulls = column.valid.map(NullBuffer::from);
+    Ok(match column.values {
+        Values::Bool(v) => Arc::new(BooleanArray::new(v.into(), nulls)),
         Values::U8(v) => numbers::<UInt8Type>(v, nulls)?,
         Values::U16(v) => numbers::<UInt16Type>(v, nulls)?,
         Values::U32(v) => numbers::<UInt32Type>(v, nulls)?,
@@ -99,24 +109,24 @@ fn array(column: &Column, data_type: &ArrowType) -> Result<ArrayRef, ArrowError>
         Values::I32(v) => numbers::<Int32Type>(v, nulls)?,
         Values::I64(v) => numbers::<Int64Type>(v, nulls)?,
         Values::F64(v) => numbers::<Float64Type>(v, nulls)?,
-        Values::Time(v) => Arc::new(
-            TimestampNanosecondArray::try_new(v.clone().into(), nulls)?.with_timezone("UTC"),
-        ),
+        Values::Time(v) => {
+            Arc::new(TimestampNanosecondArray::try_new(v.into(), nulls)?.with_timezone("UTC"))
+        }
         Values::Text { ends, bytes } => Arc::new(StringArray::try_new(
-            offsets(ends)?,
-            Buffer::from(bytes.as_slice()),
+            offsets(&ends)?,
+            Buffer::from_vec(bytes),
             nulls,
         )?),
-        Values::Address(v) => written(v.len(), column, nulls)?,
-        Values::Id(v) => written(v.len(), column, nulls)?,
+        Values::Address(v) => written(&v, nulls, text::address)?,
+        Values::Id(v) => written(&v, nulls, text::id)?,
         Values::List { ends, items } => {
             let ArrowType::List(item) = data_type else {
                 return Err(mismatch(data_type));
             };
-            let values = array(items, item.data_type())?;
+            let values = array(*items, item.data_type())?;
             Arc::new(ListArray::try_new(
                 Arc::clone(item),
-                offsets(ends)?,
+                offsets(&ends)?,
                 values,
                 nulls,
             )?)
@@ -125,7 +135,7 @@ fn array(column: &Column, data_type: &ArrowType) -> Result<ArrayRef, ArrowError>
             let ArrowType::Struct(fields) = data_type else {
                 return Err(mismatch(data_type));
             };
-            structs(parts, fields, column.len(), nulls)?
+            structs(parts, fields, rows, nulls)?
         }
     })
 }
@@ -137,21 +147,21 @@ fn mismatch(data_type: &ArrowType) -> ArrowError {
 }
 
 fn numbers<T: ArrowPrimitiveType>(
-    values: &[T::Native],
+    values: Vec<T::Native>,
     nulls: Option<NullBuffer>,
 ) -> Result<ArrayRef, ArrowError> {
-    let values = ScalarBuffer::from(values.to_vec());
+    let values = ScalarBuffer::from(values);
     Ok(Arc::new(PrimitiveArray::<T>::try_new(values, nulls)?))
 }
 
 fn structs(
-    parts: &[(String, Column)],
+    parts: Vec<(String, Column)>,
     fields: &Fields,
     rows: usize,
     nulls: Option<NullBuffer>,
 ) -> Result<ArrayRef, ArrowError> {
     let arrays = parts
-        .iter()
+        .into_iter()
         .zip(fields)
         .map(|((_, part), field)| array(part, field.data_type()))
         .collect::<Result<Vec<_>, _>>()?;
@@ -163,16 +173,16 @@ fn structs(
     )?))
 }
 
-/// Values that become text.
-fn written(
-    rows: usize,
-    column: &Column,
+/// Values that become text; that of a null is empty.
+fn written<T>(
+    values: &[T],
     nulls: Option<NullBuffer>,
+    write: impl Fn(&mut Vec<u8>, &T),
 ) -> Result<ArrayRef, ArrowError> {
-    let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(rows));
-    for row in 0..rows {
-        if !column.is_null(row) {
-            text::plain(&mut bytes, column, row);
+    let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(values.len()));
+    for (row, value) in values.iter().enumerate() {
+        if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
+            write(&mut bytes, value);
         }
         ends.push(u32::try_from(bytes.len()).map_err(|_| too_long())?);
     }

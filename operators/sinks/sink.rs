@@ -15,13 +15,15 @@ pub struct Description {
 
 /// A destination of rows: they appear whole at `commit` or not at all.
 ///
+/// Its methods run in a pool of threads: what is worth it uses all of them (`rayon`), with the same bytes for any number.
+///
 /// Made by an `open` function of each sink's file, which refuses an existing path before a packet is read.
 pub trait Sink: Send {
     /// Takes rows in output order.
     ///
     /// # Errors
     /// The destination failed; the run fails, and `abort` follows.
-    fn write(&mut self, rows: &Columns) -> Result<(), Error>;
+    fn write(&mut self, rows: Columns) -> Result<(), Error>;
 
     /// Makes everything written appear under its final name, and gives the number of rows that the destination confirmed.
     ///

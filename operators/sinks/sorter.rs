@@ -46,19 +46,16 @@ impl Sorter {
     }
 
     /// Takes rows, in any order.
-    ///
-    /// # Errors
-    /// A temporary file cannot be written.
-    pub fn push(&mut self, rows: Columns) -> Result<(), Error> {
-        if rows.rows() == 0 {
-            return Ok(());
+    pub fn push(&mut self, rows: Columns) {
+        if rows.rows() > 0 {
+            self.bytes += rows.bytes();
+            self.held.push(rows);
         }
-        self.bytes += rows.bytes();
-        self.held.push(rows);
-        if self.bytes > self.budget {
-            self.spill()?;
-        }
-        Ok(())
+    }
+
+    /// Whether it holds more than its budget, and wants to [`Sorter::spill`].
+    pub fn is_full(&self) -> bool {
+        self.bytes > self.budget
     }
 
     /// The rows, sorted.
@@ -79,7 +76,11 @@ impl Sorter {
         })
     }
 
-    fn spill(&mut self) -> Result<(), Error> {
+    /// Writes what it holds to a file.
+    ///
+    /// # Errors
+    /// A temporary file cannot be written.
+    pub fn spill(&mut self) -> Result<(), Error> {
         if self.held.is_empty() {
             return Ok(());
         }
@@ -357,7 +358,10 @@ mod tests {
         batches: impl IntoIterator<Item = Columns>,
     ) -> (Vec<RowKey>, Vec<Columns>, usize) {
         for rows in batches {
-            sorter.push(rows).unwrap();
+            sorter.push(rows);
+            if sorter.is_full() {
+                sorter.spill().unwrap();
+            }
         }
         let levels = sorter.runs.len();
         let batches: Vec<Columns> = sorter.finish().unwrap().map(Result::unwrap).collect();
@@ -442,11 +446,13 @@ mod tests {
         let (description, sample) = sample::rows();
         let folder = tempfile::tempdir().unwrap();
         let mut sorter = Sorter::new(&description.schema, 0, folder.path());
-        sorter.push(sample.clone()).unwrap();
+        sorter.push(sample.clone());
+        sorter.spill().unwrap();
         assert_eq!(sorter.runs.len(), 1);
         assert!(crate::sinks::file::tests::names(folder.path()).is_empty());
         let mut sorter = Sorter::new(&description.schema, 0, &folder.path().join("none"));
-        let error = sorter.push(sample).unwrap_err();
+        sorter.push(sample);
+        let error = sorter.spill().unwrap_err();
         assert!(error.to_string().contains("none"), "{error}");
     }
 }

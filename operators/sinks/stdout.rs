@@ -98,7 +98,7 @@ impl Stdout {
 }
 
 impl Sink for Stdout {
-    fn write(&mut self, rows: &Columns) -> Result<(), Error> {
+    fn write(&mut self, rows: Columns) -> Result<(), Error> {
         for (row, key) in rows.keys.iter().enumerate() {
             let place = (*key, self.rows);
             self.rows += 1;
@@ -115,7 +115,7 @@ impl Sink for Stdout {
             let cells = self
                 .shown
                 .iter()
-                .map(|shown| fit(&(shown.cell)(rows, &shown.from, row)));
+                .map(|shown| fit(&(shown.cell)(&rows, &shown.from, row)));
             self.first.insert(place, cells.collect());
         }
         Ok(())
@@ -272,7 +272,9 @@ mod tests {
             let out = WholeFile::create(path, false, "1-0")?;
             let options = StdoutOptions { rows: limit };
             let mut sink = Box::new(Stdout::new(&options, description, out));
-            batches.iter().try_for_each(|rows| sink.write(rows))?;
+            batches
+                .iter()
+                .try_for_each(|rows| sink.write(rows.clone()))?;
             sink.commit()
         });
         String::from_utf8(bytes).unwrap()

@@ -44,7 +44,7 @@ pub fn float(out: &mut Vec<u8>, value: f64) {
 }
 
 /// Writes an address as its `Display` does; that of IPv4 by hand, as it is most of them.
-fn address(out: &mut Vec<u8>, address: &Address) {
+pub fn address(out: &mut Vec<u8>, address: &Address) {
     if address.family != 4 {
         let _ = write!(out, "{address}"); // a Vec takes every byte
         return;

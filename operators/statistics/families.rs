@@ -75,10 +75,11 @@ family! {
 }
 
 impl Summary {
-    /// The statistics of a list of ns.
-    pub fn of(moments: &Moments, quantiles: &Quantiles) -> Self {
-        let [median, p25, p75, p90, p99] =
-            quantiles.percentiles(moments, [50, 25, 75, 90, 99], SECOND);
+    /// The statistics of a list of ns. Without `quantiles` there are no percentiles: nobody asked for one.
+    pub fn of(moments: &Moments, quantiles: Option<&Quantiles>) -> Self {
+        let percentiles =
+            |quantiles: &Quantiles| quantiles.percentiles(moments, [50, 25, 75, 90, 99], SECOND);
+        let [median, p25, p75, p90, p99] = quantiles.map_or([None; 5], percentiles);
         Self {
             min: moments.min().map(seconds),
             max: moments.max().map(seconds),
@@ -95,9 +96,10 @@ impl Summary {
 }
 
 impl Spread {
-    /// The statistics of a list of ns.
-    pub fn of(moments: &Moments, quantiles: &Quantiles) -> Self {
-        let [median] = quantiles.percentiles(moments, [50], SECOND);
+    /// The statistics of a list of ns. Without `quantiles` there is no median: nobody asked for it.
+    pub fn of(moments: &Moments, quantiles: Option<&Quantiles>) -> Self {
+        let percentiles = |quantiles: &Quantiles| quantiles.percentiles(moments, [50], SECOND);
+        let [median] = quantiles.map_or([None], percentiles);
         Self {
             min: moments.min().map(seconds),
             max: moments.max().map(seconds),
@@ -114,10 +116,11 @@ fn length(value: u64) -> u32 {
 }
 
 impl LengthSummary {
-    /// The statistics of lengths: `moments` and `lengths` are of the same packets.
-    pub fn of(moments: &Moments, lengths: &SortedLengths) -> Self {
+    /// The statistics of lengths: `moments` and `lengths` are of the same packets. Without `lengths` percentiles are 0: nobody
+    /// asked for one.
+    pub fn of(moments: &Moments, lengths: Option<&SortedLengths>) -> Self {
         let percentile = |q| {
-            let found = lengths.percentile(q, Lengths::both);
+            let found = lengths.and_then(|lengths| lengths.percentile(q, Lengths::both));
             found.unwrap_or_default()
         };
         Self {
@@ -134,14 +137,16 @@ impl LengthSummary {
 }
 
 impl LengthSpread {
-    /// The statistics of the lengths of one direction: `moments` are of its packets, `lengths` of all.
-    pub fn of(moments: &Moments, lengths: &SortedLengths, direction: usize) -> Self {
+    /// The statistics of the lengths of one direction: `moments` are of its packets, `lengths` of all, if somebody asked for the
+    /// median.
+    pub fn of(moments: &Moments, lengths: Option<&SortedLengths>, direction: usize) -> Self {
         Self {
             min: moments.min().map(length),
             max: moments.max().map(length),
             mean: moments.mean(1),
             std: moments.std(1),
-            median: lengths.percentile(50, |counts| counts[direction & 1]),
+            median: lengths
+                .and_then(|lengths| lengths.percentile(50, |counts| counts[direction & 1])),
         }
     }
 }

@@ -33,20 +33,26 @@ pub fn seconds(ns: u64) -> f64 {
 }
 
 /// The f64 nearest to `a / b`; `None` if b is 0. From `b = 2^64` on it may be off by two units in the last place.
-#[expect(clippy::cast_precision_loss, reason = "rounding is what it is for")]
 pub fn ratio(a: u128, b: u128) -> Option<f64> {
     const EXACT: u128 = 1 << 53;
     if b == 0 {
         None
     } else if a < EXACT && b < EXACT || b >> 64 != 0 {
-        Some(a as f64 / b as f64)
+        Some(float(a) / float(b))
     } else {
         // At least 64 bits of the quotient, the last of them raised where anything follows: it rounds as the whole would.
         let shift = a.leading_zeros().min(127);
         let shifted = a << shift;
         let quotient = (shifted / b) | u128::from(!shifted.is_multiple_of(b));
-        Some(quotient as f64 * power(-i64::from(shift)))
+        Some(float(quotient) * power(-i64::from(shift)))
     }
+}
+
+/// The f64 nearest to `value`. Nearly all values are narrow, and those that are not take a call.
+#[expect(clippy::cast_precision_loss, reason = "rounding is what it is for")]
+#[inline]
+fn float(value: u128) -> f64 {
+    i64::try_from(value).map_or_else(|_| value as f64, |narrow| narrow as f64)
 }
 
 /// 2 to the power of `exponent`, which is far from the limits of f64.

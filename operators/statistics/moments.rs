@@ -1,6 +1,6 @@
 //! Count, sum, sum of squares, least and largest of a list of whole numbers: mean and deviation without order effects.
 
-use super::ratio;
+use super::{float, ratio};
 
 /// The moments of a list; `Default` is the empty list. Merging two is the list of both.
 ///
@@ -100,18 +100,16 @@ impl Moments {
     }
 
     /// The population standard deviation, divided by `unit`; `None` for the empty list.
-    #[expect(clippy::cast_precision_loss, reason = "the last step")]
     pub fn std(&self, unit: u64) -> Option<f64> {
         let (high, low) = self.spread();
         let n = u128::from(self.n) * u128::from(unit);
-        (n > 0).then(|| wide(high, low).sqrt() / n as f64)
+        (n > 0).then(|| wide(high, low).sqrt() / float(n))
     }
 
     /// The coefficient of variation, standard deviation / mean; `None` if the mean is 0 or there is none.
-    #[expect(clippy::cast_precision_loss, reason = "the last step")]
     pub fn variation(&self) -> Option<f64> {
         let (high, low) = self.spread();
-        (self.sum > 0).then(|| wide(high, low).sqrt() / self.sum as f64)
+        (self.sum > 0).then(|| wide(high, low).sqrt() / float(self.sum.into()))
     }
 
     /// `n * S2 - S1^2` in 256 bits, upper half first: gaps of 50 years in a flow of 1,000 packets pass 128 bits.
@@ -126,15 +124,14 @@ impl Moments {
 }
 
 /// The f64 nearest to `high * 2^128 + low`, where `high` is below 2^65.
-#[expect(clippy::cast_precision_loss, reason = "rounding is what it is for")]
 fn wide(high: u128, low: u128) -> f64 {
     if high == 0 {
-        return low as f64;
+        return float(low);
     }
     let shift = 128 - high.leading_zeros();
     let kept = high << (128 - shift) | low >> shift;
     let lost = low << (128 - shift) != 0;
-    (kept | u128::from(lost)) as f64 * super::power(shift.into())
+    float(kept | u128::from(lost)) * super::power(shift.into())
 }
 
 #[cfg(test)]

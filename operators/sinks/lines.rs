@@ -1,0 +1,69 @@
+//! Rows to lines of text: what CSV and JSON Lines share.
+//!
+//! Lines are put together in pieces, each by whichever thread is free, and written in the order of the rows.
+
+use super::file::{PIECE, WholeFile};
+use crate::columns::{Column, Columns};
+use crate::error::Error;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+
+/// Rows that a thread puts together at a time.
+const ROWS: usize = 512;
+
+/// A file of lines.
+pub struct Lines {
+    file: WholeFile,
+    out: Vec<u8>,
+    rows: u64,
+}
+
+impl Lines {
+    /// Lines for `file`, which starts with `head`.
+    pub fn new(file: WholeFile, head: Vec<u8>) -> Self {
+        Self {
+            file,
+            out: head,
+            rows: 0,
+        }
+    }
+
+    /// Writes rows; `line` adds that of one.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(
+        &mut self,
+        rows: &Columns,
+        line: impl Fn(&mut Vec<u8>, &[Column], usize) + Sync,
+    ) -> Result<(), Error> {
+        let count = rows.rows();
+        self.rows += count as u64;
+        let pieces: Vec<Vec<u8>> = (0..count.div_ceil(ROWS))
+            .into_par_iter()
+            .map(|piece| {
+                let mut out = Vec::new();
+                for row in piece * ROWS..count.min((piece + 1) * ROWS) {
+                    line(&mut out, &rows.columns, row);
+                }
+                out
+            })
+            .collect();
+        for piece in pieces {
+            self.out.extend_from_slice(&piece);
+            if self.out.len() >= PIECE {
+                self.file.put(&mut self.out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the file appear, and gives the number of its rows.
+    ///
+    /// # Errors
+    /// The file cannot be written; nothing was left behind.
+    pub fn commit(mut self) -> Result<u64, Error> {
+        self.file.put(&mut self.out)?;
+        self.file.commit()?;
+        Ok(self.rows)
+    }
+}
