@@ -153,7 +153,12 @@ mod tests {
             .push(forth().seq(end, 0).payload(b"?"))
             .push(forth().seq(end + 1, 0).payload_len(9))
             .push(forth().seq(start, 0).payload(NEWKEYS))
-            .push(back().seq(99, 0).payload(b"?"));
+            .push(back().seq(99, 0).payload(b"?"))
+            // beyond the first 4 GiB: each is 1 GiB further on
+            .push(forth().seq(end + (1 << 30), 0).payload_len(9))
+            .push(forth().seq(end + (2 << 30), 0).payload_len(9))
+            .push(forth().seq(end.wrapping_add(3 << 30), 0).payload_len(9))
+            .push(forth().seq(0, 0).payload_len(9));
         let rules = Rules::new(Protocols::SSH, &Default::default());
         let (mut state, mut applications) = (State::default(), Applications::new(rules));
         applications.open(0);
@@ -173,7 +178,7 @@ mod tests {
         assert_eq!(row.ssh_server_version.as_deref(), Some("1.99"));
         assert_eq!(
             (row.ssh_kex_packets, row.ssh_encrypted_packets),
-            (Some(1), Some(2))
+            (Some(1), Some(6))
         );
         assert_eq!(row.ssh_hassh, None);
     }

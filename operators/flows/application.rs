@@ -218,8 +218,30 @@ struct Side {
     dns: Option<Box<dns::Side>>,
     ssh: Option<ssh::Side>,
     tls: Option<tls::Side>,
-    /// Where in the stream the encrypted part of SSH starts.
-    encrypted: Option<u32>,
+    encrypted: Option<Box<Encrypted>>,
+}
+
+/// The encrypted part of SSH, which goes on for the whole connection.
+#[derive(Debug)]
+struct Encrypted {
+    /// Where in the stream it starts.
+    start: i64,
+    /// Where the packets seen so far end: sequence numbers go round every 4 GiB, and mean the place next to this one.
+    end: i64,
+}
+
+impl Encrypted {
+    fn new(start: u32) -> Self {
+        let start = i64::from(start);
+        Self { start, end: start }
+    }
+
+    /// Whether this packet of the stream carries a byte of it.
+    fn holds(&mut self, packet: &Packet<'_>, stream: &Stream) -> bool {
+        let end = stream.offset(packet, self.end) + i64::from(packet.payload_len);
+        self.end = self.end.max(end);
+        packet.payload_len > 0 && end > self.start
+    }
 }
 
 impl Connection {
@@ -260,7 +282,7 @@ impl Connection {
                 keep(ssh, |ssh| {
                     let tell = &mut |message: ssh::Message<'_>| tell(&Message::Ssh(message), from);
                     let goes_on = ssh.push(piece.bytes, tell);
-                    *encrypted = ssh.encrypted_from();
+                    *encrypted = ssh.encrypted_from().map(Encrypted::new).map(Box::new);
                     goes_on
                 });
                 if let Some(http) = http {
@@ -279,11 +301,10 @@ impl Connection {
         if http.as_ref().is_some_and(http::Connection::is_over) {
             *http = None;
         }
-        if let Some(start) = side.encrypted {
-            let end = side.stream.offset(packet) + i64::from(packet.payload_len);
-            if packet.payload_len > 0 && end > i64::from(start) {
-                tell(&Message::Ssh(ssh::Message::Encrypted), from);
-            }
+        if let Some(encrypted) = &mut side.encrypted
+            && encrypted.holds(packet, &side.stream)
+        {
+            tell(&Message::Ssh(ssh::Message::Encrypted), from);
         }
         let is_read = |side: &Side| {
             side.dns.is_some()
@@ -321,7 +342,11 @@ impl Side {
             .map_or(0, |dns| size_of::<dns::Side>() + dns.heap_bytes());
         let ssh = self.ssh.as_ref().map_or(0, ssh::Side::heap_bytes);
         let tls = self.tls.as_ref().map_or(0, tls::Side::heap_bytes);
-        self.stream.heap_bytes() + dns + ssh + tls
+        let encrypted = self
+            .encrypted
+            .as_ref()
+            .map_or(0, |_| size_of::<Encrypted>());
+        self.stream.heap_bytes() + dns + ssh + tls + encrypted
     }
 }
 

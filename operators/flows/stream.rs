@@ -33,10 +33,11 @@ impl Stream {
         }
     }
 
-    /// Where in the stream the payload of a packet starts.
-    pub fn offset(&self, packet: &Packet<'_>) -> i64 {
+    /// Where in the stream the payload of a packet starts: the offset nearest to `near` that its sequence number can mean.
+    pub fn offset(&self, packet: &Packet<'_>, near: i64) -> i64 {
         let base = self.base.unwrap_or_else(|| sequence(packet));
-        i64::from(sequence(packet).wrapping_sub(base).cast_signed())
+        let there = base.wrapping_add(near as u32);
+        near + i64::from(sequence(packet).wrapping_sub(there).cast_signed())
     }
 
     /// Bytes from the start without a missing one.
@@ -55,7 +56,7 @@ impl Stream {
         }
         if self.base.is_some() {
             self.prefix
-                .push(self.offset(packet), packet.payload(), limit, tell);
+                .push(self.offset(packet, 0), packet.payload(), limit, tell);
         }
     }
 

@@ -30,6 +30,8 @@ VARIANTS = {
     "small": ("", 'burst_threshold = "1ms"\nmax_sequence_length = 3\nentropy_sample = 7',
               {"burst_threshold": 0.001, "max_sequence_length": 3, "entropy_sample_bytes": 7}),
     "split": ("", "split = true", {}),
+    # less than most handshakes
+    "prefix": ('[decode]\npayload_prefix = "700B"', "", {"payload_prefix": 700}),
     # few gaps are kept one by one: percentiles of the others may be off by 1/256
     "histogram": ("", "quantile_exact = 4", {}),
 }
