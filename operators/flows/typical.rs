@@ -125,9 +125,11 @@ fn write_frame(frame: &mut Vec<u8>, flow: u16, number: usize) {
     } else {
         (packet.ipv4(server, client, 57), (9_000, 40_000))
     };
-    // each exchange of data after the handshake of three packets moves both sides on
+    // answers and requests in turn after the handshake of three packets; no byte is missing, as bytes behind one wait for it
     let exchanges = (number / 2) as u32;
-    let (sent, received) = (1 + 200 * exchanges, 1 + 1_200 * exchanges);
+    let requests = number.div_ceil(2).saturating_sub(2) as u32;
+    let sent = 1 + u32::from(number > 0) + 200 * requests;
+    let received = 1 + u32::from(number > 1) + 1_200 * exchanges.saturating_sub(1);
     let (seq, ack) = if is_forward {
         (sent, received)
     } else {

@@ -40,6 +40,16 @@ struct Span {
 }
 
 impl Waiting {
+    /// Adds bytes; room for them doubles, but not beyond what may ever come.
+    fn extend(&mut self, bytes: &[u8], limit: u32) {
+        let needed = self.bytes.len() + bytes.len();
+        if needed > self.bytes.capacity() {
+            let room = (2 * self.bytes.len()).min(limit as usize).max(needed);
+            self.bytes.reserve_exact(room - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
     fn bytes_of(&self, span: &Span) -> &[u8] {
         let place = span.place as usize;
         let end = place + (span.end - span.start) as usize;
@@ -84,7 +94,7 @@ impl Prefix {
             } else {
                 let waiting = self.waiting.get_or_insert_default();
                 let place = waiting.bytes.len() as u32;
-                waiting.bytes.extend_from_slice(part(start, hole));
+                waiting.extend(part(start, hole), limit);
                 let span = Span {
                     start,
                     end: hole,
