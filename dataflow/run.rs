@@ -8,6 +8,7 @@ use crate::report::{Output, Report};
 use crate::topology::{Context, build};
 use operators::Error;
 use operators::books::{Books, Partial};
+use operators::privacy::Anonymiser;
 use operators::sinks::{self, Collector, Description, Sort, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -136,9 +137,20 @@ fn open_sinks(
         if let Some(path) = sink.options.path().filter(|path| *path != "-") {
             sinks::sweep(Path::new(path));
         }
-        let schema = plan.columns_of(sink).cloned().collect();
+        let seen = plan.columns_of(sink).cloned().collect();
+        let anonymise = sink.options.anonymise();
+        let anonymiser = match anonymise.map(|options| Anonymiser::new(options, &seen)) {
+            Some(Err(error)) => {
+                open.into_iter().for_each(Collector::abort);
+                return Err(error);
+            }
+            made => made.and_then(Result::ok),
+        };
         let description = Description {
-            schema,
+            schema: match anonymise {
+                Some(anonymise) => anonymise.schema(seen),
+                None => seen,
+            },
             metadata: plan.metadata(sink),
         };
         let opened = match sinks::open(&sink.options, &description, &run) {
@@ -155,6 +167,7 @@ fn open_sinks(
         open.push(Collector::new(
             sink.label.clone(),
             opened,
+            anonymiser,
             sorter,
             Arc::clone(pool),
             Arc::clone(&control.stop),

@@ -16,6 +16,7 @@ pub mod features;
 pub mod flows;
 pub mod options;
 pub mod packet;
+pub mod privacy;
 pub mod protocols;
 pub mod schema;
 pub mod sinks;

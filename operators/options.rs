@@ -137,6 +137,29 @@ pub trait OptionValue: Sized {
     fn read(setting: &Setting) -> Result<Self, OptionError>;
 }
 
+/// Settings in a table of their own, such as `{ rate = 0.1, by = "flow" }`.
+///
+/// # Errors
+/// It is no table, or one of its keys or values is wrong.
+pub fn read_table<T: Options>(setting: &Setting) -> Result<T, OptionError> {
+    let Setting::Table(parts) = setting else {
+        return wrong_kind(&table_kind::<T>(), setting);
+    };
+    let mut table = T::default();
+    for (name, value) in parts {
+        table
+            .set(name, value)
+            .map_err(|error| error.inside(Step::Key(name.clone())))?;
+    }
+    Ok(table)
+}
+
+/// What [`read_table`] reads, as messages name it.
+pub fn table_kind<T: Options>() -> String {
+    let names: Vec<&str> = T::keys().iter().map(|key| key.name).collect();
+    format!("a table {{ {} }}", names.join(", "))
+}
+
 /// The fault of a value of the wrong kind.
 pub fn wrong_kind<T>(expected: &str, found: &Setting) -> Result<T, OptionError> {
     Err(Wrong::Type(expected.to_owned(), found.kind()).into())

@@ -106,6 +106,30 @@ pub enum Split {
     Is,
 }
 
+/// What a column tells about people, as `anonymise` of a sink sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Private {
+    /// IP addresses.
+    Address,
+    /// MAC addresses, as text.
+    Mac,
+    /// Names: of servers, hosts, subjects of certificates.
+    Name,
+    /// Ids that are made of addresses, and of which addresses can be guessed.
+    Id,
+}
+
+impl Private {
+    /// What a column of this type is where its declaration says nothing.
+    pub fn usual(data_type: &DataType) -> Option<Self> {
+        match data_type {
+            DataType::Address => Some(Self::Address),
+            DataType::List(item) => Self::usual(item),
+            _ => None,
+        }
+    }
+}
+
 /// One column: the declaration everything else is derived from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feature {
@@ -119,6 +143,8 @@ pub struct Feature {
     pub unit: String,
     /// When it is null; `None` = never.
     pub null: Option<String>,
+    /// What it tells about people, if anything.
+    pub private: Option<Private>,
     /// What is written for a null with `missing = "default"`, as text; empty in a column of numbers that keeps its nulls.
     pub default: String,
     /// The smallest profile that has it.

@@ -102,7 +102,7 @@ fn unknown_keys_and_sections() {
               |
             8 | extends = 1
               | ^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `path`, `header`, `delimiter`, `sort`, `overwrite`
+              = help: its keys are `type`, `input`, `columns`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `overwrite`
               = see `jayflow help E0005`
         "#]],
     );
@@ -559,7 +559,7 @@ fn sinks() {
               |
             9 | compression = "zstd"
               | ^^^^^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `path`, `header`, `delimiter`, `sort`, `overwrite`
+              = help: its keys are `type`, `input`, `columns`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `overwrite`
               = see `jayflow help E0005`
 
             error[E0008]: `parkett` is not a type of sink

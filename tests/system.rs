@@ -295,3 +295,57 @@ fn a_pipe_without_a_writer_can_be_stopped() {
     running.end(STOP).with_code(143);
     assert_eq!(folder.names(), ["a.csv", "pipe"]);
 }
+
+#[test]
+fn rows_are_made_anonymous() {
+    let folder = Folder::new();
+    folder.put("key", "5a".repeat(32));
+    let rows = |name: &str, options: &str| -> Vec<Vec<String>> {
+        folder
+            .run(&format!(
+                "extract {SAMPLE} -o {name}.csv -f src_ip,dst_ip,src_port,total_packets {options}"
+            ))
+            .with_code(0);
+        let text = folder.read(&format!("{name}.csv"));
+        let cells = |line: &str| line.split(',').map(str::to_owned).collect();
+        text.lines().map(cells).collect()
+    };
+    let seen = rows("seen", "");
+    let prefix = rows("prefix", "--anonymise prefix --key-file key");
+    assert_eq!(prefix, rows("again", "--anonymise prefix --key-file key"));
+    assert_ne!(prefix, rows("random", "--anonymise prefix"));
+    let ids = rows("ids", "--anonymise pseudonym --key-file key --workers 3");
+    assert_eq!(seen.len(), 192);
+    for ((seen, prefix), id) in seen.iter().zip(&prefix).zip(&ids).skip(1) {
+        assert_eq!((&seen[2..], &seen[2..]), (&prefix[2..], &id[2..]));
+        assert_eq!(seen[0].contains(':'), prefix[0].contains(':'));
+        assert!(seen[0] != prefix[0] && id[0].len() == 32);
+    }
+    // an address stands for one address, everywhere
+    let all = |rows: &[Vec<String>]| -> Vec<String> {
+        rows.iter()
+            .skip(1)
+            .flat_map(|row| row[..2].to_vec())
+            .collect()
+    };
+    let pairs: std::collections::BTreeSet<_> = all(&seen).into_iter().zip(all(&prefix)).collect();
+    let count = |part: fn(&(String, String)) -> &String| {
+        pairs
+            .iter()
+            .map(part)
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
+    };
+    assert_eq!(
+        (count(|pair| &pair.0), count(|pair| &pair.1)),
+        (pairs.len(), pairs.len())
+    );
+    let dropped = rows("dropped", "--anonymise drop");
+    assert_eq!(dropped[0], ["src_port", "total_packets"]);
+    folder
+        .run(&format!(
+            "extract {SAMPLE} -o a.csv --anonymise prefix --key-file none"
+        ))
+        .with_code(1)
+        .saying("read the key in none");
+}

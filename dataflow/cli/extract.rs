@@ -38,6 +38,8 @@ pub struct Extract {
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
+    privacy: Privacy,
+    #[command(flatten)]
     running: Running,
     #[command(flatten)]
     ending: Ending,
@@ -135,6 +137,35 @@ enum Sort {
     Start,
     /// As they end.
     None,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Privacy")]
+struct Privacy {
+    /// What becomes of IP and MAC addresses: `prefix` (others, which share prefixes where these do), `pseudonym`, `truncate`, `drop`.
+    #[arg(long, value_name = "METHOD")]
+    anonymise: Option<String>,
+    /// What becomes of server names, DNS names, names in certificates: `keep`, `pseudonym`, `drop`.
+    #[arg(long, value_name = "METHOD", requires = "anonymise")]
+    names: Option<String>,
+    /// The key, 32 bytes or 64 hexadecimal digits: the same key gives the same rows. Without one it is random.
+    #[arg(long, value_name = "FILE", requires = "anonymise")]
+    key_file: Option<String>,
+}
+
+impl Privacy {
+    fn setting(&self) -> Option<Setting> {
+        let parts = [
+            ("addresses", &self.anonymise),
+            ("names", &self.names),
+            ("key_file", &self.key_file),
+        ];
+        let given = parts
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), Setting::Text(value.clone()?))));
+        self.anonymise.as_ref()?;
+        Some(Setting::Table(given.collect()))
+    }
 }
 
 #[derive(Args, Debug)]
@@ -281,7 +312,11 @@ impl Extract {
     fn sink(&self, terminal: bool) -> Result<Keys, Failure> {
         let mut keys = Keys::default();
         let output = &self.output;
-        let options = output.format.is_some() || output.overwrite || output.sort.is_some();
+        let anonymise = self.privacy.setting();
+        let options = output.format.is_some()
+            || output.overwrite
+            || output.sort.is_some()
+            || anonymise.is_some();
         match &output.out {
             Some(out) if Path::new(out).is_dir() => {
                 let format = output.format.as_deref().unwrap_or("parquet");
@@ -295,8 +330,10 @@ impl Extract {
             }
             None if self.spec.is_some() && options => {
                 return Err(Failure::Usage(
-                    Error::new("`--format`, `--overwrite` and `--sort` belong to `-o`")
-                        .help("for the sinks of the spec write `--set sinks.NAME.KEY=VALUE`"),
+                    Error::new(
+                        "`--format`, `--overwrite`, `--sort` and `--anonymise` belong to `-o`",
+                    )
+                    .help("for the sinks of the spec write `--set sinks.NAME.KEY=VALUE`"),
                 ));
             }
             None if self.spec.is_some() => return Ok(keys),
@@ -315,6 +352,7 @@ impl Extract {
             }),
         );
         keys.flag("overwrite", output.overwrite, true);
+        keys.0.extend(anonymise.map(|table| ("anonymise", table)));
         Ok(keys)
     }
 

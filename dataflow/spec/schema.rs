@@ -112,6 +112,7 @@ fn kind(words: &str, choices: &[&str]) -> Value {
         "an integer" => json!({"type": "integer"}),
         "a number" => json!({"type": "number"}),
         "a whole number, 0 or more" => json!({"type": "integer", "minimum": 0}),
+        _ if words.starts_with("a table {") => json!({"type": "object"}),
         "a whole number, 1 or more" => json!({"type": "integer", "minimum": 1}),
         _ if words.starts_with("one character such as") => {
             json!({"type": "string", "minLength": 1, "maxLength": 1})
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn kinds_are_recognised() {
         // The keys whose values have a form of their own; any other must have a type.
-        let own_form = ["idle_timeout", "sampling", "decap"];
+        let own_form = ["idle_timeout", "decap"];
         for section in &SECTIONS {
             for key in section_keys(section) {
                 let typed = kind(&key.kind, &key.choices) != json!({});

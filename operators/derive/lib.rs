@@ -12,7 +12,7 @@ use syn::{
 /// Columns of a group: field = column, field order = column order, `Option` = nullable, doc comment = definition.
 ///
 /// On the struct: `#[features(group = "timing", profile = "JJ-CORE")]`; the group defaults to the struct's name in snake_case.
-/// On a field: `#[column(unit, null, default, profile, scope, split, when, element, name)]`, or `#[family(...)]` with the same
+/// On a field: `#[column(unit, null, default, profile, scope, split, when, element, private, name)]`, or `#[family(...)]` with the same
 /// keys for a field whose type stands for several columns. `null` is required with `Option` and refused without.
 /// `default` is that of the type (0, false, [], the empty text) unless given; the empty text keeps nulls in a column of numbers.
 #[proc_macro_derive(Features, attributes(features, column, family))]
@@ -137,8 +137,8 @@ fn is_option(ty: &Type) -> bool {
     matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == "Option"))
 }
 
-const COLUMN_KEYS: [&str; 9] = [
-    "unit", "null", "default", "profile", "scope", "split", "when", "element", "name",
+const COLUMN_KEYS: [&str; 10] = [
+    "unit", "null", "default", "profile", "scope", "split", "when", "element", "private", "name",
 ];
 
 fn derive_features(input: &DeriveInput) -> Result<Tokens> {
@@ -246,6 +246,18 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
                 ));
             }
         };
+        let private = match arguments.get("private") {
+            None => quote!(jayflow_operators::schema::Private::usual(&data_type)),
+            Some("mac") => quote!(Some(jayflow_operators::schema::Private::Mac)),
+            Some("name") => quote!(Some(jayflow_operators::schema::Private::Name)),
+            Some("id") => quote!(Some(jayflow_operators::schema::Private::Id)),
+            Some(other) => {
+                return Err(Error::new(
+                    field.span(),
+                    format!("`{other}` is nothing private: mac, name, id"),
+                ));
+            }
+        };
         let feature = |name: Tokens, data_type: Tokens, definition: Tokens| {
             quote! {
                 let data_type = #data_type;
@@ -254,6 +266,7 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
                     group: #group.to_owned(),
                     unit: #unit.to_owned(),
                     null: #null,
+                    private: #private,
                     default: #default,
                     data_type,
                     profile: jayflow_operators::schema::Profile::#profile,

@@ -22,7 +22,7 @@ pub struct Dns {
     pub dns_detected: bool,
     /// QNAME of the first question of the first query (if the flow has no query: of the first response), lower-cased, no final dot,
     /// root "."; "." and "\" in a label with "\", bytes outside 0x21..0x7e as \DDD (RFC 4343).
-    #[column(scope = "flow", null = "not DNS or no question")]
+    #[column(private = "name", scope = "flow", null = "not DNS or no question")]
     pub dns_query_name: Option<String>,
     /// QTYPE of that question.
     #[column(scope = "flow", null = "not DNS or no question")]

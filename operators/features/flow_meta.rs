@@ -17,6 +17,7 @@ pub struct FlowMeta {
         scope = "flow",
         profile = "OPTIONAL",
         when = "flow_id",
+        private = "id",
         element = "148"
     )]
     pub flow_id: Id,

@@ -51,6 +51,7 @@ pub struct Quic {
     pub quic_alpn: Option<String>,
     /// SNI in the decrypted client Initial (text as tls_sni).
     #[column(
+        private = "name",
         scope = "flow",
         null = "no decrypted ClientHello or no server_name in it"
     )]

@@ -36,7 +36,12 @@ pub struct Tls {
     #[column(unit = "count", scope = "fwd", split = "no", null = "no ClientHello")]
     pub tls_extension_count: Option<u16>,
     /// host_name of the server_name extension, lower-cased; bytes outside 0x21..0x7e and "%" as %XX.
-    #[column(scope = "fwd", split = "no", null = "no ClientHello or no server_name")]
+    #[column(
+        private = "name",
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello or no server_name"
+    )]
     pub tls_sni: Option<String>,
     /// ALPN selected in the ServerHello if visible, else the first client offer (printable ASCII as it is, other bytes and "%" as
     /// %XX).

@@ -21,6 +21,7 @@ use crate::container::Deal;
 use crate::doing::Doing;
 use crate::error::Error;
 use crate::options::{Key, OptionError, Options, Setting};
+use crate::privacy::{Anonymise, Anonymiser};
 use crate::schema::Schema;
 pub use file::{WholeFile, discard, folder, is_closed_pipe, sweep};
 pub use options::{
@@ -116,6 +117,17 @@ impl SinkOptions {
         }
     }
 
+    /// How its rows are made anonymous, if they are.
+    pub const fn anonymise(&self) -> Option<&Anonymise> {
+        match self {
+            Self::Csv(options) => options.anonymise.as_ref(),
+            Self::Jsonl(options) => options.anonymise.as_ref(),
+            Self::Parquet(options) => options.anonymise.as_ref(),
+            Self::Arrow(options) => options.anonymise.as_ref(),
+            Self::Stdout(options) => options.anonymise.as_ref(),
+        }
+    }
+
     /// The columns it gets where the spec names none; `None` = all.
     pub fn usual_columns(&self, schema: &Schema) -> Option<Vec<usize>> {
         matches!(self, Self::Stdout(_)).then(|| stdout::columns(schema))
@@ -160,6 +172,8 @@ pub fn kind_of_path(path: &str) -> Option<&'static str> {
 pub struct Collector {
     name: String,
     sink: Box<dyn Sink>,
+    /// `None` = rows are written as they are.
+    anonymiser: Option<Anonymiser>,
     /// `None` = rows are written as they come.
     sorter: Option<Sorter>,
     /// The threads that sort, encode and compress.
@@ -174,6 +188,7 @@ impl Collector {
     pub fn new(
         name: String,
         sink: Box<dyn Sink>,
+        anonymiser: Option<Anonymiser>,
         sorter: Option<Sorter>,
         pool: Arc<ThreadPool>,
         stop: Arc<AtomicBool>,
@@ -181,6 +196,7 @@ impl Collector {
         Self {
             name,
             sink,
+            anonymiser,
             sorter,
             pool,
             stop,
@@ -199,6 +215,10 @@ impl Collector {
         if self.failed.is_some() {
             return;
         }
+        let rows = match &self.anonymiser {
+            Some(anonymiser) => self.pool.install(|| anonymiser.apply(rows)),
+            None => rows,
+        };
         let taken = match &mut self.sorter {
             Some(sorter) => {
                 sorter.push(rows);

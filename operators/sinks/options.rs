@@ -1,6 +1,7 @@
 //! The settings of `[sinks.N]`, one struct a type.
 
 use crate::options::{OptionError, OptionValue, Options, Setting, Wrong, wrong_kind};
+use crate::privacy::Anonymise;
 
 /// Order of the rows of a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
@@ -99,6 +100,9 @@ pub struct CsvOptions {
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    #[option]
+    pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
     #[option(default = "false")]
     pub overwrite: bool,
@@ -113,6 +117,9 @@ pub struct JsonlOptions {
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    #[option]
+    pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
     #[option(default = "false")]
     pub overwrite: bool,
@@ -133,6 +140,9 @@ pub struct ParquetOptions {
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    #[option]
+    pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
     #[option(default = "false")]
     pub overwrite: bool,
@@ -150,6 +160,9 @@ pub struct ArrowOptions {
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    #[option]
+    pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
     #[option(default = "false")]
     pub overwrite: bool,
@@ -161,6 +174,9 @@ pub struct StdoutOptions {
     /// Rows to show at most; the rest is counted.
     #[option(default = "40")]
     pub rows: usize,
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    #[option]
+    pub anonymise: Option<Anonymise>,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::io::Read;
 
 pub(super) fn feature(name: &str, data_type: DataType, nullable: bool) -> Feature {
     Feature {
+        private: None,
         name: name.to_owned(),
         group: "sample".to_owned(),
         data_type,

@@ -270,7 +270,10 @@ mod tests {
     fn printed(description: &Description, limit: usize, batches: &[Columns]) -> String {
         let bytes = sample::written(|path| {
             let out = WholeFile::create(path, false, "1-0")?;
-            let options = StdoutOptions { rows: limit };
+            let options = StdoutOptions {
+                rows: limit,
+                anonymise: None,
+            };
             let mut sink = Box::new(Stdout::new(&options, description, out));
             batches
                 .iter()

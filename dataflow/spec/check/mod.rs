@@ -172,7 +172,11 @@ impl<'a> Check<'a> {
             .into_iter()
             .zip(sinks_from)
             .map(|((raw, options), inputs)| {
-                let columns = self.columns(&raw, &options, &columns.schema);
+                let schema = &columns.schema;
+                let mut columns = self.columns(&raw, &options, schema);
+                if let Some(anonymise) = options.anonymise() {
+                    columns.retain(|at| schema.get(*at).is_none_or(|one| anonymise.keeps(one)));
+                }
                 let path = raw.entry("path").and_then(|entry| entry.value.text());
                 let label = path.unwrap_or(options.kind()).to_owned();
                 let sink = Sink {
