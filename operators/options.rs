@@ -363,17 +363,24 @@ impl OptionValue for Size {
 /// # Panics
 /// If the declaration is wrong: a test reads every default once.
 pub fn read_default<T: OptionValue>(key: &str, text: &str) -> T {
-    let setting = match text {
-        "true" => Setting::Bool(true),
-        "false" => Setting::Bool(false),
-        "[]" => Setting::List(Vec::new()),
+    T::read(&setting(text)).unwrap_or_else(|error| panic!("default of `{key}`: {error:?}"))
+}
+
+fn setting(text: &str) -> Setting {
+    let list = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    match (text, list) {
+        ("true", _) => Setting::Bool(true),
+        ("false", _) => Setting::Bool(false),
+        (_, Some("")) => Setting::List(Vec::new()),
+        (_, Some(items)) => Setting::List(items.split(", ").map(setting).collect()),
         _ => text
             .parse()
             .map(Setting::Int)
             .or_else(|_| text.parse().map(Setting::Float))
             .unwrap_or_else(|_| Setting::Text(text.to_owned())),
-    };
-    T::read(&setting).unwrap_or_else(|error| panic!("default of `{key}`: {error:?}"))
+    }
 }
 
 #[cfg(test)]

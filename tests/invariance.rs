@@ -262,3 +262,17 @@ fn an_open_capture_may_be_cut_in_parts() {
         }
     }
 }
+
+#[test]
+fn settings_of_decode_reach_the_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sample.pcap");
+    let source = format!("path = '{sample}'");
+    let count = |decode: &str| {
+        let spec = format!("[decode]\n{decode}\n[features]\nonly = [\"dns_detected\"]\n");
+        let (rows, _) = rows_of(folder.path(), &source, &spec);
+        rows.lines().filter(|row| row.starts_with("true")).count()
+    };
+    assert!(count("") > 0, "the sample has DNS");
+    assert_eq!(count("dns_ports = [1]"), 0);
+}

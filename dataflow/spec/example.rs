@@ -52,7 +52,8 @@ fn comment(out: &mut String, key: &Key) {
 
 /// A default as TOML.
 pub fn written(default: &str) -> String {
-    let plain = matches!(default, "true" | "false" | "[]") || default.parse::<f64>().is_ok();
+    let is_list = default.starts_with('[');
+    let plain = matches!(default, "true" | "false") || default.parse::<f64>().is_ok() || is_list;
     if plain {
         default.to_owned()
     } else {

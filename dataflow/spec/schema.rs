@@ -93,13 +93,10 @@ fn property(key: &Key) -> Value {
 }
 
 fn default_value(text: &str) -> Value {
-    match text {
-        "[]" => json!([]),
-        _ => serde_json::from_str(text)
-            .ok()
-            .filter(|value: &Value| value.is_boolean() || value.is_number())
-            .unwrap_or_else(|| json!(text)),
-    }
+    serde_json::from_str(text)
+        .ok()
+        .filter(|value: &Value| value.is_boolean() || value.is_number() || value.is_array())
+        .unwrap_or_else(|| json!(text))
 }
 
 /// The type of a key from the words that messages use for it.

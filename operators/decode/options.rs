@@ -1,6 +1,6 @@
 //! The settings of `[decode]`.
 
-use crate::options::{OptionError, OptionValue, Options, Setting, Wrong};
+use crate::options::{OptionError, OptionValue, Options, Setting, Size, Wrong};
 
 /// Settings of `[decode]`: how frames become packets.
 #[derive(Clone, Debug, Options)]
@@ -14,6 +14,34 @@ pub struct DecodeOptions {
     /// Nested IP headers at most; deeper packets are skipped as `too_deep`.
     #[option(default = "16")]
     pub max_depth: u8,
+    /// Bytes of each direction of a stream that parsers of application protocols read, 64 KiB at most.
+    #[option(default = "16KiB")]
+    pub payload_prefix: PayloadPrefix,
+    /// Ports of DNS: messages are looked for where either port is one of these.
+    #[option(default = "[53, 5353, 5355]")]
+    pub dns_ports: Vec<u16>,
+}
+
+/// A number of bytes up to [`PayloadPrefix::LARGEST`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayloadPrefix(pub u32);
+
+impl PayloadPrefix {
+    /// 64 KiB: what a flow may hold has a bound.
+    pub const LARGEST: u32 = 1 << 16;
+}
+
+impl OptionValue for PayloadPrefix {
+    fn kind() -> String {
+        Size::kind()
+    }
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let size = Size::read(setting)?.0;
+        match u32::try_from(size) {
+            Ok(bytes) if bytes <= Self::LARGEST => Ok(Self(bytes)),
+            _ => Err(Wrong::Other(format!("expected 64KiB or less, found {size} bytes")).into()),
+        }
+    }
 }
 
 /// What happens to later fragments.

@@ -5,7 +5,8 @@
 use crate::decode::DecodeOptions;
 use crate::flows::Flow;
 use crate::options::Options;
-use crate::packet::Packet;
+use crate::packet::{Direction, Packet};
+use crate::protocols::{Message, Protocols};
 use crate::schema::Features;
 use std::fmt::Debug;
 
@@ -16,6 +17,8 @@ pub struct Needs {
     pub payload: u32,
     /// The captured link, network and transport headers.
     pub headers: bool,
+    /// Application protocols whose messages it takes; they need all of the payload.
+    pub protocols: Protocols,
 }
 
 impl Needs {
@@ -23,7 +26,21 @@ impl Needs {
     pub const NONE: Self = Self {
         payload: 0,
         headers: false,
+        protocols: Protocols::NONE,
     };
+
+    /// Messages of these protocols.
+    pub const fn messages(protocols: Protocols) -> Self {
+        Self {
+            payload: if protocols.is_empty() {
+                0
+            } else {
+                u16::MAX as u32
+            },
+            headers: false,
+            protocols,
+        }
+    }
 
     /// What is needed to serve both.
     #[must_use]
@@ -31,6 +48,7 @@ impl Needs {
         Self {
             payload: self.payload.max(other.payload),
             headers: self.headers || other.headers,
+            protocols: self.protocols.union(other.protocols),
         }
     }
 }
@@ -90,6 +108,12 @@ pub trait Extractor: Default + 'static {
     /// `flow` is the record as of the end of a run of packets, so only what is fixed at its start may be taken from it: key,
     /// initiator, start, protocol.
     fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, plan: &Self::Plan);
+
+    /// Takes a message of one of the protocols in `needs`, in the order in which messages are whole. The message of a packet may
+    /// come before or after packets around it, so a state must not count the one by the other.
+    fn message(&mut self, message: &Message<'_>, from: Direction, plan: &Self::Plan) {
+        let _ = (message, from, plan);
+    }
 
     /// The columns as of now. Borrows: a row may be given early and again later. A column that the plan left out may have any
     /// value; so may all but counts and booleans where no packet was seen, as in a direction that is empty (not even NaN harms).

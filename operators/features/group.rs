@@ -4,7 +4,8 @@ use super::extractor::{Extractor, Needs, Wanted};
 use crate::columns::{Column, RowWriter};
 use crate::flows::Flow;
 use crate::options::{Key, OptionError, Options, Setting};
-use crate::packet::Packet;
+use crate::packet::{Direction, Packet};
+use crate::protocols::Message;
 use crate::schema::{Features, Schema};
 use crate::slots::Slots;
 use std::fmt::{self, Debug, Formatter};
@@ -33,6 +34,7 @@ pub(super) trait Planned: Send + Sync {
 pub(super) trait States {
     fn open(&mut self, slot: u32);
     fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>);
+    fn message(&mut self, slot: u32, message: &Message<'_>, from: Direction);
     fn finish(&self, slot: u32, flow: &Flow, out: &mut Row<'_>);
     fn close(&mut self, slot: u32);
     fn heap_bytes(&self) -> usize;
@@ -172,6 +174,13 @@ impl<T: Extractor> States for Kept<T> {
             if let (Some(sides), Some(flow)) = (self.sides.get_mut(slot), flows.get(slot)) {
                 sides[packet.direction as usize].packet(packet, flow, &self.plan);
             }
+        }
+    }
+
+    fn message(&mut self, slot: u32, message: &Message<'_>, from: Direction) {
+        // with `split` too: a message is of the record as a whole
+        if let Some(state) = self.states.get_mut(slot as usize) {
+            state.message(message, from, &self.plan);
         }
     }
 

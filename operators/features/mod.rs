@@ -2,10 +2,15 @@
 //!
 //! A new group is a file with a `State` that implements [`Extractor`], a `mod` line and a line of the list.
 
+#[cfg(test)]
+mod applications;
+mod dns;
 mod entropy;
 mod extractor;
+mod fingerprint;
 mod flow_meta;
 mod group;
+mod http2;
 mod icmp;
 mod ip_extended;
 mod ipv6_options;
@@ -13,8 +18,10 @@ mod mac;
 mod options;
 mod padding;
 mod plan;
+mod quic;
 mod select;
 mod size;
+mod ssh;
 mod tcp;
 mod tcp_fingerprint;
 mod tcp_mptcp;
@@ -23,8 +30,9 @@ mod tcp_rtt;
 mod tcp_sequence;
 mod tcp_window;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod timing;
+mod tls;
 
 use crate::schema::Schema;
 use group::{Group, Settled};
@@ -50,7 +58,13 @@ extractors! {
     timing::State,
     size::State,
     tcp::State,
+    tls::State,
+    quic::State,
+    http2::State,
+    ssh::State,
+    dns::State,
     padding::State,
+    fingerprint::State,
     entropy::State,
     mac::State,
     ip_extended::State,

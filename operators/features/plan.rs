@@ -4,8 +4,9 @@ use super::extractor::{Needs, Wanted};
 use super::group::{Planned, Row, States, Targets};
 use super::options::FeatureSettings;
 use crate::columns::{Column, Columns};
-use crate::flows::Flow;
+use crate::flows::{Applications, Flow, Rules};
 use crate::packet::Packet;
+use crate::protocols::Protocols;
 use crate::schema::{Feature, Schema};
 use crate::slots::Slots;
 use std::fmt;
@@ -130,19 +131,26 @@ impl FeaturePlan {
         plan
     }
 
-    /// For each group: bytes of the state of one open record, without its heap parts.
+    /// For each group, and for the parsers of application protocols: bytes of the state of one open record, without its heap parts.
     pub fn bytes_per_flow(&self) -> Vec<(&'static str, usize)> {
         let bytes = |part: &Part| part.planned.state_bytes() * if part.split { 3 } else { 1 };
-        self.parts
-            .iter()
-            .map(|part| (part.name, bytes(part)))
-            .collect()
+        let groups = self.parts.iter().map(|part| (part.name, bytes(part)));
+        let parsers = ("protocols", Applications::BYTES_PER_FLOW);
+        let parsers = (!self.needs().protocols.is_empty()).then_some(parsers);
+        groups.chain(parsers).collect()
     }
 
     /// The extractors of one worker.
     pub fn extractors(&self) -> Extractors {
-        let states = |part: &Part| (part.planned.states(part.split), Arc::clone(&part.targets));
+        let states = |part: &Part| Running {
+            states: part.planned.states(part.split),
+            targets: Arc::clone(&part.targets),
+            protocols: part.planned.needs().protocols,
+        };
+        let protocols = self.needs().protocols;
+        let rules = Rules::new(protocols, &self.settings.decode);
         Extractors {
+            applications: (!protocols.is_empty()).then(|| Applications::new(rules)),
             groups: self.parts.iter().map(states).collect(),
             nulls: Arc::clone(&self.nulls),
         }
@@ -165,8 +173,18 @@ fn null_of(feature: &Feature) -> Column {
 ///
 /// Slots are small numbers that the flow table hands out and takes back; memory is that of the largest one.
 pub struct Extractors {
-    groups: Vec<(Box<dyn States>, Arc<Targets>)>,
+    /// The parsers of application protocols, if a group takes messages.
+    applications: Option<Applications>,
+    groups: Vec<Running>,
     nulls: Arc<[Column]>,
+}
+
+/// A group at work.
+struct Running {
+    states: Box<dyn States>,
+    targets: Arc<Targets>,
+    /// Those whose messages it takes.
+    protocols: Protocols,
 }
 
 impl fmt::Debug for Extractors {
@@ -178,8 +196,11 @@ impl fmt::Debug for Extractors {
 impl Extractors {
     /// Starts a record in a slot.
     pub fn open(&mut self, slot: u32) {
-        for (states, _) in &mut self.groups {
-            states.open(slot);
+        if let Some(applications) = &mut self.applications {
+            applications.open(slot);
+        }
+        for group in &mut self.groups {
+            group.states.open(slot);
         }
     }
 
@@ -188,33 +209,46 @@ impl Extractors {
     /// One call a group, so that its code and state stay in the cache for the whole run of packets.
     pub fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
         debug_assert_eq!(packets.len(), slots.len());
-        for (states, _) in &mut self.groups {
-            states.packets(packets, slots, flows);
+        if let Some(applications) = &mut self.applications {
+            applications.packets(packets, slots, flows, |slot, message, from| {
+                let takes = |group: &&mut Running| group.protocols.has(message.protocol());
+                for group in self.groups.iter_mut().filter(takes) {
+                    group.states.message(slot, message, from);
+                }
+            });
+        }
+        for group in &mut self.groups {
+            group.states.packets(packets, slots, flows);
         }
     }
 
     /// Adds the row of the record in a slot, as of now, to a batch made for the schema of the plan.
     pub fn finish(&self, slot: u32, flow: &Flow, rows: &mut Columns) {
         rows.keys.push((flow.start, flow.first));
-        for (states, targets) in &self.groups {
+        for group in &self.groups {
             let mut row = Row {
                 columns: &mut rows.columns,
-                targets,
+                targets: &group.targets,
                 nulls: &self.nulls,
             };
-            states.finish(slot, flow, &mut row);
+            group.states.finish(slot, flow, &mut row);
         }
     }
 
     /// Ends the record in a slot and frees what it holds.
     pub fn close(&mut self, slot: u32) {
-        for (states, _) in &mut self.groups {
-            states.close(slot);
+        if let Some(applications) = &mut self.applications {
+            applications.close(slot);
+        }
+        for group in &mut self.groups {
+            group.states.close(slot);
         }
     }
 
-    /// For each group: heap bytes held by the states of open records, beyond [`FeaturePlan::bytes_per_flow`].
+    /// For each entry of [`FeaturePlan::bytes_per_flow`]: heap bytes held beyond it by the states of open records.
     pub fn heap_bytes_by_group(&self) -> impl Iterator<Item = usize> + '_ {
-        self.groups.iter().map(|(states, _)| states.heap_bytes())
+        let groups = self.groups.iter().map(|group| group.states.heap_bytes());
+        let parsers = self.applications.as_ref().map(Applications::heap_bytes);
+        groups.chain(parsers)
     }
 }

@@ -5,6 +5,7 @@ use super::*;
 use crate::columns::{Column, Columns, Values, span};
 use crate::options::{Options, Setting};
 use crate::packet::{Packet, tcp};
+use crate::protocols::Protocols;
 use crate::schema::{DataType, Feature, Profile, Scope, Split};
 use crate::slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
@@ -365,12 +366,40 @@ const HEADERS: [&str; 15] = [
 #[test]
 fn pruning_lowers_needs_and_memory() {
     let mut plan = plan([]);
-    let (payload, headers) = (256, true);
-    assert_eq!(plan.needs(), Needs { payload, headers });
+    let all = [
+        Protocols::DNS,
+        Protocols::HTTP,
+        Protocols::QUIC,
+        Protocols::SSH,
+        Protocols::TLS,
+    ];
+    let all = all.into_iter().fold(Protocols::NONE, Protocols::union);
+    assert_eq!(
+        plan.needs(),
+        Needs {
+            headers: true,
+            ..Needs::messages(all)
+        }
+    );
+    assert_eq!(
+        plan.bytes_per_flow().len(),
+        group_names().len() + 1,
+        "the parsers too"
+    );
+    let applications = ["tls", "quic", "http2", "ssh", "dns", "fingerprint"];
+    plan.restrict(|feature| !applications.contains(&&*feature.group));
+    let needs = |payload, headers| Needs {
+        payload,
+        headers,
+        ..Needs::NONE
+    };
+    assert_eq!(plan.needs(), needs(256, true));
     plan.restrict(|feature| feature.group != "entropy");
-    let payload = 0;
-    assert_eq!(plan.needs(), Needs { payload, headers });
-    assert_eq!(plan.bytes_per_flow().len(), group_names().len() - 1);
+    assert_eq!(plan.needs(), needs(0, true));
+    assert_eq!(
+        plan.bytes_per_flow().len(),
+        group_names().len() - applications.len() - 1
+    );
     plan.restrict(|feature| !HEADERS.iter().any(|start| feature.name.starts_with(start)));
     assert_eq!(plan.needs(), Needs::NONE);
     plan.restrict(|_| false);
@@ -552,7 +581,7 @@ fn bytes_of(packets: &Packets) -> usize {
 #[test]
 fn all_groups_of_a_connection_fit_in_4_kib() {
     let [short, usual, long] = [one_way(), download(1), download(10)].map(|flow| bytes_of(&flow));
-    assert!(short < 2 << 10, "{short}");
+    assert!(short < 2_304, "{short}");
     assert!(usual < 4 << 10, "{usual}");
     assert!(long < 8 << 10, "{long}");
 }

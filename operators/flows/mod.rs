@@ -1,15 +1,18 @@
 //! Packets to flow records.
 
+mod application;
 mod expiry;
 mod flow;
 mod key;
 #[cfg(test)]
 mod model;
 mod options;
+mod stream;
 mod table;
 mod typical;
 mod unfused;
 
+pub use application::{Applications, Rules};
 pub use expiry::Timeouts;
 pub use flow::{CloseState, Endpoint, Flow, FlowKey};
 pub use key::{KeyRule, flow_id};

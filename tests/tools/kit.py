@@ -13,8 +13,8 @@ import tomllib
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARED = os.environ.get("JAYFLOW_SHARED", os.path.join(os.path.dirname(REPOSITORY), "shared"))
-GROUPS = ["flow_meta", "timing", "size", "tcp", "padding", "entropy", "mac", "ip_extended", "ipv6_options", "tcp_sequence", "tcp_window", "tcp_options",
-          "tcp_mptcp", "tcp_rtt", "tcp_fingerprint", "icmp"]
+GROUPS = ["flow_meta", "timing", "size", "tcp", "tls", "quic", "http2", "ssh", "dns", "padding", "fingerprint", "entropy", "mac", "ip_extended",
+          "ipv6_options", "tcp_sequence", "tcp_window", "tcp_options", "tcp_mptcp", "tcp_rtt", "tcp_fingerprint", "icmp"]
 # 0: all read; 3: some inputs were damaged, the rest is complete; 4: no input could be used, there may be no rows
 GOOD_EXITS = (0, 3, 4)
 

@@ -8,8 +8,9 @@ The settings make one record of one conversation: `idle_timeout = "off"`, `termi
 Compared: packets read, used and skipped as not IP, IP bytes, later fragments, conversations; of each conversation packets, IP
 bytes and payload bytes in each direction (payload of TCP and UDP only: the truth has none for other protocols), first and last
 time, TCP flags, outer VLAN ids, segments that leave a hole, segments sent again or late, time of the handshake; of captures without
-tunnels ICMP messages by type, and packets with MPTCP options. Later fragments have no ports in the truth: their packets are compared
-for each pair of addresses. Known differences: tests/truth_differences.toml.
+tunnels ICMP messages by type, and packets with MPTCP options; hellos, lines and other messages of application protocols
+(truth_applications.py). Later fragments have no ports in the truth: their packets are compared for each pair of addresses. Known
+differences: tests/truth_differences.toml.
 """
 import csv
 import ipaddress
@@ -19,6 +20,7 @@ import sys
 from collections import Counter
 
 import kit
+import truth_applications
 
 KNOWN = os.path.join(kit.REPOSITORY, "tests", "truth_differences.toml")
 SETTINGS = 'idle_timeout = "off"\nterminate = "never"\ninitiator = "first"'
@@ -68,30 +70,35 @@ class Conversation:
         return f"{protocol} {shown(a)}:{p} {shown(b)}:{q}"
 
 
-def ours(path):
+def read(path):
+    """the rows of a CSV file; a capture without packets has none"""
     if not os.path.exists(path):
         return []
-    found = []
     with open(path, newline="") as file:
-        for row in csv.DictReader(file):
-            number = {name: int(row[name]) for name in row if name.startswith(("packets_", "bytes_", "payload_bytes_")) and row[name].isdigit()}
-            if number["packets_fwd"] + number["packets_bwd"] != int(row["total_packets"]):
-                raise ValueError(f"{path}: directions do not add up")
-            if number["bytes_fwd"] + number["bytes_bwd"] != int(row["total_bytes"]):
-                raise ValueError(f"{path}: bytes of the directions do not add up")
-            flags = [int(row["tcp_flags_fwd"] or 0), int(row["tcp_flags_bwd"] or 0)]
-            if int(row["tcp_flags_agg"] or 0) != flags[0] | flags[1]:
-                raise ValueError(f"{path}: flags of the directions do not add up")
-            ways = [(number[f"packets_{d}"], number[f"bytes_{d}"], number[f"payload_bytes_{d}"]) for d in ("fwd", "bwd")]
-            source, destination = ((address(row[f"{end}_ip"]), int(row[f"{end}_port"])) for end in ("src", "dst"))
-            times = [round(float(row[name]) * 10**9) for name in ("start_time", "end_time")]
-            found.append(Conversation(int(row["protocol"]), source, destination, *ways, times, flags))
-            found[-1].row = row
+        return list(csv.DictReader(file))
+
+
+def ours(path, rows):
+    found = []
+    for row in rows:
+        number = {name: int(row[name]) for name in row if name.startswith(("packets_", "bytes_", "payload_bytes_")) and row[name].isdigit()}
+        if number["packets_fwd"] + number["packets_bwd"] != int(row["total_packets"]):
+            raise ValueError(f"{path}: directions do not add up")
+        if number["bytes_fwd"] + number["bytes_bwd"] != int(row["total_bytes"]):
+            raise ValueError(f"{path}: bytes of the directions do not add up")
+        flags = [int(row["tcp_flags_fwd"] or 0), int(row["tcp_flags_bwd"] or 0)]
+        if int(row["tcp_flags_agg"] or 0) != flags[0] | flags[1]:
+            raise ValueError(f"{path}: flags of the directions do not add up")
+        ways = [(number[f"packets_{d}"], number[f"bytes_{d}"], number[f"payload_bytes_{d}"]) for d in ("fwd", "bwd")]
+        source, destination = ((address(row[f"{end}_ip"]), int(row[f"{end}_port"])) for end in ("src", "dst"))
+        times = [round(float(row[name]) * 10**9) for name in ("start_time", "end_time")]
+        found.append(Conversation(int(row["protocol"]), source, destination, *ways, times, flags))
+        found[-1].row = row
     return found
 
 
 def truth(name):
-    """(first line, conversations, later fragments)"""
+    """(all lines, conversations, later fragments)"""
     with open(os.path.join(kit.SHARED, "pcaps", "truth", name + ".jsonl")) as file:
         rows = [json.loads(line) for line in file]
     conversations = []
@@ -103,7 +110,7 @@ def truth(name):
             ends = (address(row["a"]), row["ap"]), (address(row["b"]), row["bp"])
             conversations.append(Conversation(row["proto"], *ends, *ways, times, flags))
             conversations[-1].row = row
-    return rows[0], conversations, [row for row in rows if row["k"] == "frag"]
+    return rows, conversations, [row for row in rows if row["k"] == "frag"]
 
 
 def headers(mine, theirs):
@@ -167,10 +174,13 @@ def compare(name, folder):
     """(lines `FIELD VALUE`, details) of one capture"""
     with open(os.path.join(folder, name + ".json")) as file:
         summary = json.load(file)
-    rows = ours(os.path.join(folder, name + ".csv"))
-    first, conversations, fragments = truth(name)
-    lines, details, counts = [], [], Counter()
-    for field, mine, theirs in [*totals(first, summary, rows), *messages(first, rows)]:
+    path = os.path.join(folder, name + ".csv")
+    read_rows = read(path)
+    rows = ours(path, read_rows)
+    facts, conversations, fragments = truth(name)
+    lines, details = truth_applications.compare(read_rows, facts)
+    counts = Counter()
+    for field, mine, theirs in [*totals(facts[0], summary, rows), *messages(facts[0], rows)]:
         if mine != theirs:
             lines.append(f"{field} {mine}/{theirs}")
 

@@ -82,7 +82,8 @@ impl<'a> Check<'a> {
         let flows_raw = self.only("flows");
         let flows: FlowOptions = self.optional("flows", flows_raw.as_ref());
         let features_raw = self.only("features");
-        let settings: FeatureSettings = self.optional("features", features_raw.as_ref());
+        let mut settings: FeatureSettings = self.optional("features", features_raw.as_ref());
+        settings.decode = decode.clone();
         let columns = self.select(&settings, features_raw.as_ref());
         let sinks: Vec<_> = self
             .nodes("sinks")

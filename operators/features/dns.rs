@@ -1,0 +1,280 @@
+//! The first question of a flow and its answer (RFC 1035), over UDP, TCP and multicast (RFC 6762, RFC 4795).
+//!
+//! Records are not columns: only how many there are, their TTLs and the response code.
+
+use super::extractor::{Extractor, Needs, NoOptions, Wanted};
+use crate::flows::Flow;
+use crate::packet::{Direction, Packet};
+use crate::protocols::{Message, Protocols, dns};
+use crate::schema::Features;
+use std::borrow::Cow;
+
+/// Columns of group `dns`, in output order. A message is valid if its header and all questions can be read (compression pointers
+/// strictly backward) and there is a question, a readable record, or it is a response with neither. R is the first response with
+/// the identifier of the first query; if the flow has no query, the first response.
+#[derive(Features)]
+#[features(profile = "JJ-EXTENDED")]
+pub struct Dns {
+    /// A valid DNS message was seen: UDP payload, or TCP message with length prefix; a port is one of `dns_ports`. Valid: header and
+    /// all questions parse (compression pointers strictly backward), and there is a question, a readable record, or it is a
+    /// response with all counts 0.
+    #[column(scope = "flow")]
+    pub dns_detected: bool,
+    /// QNAME of the first question of the first query (if the flow has no query: of the first response), lower-cased, no final dot,
+    /// root "."; "." and "\" in a label with "\", bytes outside 0x21..0x7e as \DDD (RFC 4343).
+    #[column(private = "name", scope = "flow", null = "not DNS or no question")]
+    pub dns_query_name: Option<String>,
+    /// QTYPE of that question.
+    #[column(scope = "flow", null = "not DNS or no question")]
+    pub dns_query_type: Option<u16>,
+    /// Mnemonic of QTYPE, else `TYPE<n>`.
+    #[column(scope = "flow", null = "not DNS or no question")]
+    pub dns_query_type_str: Option<Cow<'static, str>>,
+    /// RCODE, with the EDNS upper bits (RFC 6891), of R: the first response with the id of the first query; if the flow has no query,
+    /// the first response.
+    #[column(scope = "flow", null = "no R", default = "-1")]
+    pub dns_response_code: Option<i16>,
+    /// Mnemonic of that RCODE, else `RCODE<n>`.
+    #[column(scope = "flow", null = "no R")]
+    pub dns_response_code_str: Option<Cow<'static, str>>,
+    /// ANCOUNT of R (of the first query if there is no R).
+    #[column(unit = "count", scope = "flow", null = "not DNS")]
+    pub dns_answer_count: Option<u16>,
+    /// NSCOUNT of R.
+    #[column(unit = "count", scope = "flow", null = "no R")]
+    pub dns_authority_count: Option<u16>,
+    /// ARCOUNT of R (OPT included).
+    #[column(unit = "count", scope = "flow", null = "no R")]
+    pub dns_additional_count: Option<u16>,
+    /// Smallest TTL over the answer records of R (those before the first unreadable one).
+    #[column(unit = "s", scope = "flow", null = "no answer record")]
+    pub dns_min_ttl: Option<u32>,
+    /// Largest TTL over the answer records of R.
+    #[column(unit = "s", scope = "flow", null = "no answer record")]
+    pub dns_max_ttl: Option<u32>,
+    /// A query (QR=0) was seen.
+    #[column(scope = "flow", null = "not DNS")]
+    pub dns_is_query: Option<bool>,
+    /// A response (QR=1) was seen.
+    #[column(scope = "flow", null = "not DNS")]
+    pub dns_is_response: Option<bool>,
+    /// TC set in any response.
+    #[column(scope = "flow", null = "not DNS")]
+    pub dns_truncated: Option<bool>,
+    /// RD of the first query.
+    #[column(scope = "flow", null = "no query")]
+    pub dns_recursion_desired: Option<bool>,
+    /// RA of R.
+    #[column(scope = "flow", null = "no R")]
+    pub dns_recursion_available: Option<bool>,
+}
+
+/// Responses kept that come before the first query, one an identifier: more than an honest flow has.
+const EARLY: usize = 16;
+
+/// What is kept of an open record: nothing before its first message.
+#[derive(Default)]
+pub struct State(Option<Box<Facts>>);
+
+#[derive(Default)]
+struct Facts {
+    query: Option<Query>,
+    /// The first question of the first query, else of the first response.
+    question: Option<(String, u16)>,
+    /// The first response of each identifier before the first query; behind it only R.
+    responses: Vec<Response>,
+    is_truncated: bool,
+    has_response: bool,
+}
+
+struct Query {
+    id: u16,
+    answers: u16,
+    recursion_desired: bool,
+}
+
+struct Response {
+    id: u16,
+    code: u16,
+    /// Answers, authority and additional records.
+    counts: [u16; 3],
+    ttl: Option<(u32, u32)>,
+    recursion_available: bool,
+}
+
+impl Facts {
+    fn message(&mut self, message: &dns::Message<'_>, plan: &Plan) {
+        let question = || {
+            let question = message.question.as_ref()?;
+            let name = plan.name.then(|| question.name());
+            Some((name.unwrap_or_default(), question.kind))
+        };
+        let id = message.id;
+        if !message.is_response() {
+            if self.query.is_none() {
+                self.question = question();
+                self.responses.retain(|response| response.id == id);
+                self.query = Some(Query {
+                    id,
+                    answers: message.counts[1],
+                    recursion_desired: message.recursion_desired(),
+                });
+            }
+            return;
+        }
+        self.is_truncated |= message.is_truncated();
+        if self.query.is_none() && !self.has_response {
+            self.question = question();
+        }
+        self.has_response = true;
+        let is_known = self.responses.iter().any(|response| response.id == id);
+        let is_wanted = self.query.as_ref().is_none_or(|query| query.id == id);
+        if is_wanted && !is_known && self.responses.len() < EARLY {
+            let records = message.records();
+            let [_, answers, authorities, additionals] = message.counts;
+            self.responses.push(Response {
+                id,
+                code: message.code(&records),
+                counts: [answers, authorities, additionals],
+                ttl: records.ttl,
+                recursion_available: message.recursion_available(),
+            });
+        }
+    }
+}
+
+/// What the plan fixes.
+pub struct Plan {
+    /// Whether somebody wants the name, the only part that is allocated.
+    name: bool,
+}
+
+impl Extractor for State {
+    type Features = Dns;
+    type Options = NoOptions;
+    type Plan = Plan;
+
+    fn needs(_: &Plan) -> Needs {
+        Needs::messages(Protocols::DNS)
+    }
+
+    fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
+        Plan {
+            name: wanted.any(|name| name == "dns_query_name"),
+        }
+    }
+
+    fn packet(&mut self, _: &Packet<'_>, _: &Flow, _: &Plan) {}
+
+    fn message(&mut self, message: &Message<'_>, _: Direction, plan: &Plan) {
+        if let Message::Dns(message) = message {
+            self.0.get_or_insert_default().message(message, plan);
+        }
+    }
+
+    fn finish(&self, _: &Flow, _: &Plan) -> Dns {
+        let facts = self.0.as_deref();
+        let query = facts.and_then(|facts| facts.query.as_ref());
+        let question = facts.and_then(|facts| facts.question.as_ref());
+        let response = facts.and_then(|facts| facts.responses.first());
+        let kind = question.map(|(_, kind)| *kind);
+        let code = response.map(|response| response.code);
+        let answers = response.map(|response| response.counts[0]);
+        let text = |known: Option<&'static str>, prefix: &str, number: u16| match known {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned(format!("{prefix}{number}")),
+        };
+        Dns {
+            dns_detected: facts.is_some(),
+            dns_query_name: question.map(|(name, _)| name.clone()),
+            dns_query_type: kind,
+            dns_query_type_str: kind.map(|kind| text(dns::type_name(kind), "TYPE", kind)),
+            // 12 bits
+            dns_response_code: code.map(u16::cast_signed),
+            dns_response_code_str: code.map(|code| text(dns::code_name(code), "RCODE", code)),
+            dns_answer_count: answers.or_else(|| query.map(|query| query.answers)),
+            dns_authority_count: response.map(|response| response.counts[1]),
+            dns_additional_count: response.map(|response| response.counts[2]),
+            dns_min_ttl: response.and_then(|response| Some(response.ttl?.0)),
+            dns_max_ttl: response.and_then(|response| Some(response.ttl?.1)),
+            dns_is_query: facts.map(|facts| facts.query.is_some()),
+            dns_is_response: facts.map(|facts| facts.has_response),
+            dns_truncated: facts.map(|facts| facts.is_truncated),
+            dns_recursion_desired: query.map(|query| query.recursion_desired),
+            dns_recursion_available: response.map(|response| response.recursion_available),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.0.as_deref().map_or(0, |facts| {
+            let name = facts
+                .question
+                .as_ref()
+                .map_or(0, |(name, _)| name.capacity());
+            size_of::<Facts>() + name + facts.responses.capacity() * size_of::<Response>()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(id: u8, flags: u16, counts: [u8; 4], rest: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, id];
+        bytes.extend(flags.to_be_bytes());
+        bytes.extend(counts.iter().flat_map(|count| [0, *count]));
+        bytes.extend(rest);
+        bytes
+    }
+
+    fn row(messages: &[Vec<u8>]) -> Dns {
+        let (plan, mut facts) = (Plan { name: true }, Facts::default());
+        for bytes in messages {
+            facts.message(&dns::Message::read(bytes).expect("DNS"), &plan);
+        }
+        let flow = super::super::testing::Packets::udp().flow;
+        State(Some(Box::new(facts))).finish(&flow, &plan)
+    }
+
+    const A: &[u8] = b"\x01a\x00\x00\x01\x00\x01";
+    const B: &[u8] = b"\x01b\x00\x00\x1c\x00\x01";
+    const ANSWER: &[u8] = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x01";
+
+    #[test]
+    fn the_answer_is_that_of_the_first_query() {
+        let other = bytes(2, 0x8583, [1, 0, 0, 0], B);
+        let query = bytes(1, 0x0100, [1, 0, 0, 0], A);
+        let answer = bytes(1, 0x8180, [1, 1, 0, 0], &[A, ANSWER].concat());
+        let row = row(&[other, query, answer.clone(), answer]);
+        assert_eq!(row.dns_query_name.as_deref(), Some("a"));
+        assert_eq!(row.dns_query_type_str.as_deref(), Some("A"));
+        assert_eq!(row.dns_response_code_str.as_deref(), Some("NOERROR"));
+        assert_eq!((row.dns_answer_count, row.dns_max_ttl), (Some(1), Some(60)));
+        assert_eq!(
+            (row.dns_is_query, row.dns_is_response),
+            (Some(true), Some(true))
+        );
+        assert_eq!(row.dns_recursion_desired, Some(true));
+        assert_eq!(row.dns_recursion_available, Some(true));
+    }
+
+    #[test]
+    fn one_side_alone() {
+        let query = row(&[bytes(1, 0, [1, 0, 0, 0], A)]);
+        assert_eq!(
+            (query.dns_response_code, query.dns_answer_count),
+            (None, Some(0))
+        );
+        assert_eq!(query.dns_recursion_desired, Some(false));
+        let first = bytes(2, 0x8203, [1, 0, 0, 0], B);
+        let responses = row(&[first, bytes(1, 0x8180, [1, 0, 0, 0], A)]);
+        assert_eq!(responses.dns_query_name.as_deref(), Some("b"));
+        assert_eq!(
+            (responses.dns_response_code, responses.dns_query_type),
+            (Some(3), Some(28))
+        );
+        assert_eq!(responses.dns_truncated, Some(true));
+        assert_eq!(responses.dns_recursion_desired, None);
+    }
+}

@@ -1,0 +1,368 @@
+//! The application protocols of open flow records: packets to messages, for all groups that ask for them.
+//!
+//! Each protocol is looked for by itself, whatever others are wanted, so that no column depends on another group. Content decides
+//! and not ports, but for DNS, whose messages have no mark of their own.
+
+use super::flow::Flow;
+use super::stream::Stream;
+use crate::decode::DecodeOptions;
+use crate::packet::{Direction, Packet, marks, tcp};
+use crate::protocols::{Message, Protocols, dns, http, quic, ssh, tls};
+use crate::slots::Slots;
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// What is told of a flow: the message, and who sent it.
+type Tell<'a> = dyn FnMut(&Message<'_>, Direction) + 'a;
+
+/// Protocols that somebody asked for, and how they are looked for.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    wanted: Protocols,
+    /// Bytes that are read of each direction of a stream.
+    limit: u32,
+    dns_ports: Vec<u16>,
+}
+
+impl Rules {
+    /// Looks for these protocols.
+    pub fn new(wanted: Protocols, options: &DecodeOptions) -> Self {
+        Self {
+            wanted,
+            limit: options.payload_prefix.0,
+            dns_ports: options.dns_ports.clone(),
+        }
+    }
+
+    fn wants_streams(&self, flow: &Flow) -> bool {
+        let others = Protocols::HTTP.union(Protocols::SSH).union(Protocols::TLS);
+        self.wanted.has(others) || self.wants_dns(flow)
+    }
+
+    fn wants_datagrams(&self, flow: &Flow) -> bool {
+        self.wanted.has(Protocols::QUIC) || self.wants_dns(flow)
+    }
+
+    fn wants_dns(&self, flow: &Flow) -> bool {
+        let ports = &self.dns_ports;
+        self.wanted.has(Protocols::DNS)
+            && (ports.contains(&flow.key.port_a) || ports.contains(&flow.key.port_b))
+    }
+}
+
+/// What is kept of the application of an open flow record.
+#[derive(Debug, Default)]
+enum State {
+    /// Nothing was seen.
+    #[default]
+    New,
+    /// TCP without a payload so far: by direction, the sequence number of the first byte where `known`. Most of a scan stays so.
+    Opening { known: [bool; 2], base: [u32; 2] },
+    /// TCP that may hold a protocol.
+    Streams(Box<Connection>),
+    /// UDP that may: every datagram is looked at.
+    Datagrams,
+    /// UDP in which a datagram of QUIC was seen.
+    Quic(Box<quic::Connection>),
+    /// Nothing is looked for any more.
+    Closed,
+}
+
+/// The application protocols of the open flow records of a worker, by slot.
+#[derive(Debug)]
+pub struct Applications {
+    rules: Rules,
+    states: Slots<State>,
+}
+
+impl Applications {
+    /// Bytes kept of each open record, without what is allocated.
+    pub const BYTES_PER_FLOW: usize = size_of::<State>();
+
+    /// No records.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            states: Slots::default(),
+        }
+    }
+
+    /// Starts a record in a slot.
+    pub fn open(&mut self, slot: u32) {
+        // a slot that was in use is new since its close
+        while self.states.len() <= slot as usize {
+            self.states.push(State::default());
+        }
+    }
+
+    /// Takes packets in processing order: `slots` has one entry a packet, `flows` one a slot. Tells the messages that are whole
+    /// with each of them: of which slot, what, and who sent it.
+    pub fn packets(
+        &mut self,
+        packets: &[Packet<'_>],
+        slots: &[u32],
+        flows: &Slots<Flow>,
+        mut tell: impl FnMut(u32, &Message<'_>, Direction),
+    ) {
+        for (packet, slot) in packets.iter().zip(slots) {
+            let at = *slot as usize;
+            if let Some(state) = self.states.get_mut(at)
+                && !matches!(state, State::Closed)
+                && let Some(flow) = flows.get(at)
+            {
+                state.packet(packet, flow, &self.rules, &mut |message, from| {
+                    tell(*slot, message, from);
+                });
+            }
+        }
+    }
+
+    /// Ends the record in a slot and frees what it holds.
+    pub fn close(&mut self, slot: u32) {
+        if let Some(state) = self.states.get_mut(slot as usize) {
+            *state = State::default();
+        }
+    }
+
+    /// Heap bytes held.
+    pub fn heap_bytes(&self) -> usize {
+        let bytes = |state: &State| match state {
+            State::Streams(connection) => size_of::<Connection>() + connection.heap_bytes(),
+            State::Quic(connection) => size_of::<quic::Connection>() + connection.heap_bytes(),
+            _ => 0,
+        };
+        self.states.iter().map(bytes).sum()
+    }
+}
+
+impl State {
+    fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, rules: &Rules, tell: &mut Tell<'_>) {
+        if let Self::New = self {
+            *self = match flow.key.protocol {
+                TCP if rules.wants_streams(flow) => Self::Opening {
+                    known: [false; 2],
+                    base: [0; 2],
+                },
+                UDP if rules.wants_datagrams(flow) => Self::Datagrams,
+                _ => Self::Closed,
+            };
+        }
+        match self {
+            Self::Opening { known, base } => {
+                if !packet.is(marks::TCP_KNOWN) || packet.has(tcp::RST) {
+                    return;
+                }
+                let side = packet.direction as usize;
+                if !packet.payload().is_empty() {
+                    let bases = [0, 1].map(|side| known[side].then_some(base[side]));
+                    let mut connection = Box::new(Connection::new(bases, flow, rules));
+                    if connection.packet(packet, rules, tell) {
+                        *self = Self::Streams(connection);
+                    } else {
+                        *self = Self::Closed;
+                    }
+                } else if !known[side]
+                    && let Some(start) = Stream::start(packet)
+                {
+                    (known[side], base[side]) = (true, start);
+                }
+            }
+            Self::Streams(connection) => {
+                if packet.is(marks::TCP_KNOWN) && !connection.packet(packet, rules, tell) {
+                    *self = Self::Closed;
+                }
+            }
+            Self::Datagrams | Self::Quic(_) => self.datagram(packet, flow, rules, tell),
+            Self::New | Self::Closed => {}
+        }
+    }
+
+    fn datagram(&mut self, packet: &Packet<'_>, flow: &Flow, rules: &Rules, tell: &mut Tell<'_>) {
+        let payload = packet.payload();
+        if payload.is_empty() || packet.is(marks::LATER_FRAGMENT) {
+            return;
+        }
+        let from = packet.direction;
+        if rules.wants_dns(flow)
+            && let Some(message) = dns::Message::read(payload)
+        {
+            tell(&Message::Dns(message), from);
+        }
+        if let Self::Datagrams = self
+            && rules.wanted.has(Protocols::QUIC)
+            && quic::may_open(payload)
+        {
+            *self = Self::Quic(Box::default());
+        }
+        if let Self::Quic(connection) = self {
+            connection.datagram(payload, from, rules.limit, &mut |message| {
+                tell(&Message::Quic(message), from);
+            });
+        }
+    }
+}
+
+/// The two streams of a TCP connection and the parsers that read them; a parser that is done or has refused is gone.
+#[derive(Debug)]
+struct Connection {
+    sides: [Side; 2],
+    /// HTTP is read both ways together.
+    http: Option<http::Connection>,
+}
+
+/// One direction.
+#[derive(Debug)]
+struct Side {
+    stream: Stream,
+    dns: Option<Box<dns::Side>>,
+    ssh: Option<ssh::Side>,
+    tls: Option<tls::Side>,
+    encrypted: Option<Box<Encrypted>>,
+}
+
+/// The encrypted part of SSH, which goes on for the whole connection.
+#[derive(Debug)]
+struct Encrypted {
+    /// Where in the stream it starts.
+    start: i64,
+    /// Where the packets seen so far end: sequence numbers go round every 4 GiB, and mean the place next to this one.
+    end: i64,
+}
+
+impl Encrypted {
+    fn new(start: u32) -> Self {
+        let start = i64::from(start);
+        Self { start, end: start }
+    }
+
+    /// Whether this packet of the stream carries a byte of it.
+    fn holds(&mut self, packet: &Packet<'_>, stream: &Stream) -> bool {
+        let end = stream.offset(packet, self.end) + i64::from(packet.payload_len);
+        self.end = self.end.max(end);
+        packet.payload_len > 0 && end > self.start
+    }
+}
+
+impl Connection {
+    fn new(bases: [Option<u32>; 2], flow: &Flow, rules: &Rules) -> Self {
+        Self {
+            sides: bases.map(|base| Side {
+                stream: Stream::new(base),
+                dns: rules.wants_dns(flow).then(Default::default),
+                ssh: rules.wanted.has(Protocols::SSH).then(Default::default),
+                tls: rules.wanted.has(Protocols::TLS).then(Default::default),
+                encrypted: None,
+            }),
+            http: rules.wanted.has(Protocols::HTTP).then(Default::default),
+        }
+    }
+
+    /// Takes a packet whose sequence number is known; false = no parser is left.
+    fn packet(&mut self, packet: &Packet<'_>, rules: &Rules, tell: &mut Tell<'_>) -> bool {
+        let from = packet.direction;
+        let Self { sides, http } = self;
+        let side = &mut sides[from as usize];
+        if side.reads(http.as_ref(), from) {
+            let Side {
+                stream,
+                dns,
+                ssh,
+                tls,
+                encrypted,
+            } = side;
+            stream.push(packet, rules.limit, |piece| {
+                keep(dns, |dns| {
+                    dns.push(piece.bytes, |message| tell(&Message::Dns(*message), from))
+                });
+                keep(tls, |tls| {
+                    let tell = &mut |message: tls::Message<'_>| tell(&Message::Tls(message), from);
+                    tls.push(piece.bytes, piece.packet, tell)
+                });
+                keep(ssh, |ssh| {
+                    let tell = &mut |message: ssh::Message<'_>| tell(&Message::Ssh(message), from);
+                    let goes_on = ssh.push(piece.bytes, tell);
+                    *encrypted = ssh.encrypted_from().map(Encrypted::new).map(Box::new);
+                    goes_on
+                });
+                if let Some(http) = http {
+                    http.push(piece.bytes, from, &mut |message, from| {
+                        tell(&Message::Http(message), from);
+                    });
+                }
+            });
+            if side.stream.complete() == rules.limit {
+                (side.dns, side.ssh, side.tls) = (None, None, None);
+                if let Some(http) = http {
+                    http.end(from);
+                }
+            }
+        }
+        if http.as_ref().is_some_and(http::Connection::is_over) {
+            *http = None;
+        }
+        if let Some(encrypted) = &mut side.encrypted
+            && encrypted.holds(packet, &side.stream)
+        {
+            tell(&Message::Ssh(ssh::Message::Encrypted), from);
+        }
+        let is_read = |side: &Side| {
+            side.dns.is_some()
+                || side.ssh.is_some()
+                || side.tls.is_some()
+                || side.encrypted.is_some()
+        };
+        self.http.is_some() || self.sides.iter().any(is_read)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let http = self.http.as_ref().map_or(0, http::Connection::heap_bytes);
+        self.sides.iter().map(Side::heap_bytes).sum::<usize>() + http
+    }
+}
+
+/// Gives the parser something, if it is still there; it goes once it wants no more.
+fn keep<T>(parser: &mut Option<T>, read: impl FnOnce(&mut T) -> bool) {
+    if parser.as_mut().is_some_and(|parser| !read(parser)) {
+        *parser = None;
+    }
+}
+
+impl Side {
+    /// Whether a parser reads this direction.
+    fn reads(&self, http: Option<&http::Connection>, from: Direction) -> bool {
+        let http = http.is_some_and(|http| http.is_read(from));
+        http || self.dns.is_some() || self.ssh.is_some() || self.tls.is_some()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let dns = self
+            .dns
+            .as_ref()
+            .map_or(0, |dns| size_of::<dns::Side>() + dns.heap_bytes());
+        let ssh = self.ssh.as_ref().map_or(0, ssh::Side::heap_bytes);
+        let tls = self.tls.as_ref().map_or(0, tls::Side::heap_bytes);
+        let encrypted = self
+            .encrypted
+            .as_ref()
+            .map_or(0, |_| size_of::<Encrypted>());
+        self.stream.heap_bytes() + dns + ssh + tls + encrypted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_small() {
+        assert_eq!(Applications::BYTES_PER_FLOW, 16);
+        // a TCP connection with payload in which nothing was found yet
+        assert!(
+            size_of::<Connection>() <= 288,
+            "{}",
+            size_of::<Connection>()
+        );
+        assert!(size_of::<quic::Connection>() <= 64);
+    }
+}

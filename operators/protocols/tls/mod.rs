@@ -1,0 +1,315 @@
+//! TLS 1.0 to 1.3 over TCP: records to handshake messages (RFC 5246, RFC 8446).
+//!
+//! Reads what is in clear. Certificates are counted and not looked into; drafts of TLS 1.3 before 22 and SSL 2 are not read.
+
+mod fingerprint;
+mod hello;
+mod key_exchange;
+mod names;
+
+pub use fingerprint::{ja3, ja3s, ja4};
+pub use hello::{ClientHello, Extensions, Hellos, ServerHello, is_grease};
+pub use key_exchange::{KeyExchange, key_exchange};
+pub use names::{group_name, version_name};
+
+use super::reader::Reader;
+
+/// TLS 1.3.
+pub const TLS13: u16 = 0x0304;
+
+/// Content types of records.
+mod content {
+    pub const CHANGE_CIPHER_SPEC: u8 = 20;
+    pub const ALERT: u8 = 21;
+    pub const HANDSHAKE: u8 = 22;
+    pub const HEARTBEAT: u8 = 24;
+}
+
+/// Types of handshake messages.
+mod handshake {
+    pub const CLIENT_HELLO: u8 = 1;
+    pub const SERVER_HELLO: u8 = 2;
+    pub const CERTIFICATE: u8 = 11;
+    pub const SERVER_KEY_EXCHANGE: u8 = 12;
+    pub const SERVER_HELLO_DONE: u8 = 14;
+}
+
+/// Bytes of a record at most, encrypted ones too (RFC 5246 section 6.2.3).
+const RECORD: u16 = 16_384 + 2_048;
+
+/// What one direction of a connection says.
+#[derive(Clone, Copy, Debug)]
+pub enum Message<'a> {
+    /// A ClientHello that can be read wholly.
+    ClientHello(ClientHello<'a>),
+    /// A ServerHello that can be read wholly and is no HelloRetryRequest.
+    ServerHello(ServerHello<'a>),
+    /// The body of a Certificate message, in the form of TLS 1.2 and before.
+    Certificate(&'a [u8]),
+    /// The body of a ServerKeyExchange message.
+    ServerKeyExchange(&'a [u8]),
+    /// A ServerHelloDone message.
+    ServerHelloDone,
+    /// The ChangeCipherSpec that ends the part in clear.
+    ChangeCipherSpec,
+    /// Another packet that brought the first byte of a handshake record.
+    HandshakePacket,
+}
+
+/// Reads the body of a ClientHello message.
+pub fn client_hello(body: &[u8]) -> Option<ClientHello<'_>> {
+    ClientHello::read(body)
+}
+
+/// The certificates of a Certificate message up to TLS 1.2: how many, the bytes of all and of the first. `None` = malformed.
+pub fn certificates(body: &[u8]) -> Option<Certificates> {
+    let mut reader = Reader::new(body);
+    let mut chain = Reader::new(reader.vector24()?);
+    let mut found = Certificates::default();
+    while !chain.is_empty() {
+        let length = chain.vector24()?.len() as u32;
+        found.first.get_or_insert(length);
+        found.count = found.count.saturating_add(1);
+        found.bytes += length;
+    }
+    reader.is_empty().then_some(found)
+}
+
+/// Lengths of a chain of certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Certificates {
+    /// Certificates.
+    pub count: u16,
+    /// Bytes of all of them.
+    pub bytes: u32,
+    /// Bytes of the first.
+    pub first: Option<u32>,
+}
+
+/// One direction of a connection: pieces of its stream to messages.
+#[derive(Debug, Default)]
+pub struct Side {
+    state: State,
+    is_encrypted: bool,
+    /// The last message is a HelloRetryRequest: the ChangeCipherSpec behind it is a dummy (RFC 8446 appendix D.4).
+    is_retry: bool,
+    /// Only a stream of TLS has it, as most are of something else.
+    kept: Option<Box<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Before the first hello: the bytes in which it may start. In a record: the start of a message.
+    held: Vec<u8>,
+    /// Before the first hello: where in `held` a packet's bytes start, and which packet it is.
+    starts: Vec<(usize, u32)>,
+    /// Packets that brought the first byte of a handshake record, in order.
+    packets: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    /// No hello yet.
+    #[default]
+    Search,
+    /// In the header of a record: the bytes of it that are there, and the packet that brought the first.
+    Header([u8; 5], u8, u32),
+    /// In a record, with so many bytes to come; those of a handshake in clear are looked at.
+    Record(u16, bool),
+    /// What follows is no TLS.
+    Over,
+}
+
+impl Side {
+    /// Takes the next bytes of the stream and the number of the packet that brought them; false = the stream holds no more TLS.
+    pub fn push(&mut self, bytes: &[u8], packet: u32, tell: &mut impl FnMut(Message<'_>)) -> bool {
+        if !matches!(self.state, State::Search) {
+            self.records(bytes, packet, tell);
+        } else if let Some(kept) = &mut self.kept {
+            kept.starts.push((kept.held.len(), packet));
+            kept.held.extend_from_slice(bytes);
+            self.search(tell);
+        } else {
+            // most streams hold no TLS: then nothing is kept
+            match opens_hello(bytes) {
+                Some(true) => {
+                    self.state = State::Header([0; 5], 0, packet);
+                    self.records(bytes, packet, tell);
+                }
+                Some(false) => {}
+                None => {
+                    let kept = self.kept.get_or_insert_default();
+                    kept.held.extend_from_slice(bytes);
+                    kept.starts.push((0, packet));
+                }
+            }
+        }
+        !matches!(self.state, State::Over)
+    }
+
+    /// Looks for the first start of a packet that opens a hello.
+    fn search(&mut self, tell: &mut impl FnMut(Message<'_>)) {
+        let Some(Kept { held, starts, .. }) = self.kept.as_deref_mut() else {
+            return;
+        };
+        let opens = |start: usize| opens_hello(held.get(start..).unwrap_or(&[]));
+        let mut places = starts.iter().map(|(start, _)| *start).enumerate();
+        let Some((place, start)) = places.find(|(_, start)| opens(*start) != Some(false)) else {
+            self.kept = None;
+            return;
+        };
+        let is_found = opens(start).is_some();
+        held.drain(..start);
+        starts.drain(..place);
+        starts.iter_mut().for_each(|(at, _)| *at -= start);
+        if !is_found {
+            return;
+        }
+        let (held, starts) = (std::mem::take(held), std::mem::take(starts));
+        self.state = State::Header([0; 5], 0, 0);
+        for (at, (start, packet)) in starts.iter().enumerate() {
+            let end = starts.get(at + 1).map_or(held.len(), |(next, _)| *next);
+            self.records(held.get(*start..end).unwrap_or(&[]), *packet, tell);
+        }
+    }
+
+    fn records(&mut self, mut bytes: &[u8], packet: u32, tell: &mut impl FnMut(Message<'_>)) {
+        loop {
+            match &mut self.state {
+                State::Search | State::Over => return,
+                State::Header(header, have, first) => {
+                    let wanted = header.get_mut(usize::from(*have)..).unwrap_or(&mut []);
+                    let taken = wanted.len().min(bytes.len());
+                    if taken == 0 {
+                        return;
+                    }
+                    if *have == 0 {
+                        *first = packet;
+                    }
+                    let (now, rest) = bytes.split_at(taken);
+                    wanted[..taken].copy_from_slice(now);
+                    *have += taken as u8;
+                    bytes = rest;
+                    if usize::from(*have) == header.len() {
+                        let (header, first) = (*header, *first);
+                        self.record(header, first, tell);
+                    }
+                }
+                State::Record(left, is_clear) => {
+                    let taken = bytes.len().min((*left).into());
+                    let (body, rest) = bytes.split_at(taken);
+                    let is_clear = *is_clear;
+                    *left -= taken as u16;
+                    bytes = rest;
+                    if *left == 0 {
+                        self.state = State::Header([0; 5], 0, 0);
+                    }
+                    if is_clear {
+                        self.messages(body, tell);
+                    }
+                    if bytes.is_empty() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the header of a record, whose first byte `packet` brought.
+    fn record(&mut self, header: [u8; 5], packet: u32, tell: &mut impl FnMut(Message<'_>)) {
+        let [kind, major, minor, length @ ..] = header;
+        let length = u16::from_be_bytes(length);
+        let is_known = (content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT).contains(&kind);
+        if !is_known || major != 3 || minor > 4 || length > RECORD {
+            self.kept = None;
+            self.state = State::Over;
+            return;
+        }
+        let kept = self.kept.get_or_insert_default();
+        if kind == content::HANDSHAKE
+            && let Err(place) = kept.packets.binary_search(&packet)
+        {
+            kept.packets.insert(place, packet);
+            tell(Message::HandshakePacket);
+        }
+        if kind == content::CHANGE_CIPHER_SPEC && !self.is_retry && !self.is_encrypted {
+            self.is_encrypted = true;
+            kept.held = Vec::new();
+            tell(Message::ChangeCipherSpec);
+        }
+        let is_clear = kind == content::HANDSHAKE && !self.is_encrypted;
+        self.state = match length {
+            0 => State::Header([0; 5], 0, 0),
+            length => State::Record(length, is_clear),
+        };
+    }
+
+    /// Takes the next bytes of the handshake; messages may span records.
+    fn messages(&mut self, bytes: &[u8], tell: &mut impl FnMut(Message<'_>)) {
+        let kept = self.kept.get_or_insert_default();
+        let mut held = std::mem::take(&mut kept.held);
+        if !held.is_empty() {
+            held.extend_from_slice(bytes);
+        }
+        let mut rest = Reader::new(if held.is_empty() { bytes } else { &held });
+        loop {
+            let mut reader = rest;
+            let (Some(kind), Some(body)) = (reader.u8(), reader.vector24()) else {
+                break;
+            };
+            rest = reader;
+            self.is_retry = kind == handshake::SERVER_HELLO && ServerHello::is_retry(body);
+            let message = match kind {
+                handshake::CLIENT_HELLO => ClientHello::read(body).map(Message::ClientHello),
+                handshake::SERVER_HELLO if self.is_retry => None,
+                handshake::SERVER_HELLO => ServerHello::read(body).map(Message::ServerHello),
+                handshake::CERTIFICATE => Some(Message::Certificate(body)),
+                handshake::SERVER_KEY_EXCHANGE => Some(Message::ServerKeyExchange(body)),
+                handshake::SERVER_HELLO_DONE => Some(Message::ServerHelloDone),
+                _ => None,
+            };
+            message.into_iter().for_each(&mut *tell);
+        }
+        kept.held = rest.rest().to_vec();
+    }
+
+    /// Heap bytes held.
+    pub fn heap_bytes(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| {
+            size_of::<Kept>()
+                + kept.held.capacity()
+                + kept.starts.capacity() * size_of::<(usize, u32)>()
+                + kept.packets.capacity() * size_of::<u32>()
+        })
+    }
+}
+
+/// Whether these bytes open a record that opens a ClientHello or ServerHello, alert records before it skipped; `None` = too few
+/// to tell. Eleven bytes decide.
+fn opens_hello(mut bytes: &[u8]) -> Option<bool> {
+    // an alert: type, version 3.x, length 2
+    while let [content::ALERT, rest @ ..] = bytes {
+        let is_alert = |at: usize, byte: u8| rest.get(at).map(|found| *found == byte);
+        for (at, byte) in [(0, 3), (2, 0), (3, 2)] {
+            if !is_alert(at, byte)? {
+                return Some(false);
+            }
+        }
+        bytes = bytes.get(7..)?;
+    }
+    let byte = |at: usize| bytes.get(at).copied();
+    if byte(0)? != content::HANDSHAKE || byte(1)? != 3 || byte(2)? > 4 {
+        return Some(false);
+    }
+    let length = u16::from_be_bytes([byte(3)?, byte(4)?]);
+    let kind = byte(5)?;
+    let is_hello = matches!(kind, handshake::CLIENT_HELLO | handshake::SERVER_HELLO);
+    if !(4..=RECORD).contains(&length) || !is_hello {
+        return Some(false);
+    }
+    let inner = u32::from_be_bytes([0, byte(6)?, byte(7)?, byte(8)?]);
+    Some((38..=65_535).contains(&inner) && byte(9)? == 3 && byte(10)? <= 4)
+}
+
+#[cfg(test)]
+mod tests;
