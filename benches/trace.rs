@@ -108,7 +108,7 @@ pub fn packets() -> usize {
 
 /// Takes all packets through a flow table; `meter` is told what happens, after `next` was told the batch.
 pub fn track<M: Meter>(meter: &mut M, mut next: impl FnMut(&mut M, &'static PacketBatch)) -> Books {
-    let mut table = FlowTable::new(&FlowOptions::default(), false);
+    let mut table = FlowTable::new(&FlowOptions::default());
     let mut books = Books::default();
     for batch in batches() {
         next(meter, batch);

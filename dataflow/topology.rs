@@ -148,11 +148,6 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 let track_plan = TrackPlan {
                     options: flows.clone(),
                     features: features.plan.clone(),
-                    flow_id: features
-                        .plan
-                        .schema
-                        .iter()
-                        .any(|feature| feature.name == "flow_id"),
                     slicing,
                     inputs,
                     in_order,

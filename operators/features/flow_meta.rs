@@ -206,6 +206,8 @@ const LONGEST: usize = 4096;
 pub struct Plan {
     /// Whether the text of the header stack is wanted: the only part of a row that allocates.
     describe: bool,
+    /// Whether `flow_id` is wanted, which is a SHA-256.
+    id: bool,
     /// How packets were decoded, to walk a long header stack again.
     decode: DecodeOptions,
 }
@@ -218,6 +220,7 @@ impl Extractor for State {
     fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
         Plan {
             describe: wanted.any(|name| name == "hdr_desc"),
+            id: wanted.any(|name| name == "flow_id"),
             decode: wanted.decode.clone(),
         }
     }
@@ -268,7 +271,7 @@ impl Extractor for State {
         let ns = self.last.abs_diff(self.first);
         let each = |total: u64| ratio(u128::from(total) * u128::from(SECOND), ns.into());
         FlowMeta {
-            flow_id: Id(flow.id),
+            flow_id: Id(if plan.id { flow.id() } else { [0; 16] }),
             src_ip: source.address,
             dst_ip: destination.address,
             src_port: source.port,

@@ -154,7 +154,6 @@ impl Packets {
                 family: 4,
             },
             extra: Box::default(),
-            id: [0xAB; 16],
             hash: 0,
             initiator_is_a: true,
             initiator_swapped: false,

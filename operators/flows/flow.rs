@@ -1,5 +1,6 @@
 //! The record of one open flow: key, direction, times, counters and close state.
 
+use super::key::flow_id;
 use crate::books::EndReason;
 use crate::columns::Address;
 use crate::packet::{Direction, Header};
@@ -40,8 +41,6 @@ pub struct Flow {
     pub key: FlowKey,
     /// Extra key parts (VLAN, ICMP identifier, MACs, outer addresses, sensor); empty by default.
     pub extra: Box<[u8]>,
-    /// `flow_id`, where a sink asks for it.
-    pub id: [u8; 16],
     /// SipHash-1-3 of the key bytes; its low 8 bits are the shard.
     pub hash: u64,
     /// Whether endpoint a is the initiator.
@@ -76,16 +75,50 @@ pub struct Flow {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CloseState {
     /// Sequence number of the first SYN of each side.
-    pub isn: [Option<u32>; 2],
+    pub isn: FirstSeen,
     /// Acknowledgement number that acknowledges the first FIN of each side.
-    pub fin: [Option<u32>; 2],
+    pub fin: FirstSeen,
     /// Whether it was acknowledged.
     pub acked: [bool; 2],
     /// Clock at the closing packet and the reason, once closed.
     pub closed: Option<(i64, EndReason)>,
 }
 
+/// A number of each direction, as it was seen first: narrower than two `Option`s.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FirstSeen {
+    numbers: [u32; 2],
+    is_seen: [bool; 2],
+}
+
+impl FirstSeen {
+    /// That of a direction.
+    #[inline]
+    pub fn get(&self, direction: usize) -> Option<u32> {
+        self.is_seen[direction].then_some(self.numbers[direction])
+    }
+
+    /// Takes a number, if it is the first of its direction.
+    pub fn see(&mut self, direction: usize, number: u32) {
+        if !self.is_seen[direction] {
+            self.numbers[direction] = number;
+            self.is_seen[direction] = true;
+        }
+    }
+
+    /// Whether a direction has one.
+    pub fn is_any(&self) -> bool {
+        self.is_seen != [false; 2]
+    }
+}
+
 impl Flow {
+    /// `flow_id`: 128 bits that stand for this record and no other, the same in every run.
+    pub fn id(&self) -> [u8; 16] {
+        let record = self.first & ((1 << Header::RECORD_BITS) - 1);
+        flow_id(&self.key, &self.extra, self.start, self.segment, record)
+    }
+
     /// The end that started the flow.
     pub fn initiator(&self) -> Endpoint {
         self.endpoint(self.initiator_is_a)

@@ -255,21 +255,13 @@ fn put<const N: usize>(fixed: &[u8; N], extra: &[u8], out: &mut [u8; BASE + EXTR
     N + length
 }
 
-/// `flow_id`: the first 128 bits of SHA-256 over salt, key, start, segment and record ordinal of the first packet.
-pub fn flow_id(
-    salt: &[u8],
-    key: &FlowKey,
-    extra: &[u8],
-    start: i64,
-    segment: u32,
-    record: u64,
-) -> [u8; 16] {
+/// `flow_id`: the first 128 bits of SHA-256 over an empty salt, key, start, segment and record ordinal of the first packet.
+pub fn flow_id(key: &FlowKey, extra: &[u8], start: i64, segment: u32, record: u64) -> [u8; 16] {
     use sha2::{Digest, Sha256};
     let mut bytes = [0; BASE + EXTRA];
     let length = key_bytes(key, extra, &mut bytes);
     let mut hash = Sha256::new();
-    hash.update(u32::try_from(salt.len()).unwrap_or(u32::MAX).to_be_bytes());
-    hash.update(salt);
+    hash.update(0_u32.to_be_bytes()); // the length of the salt
     hash.update(bytes.get(..length).unwrap_or(&bytes));
     hash.update(start.to_be_bytes());
     hash.update(segment.to_be_bytes());

@@ -14,8 +14,8 @@ mod unfused;
 
 pub use application::{Applications, Rules};
 pub use expiry::Timeouts;
-pub use flow::{CloseState, Endpoint, Flow, FlowKey};
-pub use key::{KeyRule, flow_id};
+pub use flow::{CloseState, Endpoint, FirstSeen, Flow, FlowKey};
+pub use key::KeyRule;
 pub use options::{
     Evict, FlowOptions, IcmpKey, IdleTimeout, InitiatorRule, KeyPart, Sampling, Terminate,
 };
@@ -48,8 +48,6 @@ pub struct TrackPlan {
     pub options: FlowOptions,
     /// The columns.
     pub features: FeaturePlan,
-    /// Whether a sink wants `flow_id`.
-    pub flow_id: bool,
     /// How the input is cut into epochs: by time where flows span inputs.
     pub slicing: Slicing,
     /// Number of inputs of the whole run.
@@ -238,7 +236,7 @@ impl<M: Meter> Tracker<M> {
     fn new(plan: &TrackPlan, meter: M) -> Self {
         Self {
             plan: plan.clone(),
-            table: FlowTable::new(&plan.options, plan.flow_id),
+            table: FlowTable::new(&plan.options),
             meter,
             ended: 0,
             clock: None,

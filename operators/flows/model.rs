@@ -324,7 +324,7 @@ proptest! {
         packets.iter().for_each(|packet| model.packet(packet, &options));
         model.eof(clock, &options);
 
-        let mut table = FlowTable::new(&options, false);
+        let mut table = FlowTable::new(&options);
         for batch in packets.chunks(batch) {
             table.packets(0, batch.iter().map(|header| (header, &[][..], &[][..])), &mut log, &mut books);
             if advance {

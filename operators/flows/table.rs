@@ -5,7 +5,7 @@
 
 use super::expiry::{Calendar, Timeouts};
 use super::flow::{CloseState, Flow};
-use super::key::{KeyRule, flow_id};
+use super::key::KeyRule;
 use super::options::{Evict, FlowOptions, InitiatorRule, Terminate};
 use crate::books::{Books, EndReason, Skip};
 use crate::packet::{Header, Packet, marks, tcp};
@@ -43,8 +43,6 @@ pub struct FlowTable {
     flows: Slots<Flow>,
     /// Calendar page of each slot's valid entry.
     pages: Slots<i64>,
-    /// Deadline under which each slot stands in the queue of its shard, if that has one.
-    queued: Slots<Option<i64>>,
     free: Vec<u32>,
     /// Slots whose records ended and have yet to give their rows.
     ended: Vec<u32>,
@@ -66,7 +64,6 @@ struct Settings {
     initiator: InitiatorRule,
     evict: Evict,
     shard_limit: u32,
-    flow_id: bool,
 }
 
 /// The open records of inputs that share flows.
@@ -87,28 +84,39 @@ struct Queue {
     order: BTreeMap<(i64, u64), u32>,
     /// By a deadline that may have moved on since.
     deadlines: BTreeSet<(i64, u32)>,
+    /// The deadline under which each record stands there.
+    noted: HashMap<u32, i64>,
 }
 
 impl Queue {
     fn insert(&mut self, slot: u32, rank: (i64, u64), deadline: Option<i64>) {
         self.order.insert(rank, slot);
-        self.deadlines
-            .extend(deadline.map(|deadline| (deadline, slot)));
+        self.note(slot, deadline);
+    }
+
+    /// Puts a record under this deadline instead of the one it stands under.
+    fn note(&mut self, slot: u32, deadline: Option<i64>) {
+        let before = match deadline {
+            Some(deadline) => {
+                self.deadlines.insert((deadline, slot));
+                self.noted.insert(slot, deadline)
+            }
+            None => self.noted.remove(&slot),
+        };
+        if let Some(before) = before.filter(|before| Some(*before) != deadline) {
+            self.deadlines.remove(&(before, slot));
+        }
     }
 }
 
 impl FlowTable {
-    /// Bytes kept of each open record beside its features: the record, its page, its place in a queue, and its entries of the
-    /// index (with a byte to find it by) and of the calendar.
-    pub const BYTES_PER_FLOW: usize = size_of::<Flow>()
-        + size_of::<i64>()
-        + size_of::<Option<i64>>()
-        + size_of::<u32>()
-        + 1
-        + size_of::<u32>();
+    /// Bytes kept of each open record beside its features: the record, its page, and its entries of the index (with a byte to
+    /// find it by) and of the calendar.
+    pub const BYTES_PER_FLOW: usize =
+        size_of::<Flow>() + size_of::<i64>() + size_of::<u32>() + 1 + size_of::<u32>();
 
-    /// An empty table; `flow_id` tells whether a sink wants that column.
-    pub fn new(options: &FlowOptions, flow_id: bool) -> Self {
+    /// An empty table.
+    pub fn new(options: &FlowOptions) -> Self {
         let settings = Settings {
             timeouts: Timeouts {
                 idle: options.idle_timeout,
@@ -121,7 +129,6 @@ impl FlowTable {
             shard_limit: u32::try_from(options.max_flows.div_ceil(SHARDS as u64))
                 .unwrap_or(u32::MAX)
                 .max(1),
-            flow_id,
         };
         Self {
             rule: KeyRule::new(options),
@@ -130,7 +137,6 @@ impl FlowTable {
             groups: HashMap::new(),
             flows: Slots::default(),
             pages: Slots::default(),
-            queued: Slots::default(),
             free: Vec::new(),
             ended: Vec::new(),
             leaving: VecDeque::new(),
@@ -285,9 +291,8 @@ impl FlowTable {
             && !header.has(tcp::ACK)
         {
             let close = &flow.close;
-            let is_closing =
-                close.closed.is_some() || close.fin[0].is_some() || close.fin[1].is_some();
-            if is_closing && close.isn[flow.direction(header) as usize] != Some(header.seq) {
+            let is_closing = close.closed.is_some() || close.fin.is_any();
+            if is_closing && close.isn.get(flow.direction(header) as usize) != Some(header.seq) {
                 return Some((EndReason::Fin, false));
             }
         }
@@ -323,15 +328,9 @@ impl FlowTable {
                 (is_a, swapped, 0, CloseState::default())
             }
         };
-        let id = if self.settings.flow_id {
-            flow_id(&[], &key, extra, header.time, segment, header.record())
-        } else {
-            [0; 16]
-        };
         let flow = Flow {
             key,
             extra: extra.into(),
-            id,
             hash: header.hash,
             initiator_is_a,
             initiator_swapped,
@@ -356,7 +355,6 @@ impl FlowTable {
             None => {
                 self.flows.push(flow);
                 self.pages.push(i64::MIN);
-                self.queued.push(None);
                 u32::try_from(self.flows.len() - 1)
                     .expect("fewer than 2^32 open flows fit into memory")
             }
@@ -368,7 +366,6 @@ impl FlowTable {
             .index
             .insert_unique(hash, slot, |slot| seed.hash_one(flows[*slot as usize].hash));
         group.counts[usize::from(shard)] += 1;
-        self.queued[slot as usize] = deadline;
         if let Some(queue) = group.queues.get_mut(&shard) {
             queue.insert(
                 slot,
@@ -450,10 +447,8 @@ impl FlowTable {
         };
         // a second entry, which makes the first one stale
         self.pages[slot as usize] = group.calendar.note(slot, deadline);
-        let before = self.queued[slot as usize].replace(deadline);
         if let Some(queue) = group.queues.get_mut(&flow.shard()) {
-            before.map(|before| queue.deadlines.remove(&(before, slot)));
-            queue.deadlines.insert((deadline, slot));
+            queue.note(slot, Some(deadline));
         }
     }
 
@@ -465,7 +460,7 @@ impl FlowTable {
         group.counts[usize::from(flow.shard())] -= 1;
         if let Some(queue) = group.queues.get_mut(&flow.shard()) {
             queue.order.remove(&self.settings.evict.rank(flow));
-            self.queued[slot as usize].map(|deadline| queue.deadlines.remove(&(deadline, slot)));
+            queue.note(slot, None);
         }
         if let Ok(entry) = group
             .index
@@ -486,7 +481,6 @@ impl FlowTable {
                 let flow = &self.flows[*slot as usize];
                 if flow.shard() == shard {
                     let deadline = self.settings.timeouts.deadline(flow);
-                    self.queued[*slot as usize] = deadline;
                     queue.insert(*slot, self.settings.evict.rank(flow), deadline);
                 }
             }
@@ -501,11 +495,7 @@ impl FlowTable {
                 self.end(group, slot, reason);
             } else {
                 let deadline = self.settings.timeouts.deadline(flow);
-                queue.deadlines.remove(&(noted, slot));
-                queue
-                    .deadlines
-                    .extend(deadline.map(|deadline| (deadline, slot)));
-                self.queued[slot as usize] = deadline;
+                queue.note(slot, deadline);
             }
         }
         if group.counts[usize::from(shard)] < self.settings.shard_limit {
@@ -612,21 +602,17 @@ impl CloseState {
     /// Takes a TCP packet whose flags are known; true if it is the one that closes the record.
     fn update(&mut self, header: &Header, direction: usize) -> bool {
         let other = 1 - direction;
-        if header.has(tcp::SYN) && self.isn[direction].is_none() {
-            self.isn[direction] = Some(header.seq);
+        if header.has(tcp::SYN) {
+            self.isn.see(direction, header.seq);
         }
-        if header.has(tcp::FIN) && self.fin[direction].is_none() {
+        if header.has(tcp::FIN) {
             let syn = u32::from(header.has(tcp::SYN));
-            self.fin[direction] = Some(
-                header
-                    .seq
-                    .wrapping_add(header.payload_len)
-                    .wrapping_add(syn)
-                    .wrapping_add(1),
-            );
+            let end = header.seq.wrapping_add(header.payload_len);
+            self.fin
+                .see(direction, end.wrapping_add(syn).wrapping_add(1));
         }
         if header.has(tcp::ACK)
-            && let Some(end) = self.fin[other]
+            && let Some(end) = self.fin.get(other)
             && header.ack.wrapping_sub(end) < 1 << 31
         {
             self.acked[other] = true;

@@ -53,7 +53,7 @@ impl Open {
         Self {
             rule: KeyRule::new(options),
             decoder: Decoder::new(&DecodeOptions::default()),
-            table: FlowTable::new(options, false),
+            table: FlowTable::new(options),
             meter: Fused::new(features),
             books: Books::default(),
             records: 0,
