@@ -27,7 +27,7 @@ from measure import middle
 from traces import BENCH, REPOSITORY, Traces
 
 SPECS = os.path.join(REPOSITORY, "specs")
-FIVE, CORE = os.path.join(SPECS, "quickstart.toml"), os.path.join(SPECS, "core.toml")
+FIVE, CORE, ALL = (os.path.join(SPECS, f"{name}.toml") for name in ("quickstart", "core", "all"))
 NS, MIB = 1e9, 1 << 20
 
 
@@ -74,6 +74,10 @@ CASES = {
     "five-csv": five("CSV", "standard", *ONE, form="csv"),
     "five-arrow": five("Arrow", "standard", *ONE, form="arrow"),
     "five-plain": five("Parquet", "plain", *ONE),
+    "all": ours("all groups, Parquet", "standard", ALL, "parquet", *ONE),
+    "all-csv": ours("all groups, CSV", "standard", ALL, "csv", *ONE),
+    "all-plain": ours("all groups, Parquet", "plain", ALL, "parquet", *ONE),
+    "joyfuljay-dpkt": peer("joyfuljay-dpkt", "plain-50000"),
     "joyfuljay": Case("joyfuljay, dpkt, the same five groups, CSV", "plain-50000", joyfuljay),
     "nfstream": peer("nfstream-stats", "standard"),
     "cicflowmeter": peer("cicflowmeter", "standard-50000"),
@@ -126,6 +130,10 @@ ROWS = [
     Row("joyfuljay", "JoyfulJay (dpkt, same groups, CSV) against five groups (Parquet)", "joyfuljay", "five-plain", least=300, aim=600, more=True),
     Row("nfstream", "NFStream (statistics, CSV) against five groups (Parquet)", "nfstream", "five", least=30, aim=60, more=True),
     Row("cicflowmeter", "cicflowmeter (CSV) against five groups (Parquet)", "cicflowmeter", "five", more=True),
+    Row("all", "all groups, Parquet, against the floor", "all", "floor", least=16, aim=8),
+    Row("all", "all groups, CSV instead of Parquet", "all-csv", "all", least=1.4, aim=1.25),
+    Row("joyfuljay", "JoyfulJay (dpkt, all groups, CSV) against all groups (Parquet)", "joyfuljay-dpkt", "all-plain", least=150, aim=300, more=True),
+    Row("nfstream", "NFStream (statistics, CSV) against all groups (Parquet)", "nfstream", "all", least=15, aim=30, more=True),
     Row("csv", "five groups, CSV instead of Parquet", "five-csv", "five", least=1.5, aim=1.25),
     Row("arrow", "five groups, Arrow instead of Parquet", "five-arrow", "five"),
 ]
@@ -142,9 +150,9 @@ ROWS += [
     Row("memory", "1,000,000 one-packet flows, five groups: peak memory", "flood", None, "peak", least=900, aim=500, unit="MB"),
     Row("memory", "ten times as long a capture, five groups: peak memory", "long", "five", "peak", least=1.2, aim=1.05),
     Row("memory", "the same with `sort = \"none\"`", "long-unsorted", "five-unsorted", "peak"),
-    # no goals: what a flow allocates from its second packet on is not in these figures
-    Row("bytes", "fixed bytes per open flow, core spec", CORE, None, "plan", unit="B"),
-    Row("bytes", "fixed bytes per open flow, five groups", FIVE, None, "plan", unit="B"),
+    Row("bytes", "bytes of a TCP connection of 20 packets, core spec", CORE, None, "plan", least=640, aim=384, unit="B"),
+    Row("bytes", "bytes of a TCP connection of 20 packets, five groups", FIVE, None, "plan", least=1400, aim=900, unit="B"),
+    Row("bytes", "bytes of a TCP connection of 20 packets, all groups", ALL, None, "plan", least=4096, aim=2048, unit="B"),
 ]
 
 
@@ -210,7 +218,8 @@ def measure_rounds(cases, rounds, programs, traces, folder):
 
 def bytes_of_plan(jayflow, spec):
     said = subprocess.run([jayflow, "explain", "--memory", spec], capture_output=True, text=True, check=True).stdout
-    return float(re.search(r"^together\s+(\d+) B/flow", said, re.M)[1])
+    always, _, after_20, _ = map(int, re.search(r"^together" + r"\s+\+?(\d+)" * 4, said, re.M).groups())
+    return always + after_20
 
 
 def columns_of(jayflow, spec):
