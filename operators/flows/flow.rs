@@ -139,7 +139,7 @@ impl FirstSeen {
 impl Flow {
     /// `flow_id`: 128 bits that stand for this record and no other, the same in every run.
     pub fn id(&self) -> [u8; 16] {
-        let record = self.first & ((1 << Header::RECORD_BITS) - 1);
+        let record = Header::record_of(self.first);
         flow_id(&self.key, &self.extra, self.start, self.segment, record)
     }
 
