@@ -135,7 +135,12 @@ impl Header {
 
     /// Number of the record in its source, from 0.
     pub const fn record(&self) -> u64 {
-        self.ord & ((1 << Self::RECORD_BITS) - 1)
+        Self::record_of(self.ord)
+    }
+
+    /// Number of a record in its source, from its place in the total order.
+    pub const fn record_of(ord: u64) -> u64 {
+        ord & ((1 << Self::RECORD_BITS) - 1)
     }
 
     /// Whether all these bits of [`marks`] are set.

@@ -66,17 +66,23 @@ pub enum Profile {
     Extended,
     /// JJ-EXPERIMENTAL.
     Experimental,
+    /// JF-EXTRA: beyond the reference's catalogue, there only where it is asked for.
+    Extra,
     /// In no profile: switched on by an option.
     Optional,
 }
 
 impl Profile {
+    /// Those that a spec can ask for.
+    pub const NAMED: [Self; 4] = [Self::Core, Self::Extended, Self::Experimental, Self::Extra];
+
     /// The name in specs and documents.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Core => "JJ-CORE",
             Self::Extended => "JJ-EXTENDED",
             Self::Experimental => "JJ-EXPERIMENTAL",
+            Self::Extra => "JF-EXTRA",
             Self::Optional => "OPTIONAL",
         }
     }
@@ -163,6 +169,11 @@ pub struct Feature {
 
 /// A list of columns, in output order.
 pub type Schema = Vec<Feature>;
+
+/// Whether all columns of a group are beyond the catalogue, so that naming the group asks for them.
+pub fn is_beyond(group: &[Feature]) -> bool {
+    group.iter().all(|one| one.profile == Profile::Extra)
+}
 
 /// The columns of a group. Implemented by `#[derive(Features)]`.
 ///

@@ -51,7 +51,8 @@ fn rows_of(folder: &Path, source: &str, spec: &str) -> (String, Books) {
     (std::fs::read_to_string(path).unwrap(), books)
 }
 
-const EVERYTHING: &str = "flow_id = true\nsplit = true\nraw_sequences = true\nsplt = true\n";
+const EVERYTHING: &str =
+    "profile = \"JF-EXTRA\"\nflow_id = true\nsplit = true\nraw_sequences = true\nsplt = true\n";
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]

@@ -97,7 +97,7 @@ struct Features {
         allow_hyphen_values = true
     )]
     features: Vec<String>,
-    /// Only the features of a profile: JJ-CORE, JJ-EXTENDED or JJ-EXPERIMENTAL.
+    /// Only the features of a profile: JJ-CORE, JJ-EXTENDED, JJ-EXPERIMENTAL or JF-EXTRA.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// Adds each feature for both directions alone.
@@ -378,37 +378,22 @@ impl Features {
         keys
     }
 
-    /// One list on the command line is three in a spec: groups, features to keep, features to drop.
+    /// One list on the command line is several in a spec: groups, features to keep or, beside groups, to add, features to drop.
     fn selection(&self, keys: &mut Keys) {
         let all = catalogue();
         let is_group = |name: &str| name == "all" || all.iter().any(|one| one.group == name);
-        let (mut groups, mut only, mut drop) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut groups, mut named, mut drop) = (Vec::new(), Vec::new(), Vec::new());
         for item in &self.features {
             match item.strip_prefix('-') {
                 Some(name) if is_group(name) => groups.push(item.clone()),
                 Some(name) => drop.push(name.to_owned()),
                 None if is_group(item) => groups.push(item.clone()),
-                None => only.push(item.clone()),
+                None => named.push(item.clone()),
             }
         }
-        let (without, with): (Vec<String>, Vec<String>) =
-            groups.into_iter().partition(|name| name.starts_with('-'));
-        // `only` keeps features of the groups there are: with features named, a group stands for its features.
-        if !only.is_empty() {
-            for group in &with {
-                let names = all
-                    .iter()
-                    .filter(|one| group == "all" || one.group == *group);
-                only.extend(names.map(|one| one.name.clone()));
-            }
-        }
-        let mut groups = if only.is_empty() { with } else { Vec::new() };
-        if groups.is_empty() && !without.is_empty() {
-            groups.push("all".to_owned());
-        }
-        groups.extend(without);
+        let beside = groups.iter().any(|name| !name.starts_with('-'));
         keys.list("groups", &groups);
-        keys.list("only", &only);
+        keys.list(if beside { "add" } else { "only" }, &named);
         keys.list("drop", &drop);
     }
 }

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::spec::suggest::did_you_mean;
 use clap::Args;
 use operators::features::catalogue;
-use operators::schema::{DataType, Feature};
+use operators::schema::{DataType, Feature, Profile};
 use std::fmt::Write as _;
 
 /// Lists the features, those of a group, or explains one.
@@ -63,13 +63,17 @@ fn list(features: &[Feature]) -> String {
             let _ = writeln!(out, "{gap}{}", feature.group);
             group = &feature.group;
         }
+        let named = match feature.profile {
+            Profile::Extra => " (JF-EXTRA)",
+            _ => "",
+        };
         let unit = match feature.unit.as_str() {
             "" => String::new(),
             unit => format!(" [{unit}]"),
         };
         let _ = writeln!(
             out,
-            "  {:<width$}  {}{unit}  {}",
+            "  {:<width$}  {}{unit}{named}  {}",
             feature.name,
             type_name(&feature.data_type),
             feature.definition

@@ -13,9 +13,12 @@ use syn::{
 ///
 /// On the struct: `#[features(group = "timing", profile = "JJ-CORE")]`; the group defaults to the struct's name in snake_case.
 /// On a field: `#[column(unit, null, default, profile, scope, split, when, element, private, name)]`, or `#[family(...)]` with the same
-/// keys for a field whose type stands for several columns. `null` is required with `Option` and refused without.
+/// keys for a field whose type stands for several columns. The profile JF-EXTRA is that of columns beyond the reference's
+/// catalogue: they are there only where they are asked for. `null` is required with `Option` and refused without.
 /// `default` is that of the type (0, false, [], the empty text) unless given; the empty text keeps nulls in a column of numbers.
-#[proc_macro_derive(Features, attributes(features, column, family))]
+///
+/// `#[part]` on a field: its type is another such struct, whose columns come in its place. So a group may lie in several files.
+#[proc_macro_derive(Features, attributes(features, column, family, part))]
 pub fn features(input: TokenStream) -> TokenStream {
     expand(input, derive_features)
 }
@@ -156,6 +159,13 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
             .as_ref()
             .ok_or_else(|| Error::new(field.span(), "a column needs a name"))?;
         let ty = &field.ty;
+        if Arguments::of(&field.attrs, "part", &[])?.is_some() {
+            schema.push(quote! {
+                schema.extend(<#ty as jayflow_operators::schema::Features>::schema());
+            });
+            write.push(quote!(jayflow_operators::schema::Features::write(&self.#ident, out);));
+            continue;
+        }
         let definition = doc(&field.attrs, field, "a column")?;
         let family = Arguments::of(&field.attrs, "family", &COLUMN_KEYS)?;
         let is_family = family.is_some();
@@ -200,6 +210,7 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
             "JJ-CORE" => quote!(Core),
             "JJ-EXTENDED" => quote!(Extended),
             "JJ-EXPERIMENTAL" => quote!(Experimental),
+            "JF-EXTRA" => quote!(Extra),
             "OPTIONAL" => quote!(Optional),
             other => return Err(Error::new(field.span(), format!("`{other}` is no profile"))),
         };

@@ -61,6 +61,9 @@ pub struct Wanted {
     pub columns: Vec<bool>,
     /// Names of the columns, in the same order.
     pub names: Vec<String>,
+    /// Whether the extractor also runs over the packets of each direction alone: then the counters of the record are not those of
+    /// the packets that it sees.
+    pub split: bool,
     /// Longest list in a row (`max_sequence_length`).
     pub sequence: usize,
     /// The shortest gap that ends a burst, ns (`burst_threshold`).

@@ -120,73 +120,28 @@ pub struct FlowMeta {
     pub initiator_swapped: bool,
 }
 
-/// What is kept of an open record.
+/// What is kept of an open record, beside the times, packets and bytes that the record has itself.
 #[derive(Default)]
 pub struct State {
-    sums: Sums,
-    first: i64,
-    last: i64,
-    /// Header stack of the first packet.
+    /// Payload bytes by direction.
+    payload: [u64; 2],
+    /// Header stack of the first packet; 0 before it, as no packet with a flow has none.
     stack: u64,
-    /// Its text and number of labels, if it is too long to be packed.
-    walked: Option<Box<(String, u32)>>,
+    /// What few records need.
+    more: Option<Box<More>>,
     flags: u8,
 }
 
-/// Packets, bytes and payload bytes by direction: sums of fewer than 2^16 packets whose lengths are below 2^16, and what these had
-/// no room for.
-#[derive(Debug, Default)]
-struct Sums {
-    packets: [u16; 2],
-    bytes: [u32; 2],
-    payload: [u32; 2],
-    wide: Option<Box<Totals>>,
-}
-
-/// Packets, bytes and payload bytes; by direction each.
-type Totals = [[u64; 2]; 3];
-
-impl Sums {
-    #[inline]
-    fn push(&mut self, length: u32, payload: u32, side: usize) {
-        if (length | payload) > u32::from(u16::MAX) || self.packets[side] == u16::MAX {
-            self.widen(length, payload, side);
-            return;
-        }
-        self.packets[side] += 1;
-        self.bytes[side] += length;
-        self.payload[side] += payload;
-    }
-
-    #[cold]
-    fn widen(&mut self, length: u32, payload: u32, side: usize) {
-        let mut wide = self.totals();
-        for (sums, value) in wide.iter_mut().zip([1, length, payload]) {
-            sums[side] += u64::from(value);
-        }
-        *self = Self {
-            wide: Some(Box::new(wide)),
-            ..Self::default()
-        };
-    }
-
-    fn is_empty(&self) -> bool {
-        self.packets == [0; 2] && self.wide.is_none()
-    }
-
-    fn totals(&self) -> Totals {
-        let mut totals = [
-            self.packets.map(u64::from),
-            self.bytes.map(u64::from),
-            self.payload.map(u64::from),
-        ];
-        if let Some(wide) = &self.wide {
-            for (sum, wide) in totals.iter_mut().flatten().zip(wide.iter().flatten()) {
-                *sum += wide;
-            }
-        }
-        totals
-    }
+/// What is kept of a record with a long header stack, and with `split` of every one.
+#[derive(Default)]
+struct More {
+    /// Text and number of labels of the header stack, if it is too long to be packed.
+    walked: Option<(String, u32)>,
+    /// With `split`: times and counters of the packets seen here, which may be those of one direction.
+    start: i64,
+    end: i64,
+    packets: [u64; 2],
+    bytes: [u64; 2],
 }
 
 /// Bits of `flow_stat`.
@@ -208,6 +163,8 @@ pub struct Plan {
     describe: bool,
     /// Whether `flow_id` is wanted, which is a SHA-256.
     id: bool,
+    /// Whether the counters of the record are not those of the packets.
+    split: bool,
     /// How packets were decoded, to walk a long header stack again.
     decode: DecodeOptions,
 }
@@ -221,13 +178,13 @@ impl Extractor for State {
         Plan {
             describe: wanted.any(|name| name == "hdr_desc"),
             id: wanted.any(|name| name == "flow_id"),
+            split: wanted.split,
             decode: wanted.decode.clone(),
         }
     }
 
     fn packet(&mut self, packet: &Packet<'_>, _: &Flow, plan: &Plan) {
-        if self.sums.is_empty() {
-            self.first = packet.time;
+        if self.stack == 0 {
             self.stack = packet.stack;
             if packet.stack == stack::UNPACKED {
                 let (mut text, labels) =
@@ -236,12 +193,20 @@ impl Extractor for State {
                     text.truncate(LONGEST - "…".len());
                     text.push('…');
                 }
-                self.walked = Some(Box::new((text, labels)));
+                self.more.get_or_insert_default().walked = Some((text, labels));
             }
         }
-        self.last = packet.time;
         let side = packet.direction as usize;
-        self.sums.push(packet.ip_len, packet.payload_len, side);
+        self.payload[side] += u64::from(packet.payload_len);
+        if plan.split {
+            let more = self.more.get_or_insert_default();
+            if more.packets == [0; 2] {
+                more.start = packet.time;
+            }
+            more.end = packet.time;
+            more.packets[side] += 1;
+            more.bytes[side] += u64::from(packet.ip_len);
+        }
         if packet.has(tcp::SYN) {
             self.flags |= if packet.has(tcp::ACK) {
                 stat::SYN_ACK
@@ -258,17 +223,23 @@ impl Extractor for State {
     }
 
     fn heap_bytes(&self) -> usize {
-        let bytes = |walked: &(String, u32)| size_of_val(walked) + walked.0.capacity();
-        let wide = self.sums.wide.as_ref();
-        self.walked.as_deref().map_or(0, bytes) + wide.map_or(0, |wide| size_of_val(&**wide))
+        let text = |more: &More| more.walked.as_ref().map_or(0, |(text, _)| text.capacity());
+        let more = |more: &More| size_of_val(more) + text(more);
+        self.more.as_deref().map_or(0, more)
     }
 
     fn finish(&self, flow: &Flow, plan: &Plan) -> FlowMeta {
         let (source, destination) = (flow.initiator(), flow.responder());
-        let totals = self.sums.totals();
-        let [by_packets, by_bytes, by_payload] = totals;
-        let [packets, bytes, payload] = totals.map(|[f, b]| f + b);
-        let ns = self.last.abs_diff(self.first);
+        let none = More::default();
+        let (by_packets, by_bytes, start, end) = if plan.split {
+            let more = self.more.as_deref().unwrap_or(&none);
+            (more.packets, more.bytes, more.start, more.end)
+        } else {
+            (flow.packets, flow.bytes, flow.start, flow.end)
+        };
+        let by_payload = self.payload;
+        let [packets, bytes, payload] = [by_packets, by_bytes, by_payload].map(|[f, b]| f + b);
+        let ns = end.abs_diff(start);
         let each = |total: u64| ratio(u128::from(total) * u128::from(SECOND), ns.into());
         FlowMeta {
             flow_id: Id(if plan.id { flow.id() } else { [0; 16] }),
@@ -279,8 +250,8 @@ impl Extractor for State {
             dst_port_class: port_class(destination.port),
             dst_port_class_num: port_range(destination.port),
             protocol: flow.key.protocol,
-            start_time: Time(self.first),
-            end_time: Time(self.last),
+            start_time: Time(start),
+            end_time: Time(end),
             duration: seconds(ns),
             total_packets: packets,
             packets_fwd: by_packets[0],
@@ -296,8 +267,8 @@ impl Extractor for State {
             packets_per_second: each(packets),
             bytes_per_second: each(bytes),
             avg_packet_size: ratio(bytes.into(), packets.into()).unwrap_or_default(),
-            time_first: Time(self.first),
-            time_last: Time(self.last),
+            time_first: Time(start),
+            time_last: Time(end),
             flow_stat: if flow.is_tcp() {
                 complete(self.flags)
             } else {
@@ -317,15 +288,20 @@ impl Extractor for State {
 }
 
 impl State {
+    /// The header stack, if it is too long to be packed: text and number of labels.
+    fn walked(&self) -> Option<&(String, u32)> {
+        self.more.as_deref()?.walked.as_ref()
+    }
+
     /// Number of labels of the header stack.
     fn labels(&self) -> u32 {
-        let walked = || self.walked.as_ref().map(|walked| walked.1);
+        let walked = || self.walked().map(|(_, labels)| *labels);
         stack::count(self.stack).or_else(walked).unwrap_or(0)
     }
 
     /// The header stack as text.
     fn description(&self, protocol: u8) -> String {
-        let walked = || self.walked.as_ref().map(|walked| walked.0.clone());
+        let walked = || self.walked().map(|(text, _)| text.clone());
         stack::text(self.stack, protocol)
             .or_else(walked)
             .unwrap_or_default()
@@ -529,22 +505,5 @@ mod tests {
             ]
         );
         assert_eq!([1023, 1024, 49_151, 49_152].map(port_range), [1, 2, 2, 3]);
-    }
-
-    #[test]
-    fn narrow_sums_are_wide_ones() {
-        let lengths = [0, 1, 1500, 65_535, 65_536, u32::MAX];
-        let usual = (0..200_000).map(|n| (65_535 - n % 2, n % 3, n as usize % 5 / 4));
-        let pairs = lengths.iter().flat_map(|a| lengths.map(|b| (*a, b, 1)));
-        let (mut narrow, mut wide) = (Sums::default(), Totals::default());
-        assert!(narrow.is_empty());
-        for (length, payload, side) in pairs.clone().chain(usual).chain(pairs) {
-            narrow.push(length, payload, side);
-            for (sums, value) in wide.iter_mut().zip([1, length, payload]) {
-                sums[side] += u64::from(value);
-            }
-            assert!(!narrow.is_empty());
-        }
-        assert_eq!(narrow.totals(), wide);
     }
 }

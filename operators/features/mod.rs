@@ -19,6 +19,7 @@ mod options;
 mod padding;
 mod plan;
 mod quic;
+mod record;
 mod select;
 mod size;
 mod ssh;
@@ -28,6 +29,7 @@ mod tcp_mptcp;
 mod tcp_options;
 mod tcp_rtt;
 mod tcp_sequence;
+mod tcp_sides;
 mod tcp_window;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -76,6 +78,7 @@ extractors! {
     tcp_rtt::State,
     tcp_fingerprint::State,
     icmp::State,
+    record::State,
 }
 
 /// The names of all groups, in column order.

@@ -14,10 +14,14 @@ pub struct FeaturesOptions {
     /// Only these features: names or globs such as `iat_fwd_*`.
     #[option]
     pub only: Option<Vec<String>>,
+    /// These features too, whatever `groups`, `only` and `profile` leave out: names or globs.
+    #[option(default = "[]")]
+    pub add: Vec<String>,
     /// Not these features: names or globs.
     #[option(default = "[]")]
     pub drop: Vec<String>,
-    /// Only the features of a profile: JJ-CORE, JJ-EXTENDED or JJ-EXPERIMENTAL, each with those before it.
+    /// Only the features of a profile: JJ-CORE, JJ-EXTENDED, JJ-EXPERIMENTAL or JF-EXTRA, each with those before it. Those of JF-EXTRA
+    /// are there only with that profile, where `only` or `add` names them, or where `groups` names a group of nothing else.
     #[option]
     pub profile: Option<String>,
     /// Adds the column `flow_id`.

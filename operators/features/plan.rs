@@ -75,10 +75,12 @@ impl FeaturePlan {
             let wanted: Vec<bool> = (0..columns.len())
                 .map(|column| targets.iter().any(|targets| targets[column].is_some()))
                 .collect();
+            let split = targets[1..].iter().flatten().any(Option::is_some);
             let planned = wanted.contains(&true).then(|| {
                 group.plan(&Wanted {
                     columns: wanted,
                     names: columns.into_iter().map(|feature| feature.name).collect(),
+                    split,
                     sequence: settings.shared.max_sequence_length,
                     burst_threshold: u64::try_from(settings.shared.burst_threshold.0).unwrap_or(0),
                     decode: settings.decode.clone(),
@@ -87,7 +89,7 @@ impl FeaturePlan {
             Some(Part {
                 name: group.name(),
                 planned,
-                split: targets[1..].iter().flatten().any(Option::is_some),
+                split,
                 targets: Arc::new(targets),
             })
         });

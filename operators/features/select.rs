@@ -1,14 +1,17 @@
 //! Which columns the settings of `[features]` ask for: groups, names, globs, profile and switches.
+//!
+//! Columns of the profile JF-EXTRA are beyond the reference's catalogue: they come where somebody asks for them, never by default
+//! (docs/adr/0008).
 
 use super::options::{FeatureSettings, Missing};
 use super::plan::{FeaturePlan, Origin, Side};
-use crate::schema::{Feature, Profile, Scope, Split};
+use crate::schema::{Feature, Profile, Scope, Split, is_beyond};
 use glob::Pattern;
 
 /// A name in the settings that stands for no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelectionError {
-    /// The setting: `groups`, `only`, `drop` or `profile`.
+    /// The setting: `groups`, `only`, `add`, `drop` or `profile`.
     pub key: &'static str,
     /// Its place in the list; `None` for `profile`.
     pub index: Option<usize>,
@@ -37,7 +40,20 @@ pub enum Absence {
 struct Candidate {
     feature: Feature,
     origin: Origin,
+    /// Why it is not there, even if `only` names it.
     absence: Option<Absence>,
+    /// Why it is not there, even if `add` names it: a setting that is off.
+    off: Option<Absence>,
+    /// Whether it is there without being named.
+    is_usual: bool,
+}
+
+/// How `groups` takes a group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Not,
+    WithAll,
+    ByName,
 }
 
 impl Candidate {
@@ -58,42 +74,63 @@ impl FeatureSettings {
         let profile = self.chosen_profile(&mut errors);
         let mut candidates = self.candidates();
         for candidate in &mut candidates {
-            candidate.absence = self.absence(candidate, &groups, profile);
+            candidate.off = self.off(&candidate.feature);
+            candidate.absence = absence(candidate, &groups, profile);
+            let beyond = candidate.feature.profile == Profile::Extra;
+            candidate.is_usual = !beyond
+                || profile == Some(Profile::Extra)
+                || groups[candidate.origin.group] == (Taken::ByName, true);
         }
         let shared = &self.shared;
         let only = shared.only.as_deref().map(Globs::new);
-        let drop = Globs::new(&shared.drop);
+        let [add, drop] = [&shared.add, &shared.drop].map(|names| Globs::new(names));
         if let Some(only) = &only {
-            check("only", only, &candidates, &mut errors, true);
+            let absence = |candidate: &Candidate| candidate.absence.clone();
+            check("only", only, &candidates, &mut errors, absence);
         }
-        check("drop", &drop, &candidates, &mut errors, false);
+        let off = |candidate: &Candidate| candidate.off.clone();
+        check("add", &add, &candidates, &mut errors, off);
+        check("drop", &drop, &candidates, &mut errors, |_| None);
         if !errors.is_empty() {
             return Err(errors);
         }
         let columns = candidates.into_iter().filter(|candidate| {
             let name = &candidate.feature.name;
-            candidate.absence.is_none()
-                && (only.as_ref().is_none_or(|only| only.list(name)) || candidate.is_identity())
+            let asked = match &only {
+                Some(only) => only.list(name) || candidate.is_identity(),
+                None => candidate.is_usual,
+            };
+            (asked && candidate.absence.is_none() || add.list(name) && candidate.off.is_none())
                 && !drop.list(name)
         });
         let columns = columns.map(|candidate| (candidate.feature, candidate.origin));
         Ok(FeaturePlan::new(self.clone(), columns.collect()))
     }
 
-    /// One entry a group.
-    fn chosen_groups(&self, errors: &mut Vec<SelectionError>) -> Vec<bool> {
+    /// One entry a group: how it is taken, and whether all its columns are beyond the catalogue.
+    fn chosen_groups(&self, errors: &mut Vec<SelectionError>) -> Vec<(Taken, bool)> {
         let listed = &self.shared.groups;
         // A list that only takes away takes away from all.
         let all = listed.iter().all(|name| name.starts_with('-'));
-        let mut chosen = vec![all && !listed.is_empty(); self.groups.len()];
+        let usual = if all && !listed.is_empty() {
+            Taken::WithAll
+        } else {
+            Taken::Not
+        };
+        let mut chosen: Vec<(Taken, bool)> = (self.groups.iter())
+            .map(|group| (usual, is_beyond(&group.schema())))
+            .collect();
         let mut taken_out = Vec::new();
         for (index, listed) in listed.iter().enumerate() {
             let name = listed.strip_prefix('-').unwrap_or(listed);
             let at = self.groups.iter().position(|group| group.name() == name);
             match at {
                 Some(at) if name.len() < listed.len() => taken_out.push(at),
-                Some(at) => chosen[at] = true,
-                None if listed == "all" => chosen.fill(true),
+                Some(at) => chosen[at].0 = Taken::ByName,
+                None if listed == "all" => {
+                    let left_out = chosen.iter_mut().filter(|group| group.0 == Taken::Not);
+                    left_out.for_each(|group| group.0 = Taken::WithAll);
+                }
                 None => {
                     let names = self.groups.iter().map(|group| group.name().to_owned());
                     errors.push(SelectionError {
@@ -107,14 +144,14 @@ impl FeatureSettings {
             }
         }
         for at in taken_out {
-            chosen[at] = false;
+            chosen[at].0 = Taken::Not;
         }
         chosen
     }
 
     fn chosen_profile(&self, errors: &mut Vec<SelectionError>) -> Option<Profile> {
         let name = self.shared.profile.as_deref()?;
-        let profiles = [Profile::Core, Profile::Extended, Profile::Experimental];
+        let profiles = Profile::NAMED;
         let found = profiles.into_iter().find(|profile| profile.name() == name);
         if found.is_none() {
             errors.push(SelectionError {
@@ -133,14 +170,32 @@ impl FeatureSettings {
         let mut candidates = Vec::new();
         for (group, settled) in self.groups.iter().enumerate() {
             let schema = settled.schema();
-            let names: Vec<String> = schema.iter().map(|feature| feature.name.clone()).collect();
-            for (column, feature) in schema.into_iter().enumerate() {
+            let is_catalogued = |feature: &&Feature| feature.profile != Profile::Extra;
+            let names: Vec<String> = (schema.iter().filter(is_catalogued))
+                .map(|feature| feature.name.clone())
+                .collect();
+            // Columns beyond the catalogue give way to those that `split` makes.
+            let is_split = |name: &str| {
+                self.shared.split
+                    && (schema.iter().filter(|feature| feature.split == Split::Yes)).any(
+                        |feature| {
+                            let end = name.strip_prefix(feature.name.as_str());
+                            matches!(end, Some("_fwd" | "_bwd"))
+                        },
+                    )
+            };
+            let is_made =
+                |feature: &Feature| feature.profile == Profile::Extra && is_split(&feature.name);
+            for (column, feature) in schema.iter().enumerate() {
+                if is_made(feature) {
+                    continue;
+                }
                 let splits = self.shared.split && feature.split == Split::Yes;
                 for side in [Side::All, Side::Forward, Side::Backward] {
                     if side != Side::All && !splits {
                         continue;
                     }
-                    let mut feature = side.split(&feature);
+                    let mut feature = side.split(feature);
                     // `packets_with_payload_fwd` is there already, with the same definition.
                     if side != Side::All && names.contains(&feature.name) {
                         continue;
@@ -156,6 +211,8 @@ impl FeatureSettings {
                             side,
                         },
                         absence: None,
+                        off: None,
+                        is_usual: true,
                     });
                 }
             }
@@ -163,24 +220,30 @@ impl FeatureSettings {
         candidates
     }
 
-    fn absence(
-        &self,
-        candidate: &Candidate,
-        groups: &[bool],
-        profile: Option<Profile>,
-    ) -> Option<Absence> {
-        let feature = &candidate.feature;
-        if !groups[candidate.origin.group] && !candidate.is_identity() {
-            return Some(Absence::Group(feature.group.clone()));
-        }
-        if let Some(switch) = &feature.when {
-            // Whoever turned the switch wants the column whatever the profile.
-            let on = self.shared.switch(switch).unwrap_or(false);
-            return (!on).then(|| Absence::Switch(switch.clone()));
-        }
-        let outside = profile.is_some_and(|profile| feature.profile > profile);
-        outside.then(|| Absence::Profile(feature.profile.name().to_owned()))
+    /// The setting that switches it on, if that is off.
+    fn off(&self, feature: &Feature) -> Option<Absence> {
+        let switch = feature.when.as_ref()?;
+        let on = self.shared.switch(switch).unwrap_or(false);
+        (!on).then(|| Absence::Switch(switch.clone()))
     }
+}
+
+/// Why a column is not there, even if `only` names it.
+fn absence(
+    candidate: &Candidate,
+    groups: &[(Taken, bool)],
+    profile: Option<Profile>,
+) -> Option<Absence> {
+    let feature = &candidate.feature;
+    if groups[candidate.origin.group].0 == Taken::Not && !candidate.is_identity() {
+        return Some(Absence::Group(feature.group.clone()));
+    }
+    if feature.when.is_some() {
+        // Whoever turned the switch wants the column whatever the profile.
+        return candidate.off.clone();
+    }
+    let outside = profile.is_some_and(|profile| feature.profile > profile);
+    outside.then(|| Absence::Profile(feature.profile.name().to_owned()))
 }
 
 impl Side {
@@ -217,40 +280,34 @@ fn fill_nulls(feature: &mut Feature) {
     }
 }
 
-/// Reports each name that matches no candidate or, with `present`, none that is there.
+/// Reports each name that matches no candidate, or only such as are absent.
 fn check(
     key: &'static str,
     names: &Globs<'_>,
     candidates: &[Candidate],
     errors: &mut Vec<SelectionError>,
-    present: bool,
+    absence: impl Fn(&Candidate) -> Option<Absence>,
 ) {
     for (index, (name, glob)) in names.0.iter().enumerate() {
         let matching = |candidate: &&Candidate| {
             let glob = glob.as_ref();
             glob.is_some_and(|glob| glob.matches(&candidate.feature.name))
         };
-        let mut absences = candidates
-            .iter()
-            .filter(matching)
-            .map(|candidate| candidate.absence.as_ref());
-        let absence = match absences.next() {
+        let mut absences = candidates.iter().filter(matching).map(&absence);
+        let absent = match absences.next() {
             None => Some(Absence::Unknown),
             // of those that are absent, the first tells why
-            Some(first) => first
-                .filter(|_| absences.all(|other| other.is_some()))
-                .cloned(),
+            Some(first) => first.filter(|_| absences.all(|other| other.is_some())),
         };
-        let wrong = absence.filter(|absence| present || *absence == Absence::Unknown);
-        if let Some(absence) = wrong {
+        if let Some(absent) = absent {
             let there = candidates
                 .iter()
-                .filter(|candidate| candidate.absence.is_none() || !present);
+                .filter(|candidate| absence(candidate).is_none());
             errors.push(SelectionError {
                 key,
                 index: Some(index),
                 name: (*name).clone(),
-                absence,
+                absence: absent,
                 valid: there
                     .map(|candidate| candidate.feature.name.clone())
                     .collect(),

@@ -3,6 +3,7 @@
 //! Packets whose flags are not known (later fragments, cut headers) count in no column about flags.
 
 use super::extractor::{Extractor, NoOptions, Wanted};
+use super::tcp_sides::{Sides, TcpSides};
 use crate::flows::Flow;
 use crate::packet::{Packet, marks, tcp};
 use crate::protocols::handshake::Handshake;
@@ -93,6 +94,8 @@ pub struct Tcp {
     /// OR of the flag bytes of the packets of the responder.
     #[column(unit = "bitmap", scope = "bwd", null = "not TCP")]
     pub tcp_flags_bwd: Option<u16>,
+    #[part]
+    pub sides: TcpSides,
 }
 
 /// What is kept of an open record.
@@ -108,6 +111,13 @@ pub struct State {
     /// Sides that sent a FIN before any RST, by direction.
     fins: [bool; 2],
     handshake: Handshake<()>,
+    /// If a column wants it, from the first packet on.
+    sides: Option<Box<Sides>>,
+}
+
+/// What is needed beyond the state that every record has.
+pub struct Plan {
+    sides: bool,
 }
 
 /// What is counted: places in [`Counts`].
@@ -173,13 +183,21 @@ impl Counts {
 impl Extractor for State {
     type Features = Tcp;
     type Options = NoOptions;
-    type Plan = ();
+    type Plan = Plan;
 
-    fn plan(_: &NoOptions, _: &Wanted) {}
+    fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
+        let sides = TcpSides::schema();
+        Plan {
+            sides: wanted.any(|name| sides.iter().any(|one| one.name == name)),
+        }
+    }
 
-    fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, (): &()) {
+    fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, plan: &Plan) {
         if !flow.is_tcp() {
             return;
+        }
+        if plan.sides {
+            self.sides.get_or_insert_default().packet(packet);
         }
         self.counts.packet();
         self.counts.add(Count::Data, packet.payload_len > 0);
@@ -217,7 +235,7 @@ impl Extractor for State {
         self.handshake.packet(packet, ());
     }
 
-    fn finish(&self, flow: &Flow, (): &()) -> Tcp {
+    fn finish(&self, flow: &Flow, _: &Plan) -> Tcp {
         let is_tcp = flow.is_tcp();
         let packets = self.counts.of(Count::Packets);
         let count = |what: Count| is_tcp.then(|| self.counts.of(what));
@@ -265,12 +283,14 @@ impl Extractor for State {
             tcp_flags_agg: bits(self.flags[0] | self.flags[1]),
             tcp_flags_fwd: bits(self.flags[0]),
             tcp_flags_bwd: bits(self.flags[1]),
+            sides: (self.sides.as_ref()).map_or_else(TcpSides::default, |sides| sides.finish()),
         }
     }
 
     fn heap_bytes(&self) -> usize {
         let wide = self.counts.wide.as_ref();
-        wide.map_or(0, |wide| size_of_val(&**wide))
+        let sides = self.sides.as_ref();
+        wide.map_or(0, |wide| size_of_val(&**wide)) + sides.map_or(0, |sides| size_of_val(&**sides))
     }
 }
 

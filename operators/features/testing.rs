@@ -205,6 +205,7 @@ impl Packets {
         let wanted = Wanted {
             columns: vec![true; names.len()],
             names,
+            split: false,
             sequence: self.sequence,
             burst_threshold: 50_000_000,
             decode: DecodeOptions::default(),

@@ -208,14 +208,36 @@ fn settings_reach_their_group() {
     assert!(settings.set("burst_treshold", &text("5ms")).is_err());
 }
 
+/// The groups with a column of the catalogue.
+fn catalogued_groups() -> Vec<String> {
+    let catalogued = catalogue().into_iter();
+    let catalogued = catalogued.filter(|feature| feature.profile != Profile::Extra);
+    let mut groups: Vec<String> = catalogued.map(|feature| feature.group).collect();
+    groups.dedup();
+    groups
+}
+
+/// Every column there is, with or without those of one direction.
+fn everything(split: bool) -> FeaturePlan {
+    let switches = [
+        ("flow_id", true),
+        ("raw_sequences", true),
+        ("splt", true),
+        ("split", split),
+    ];
+    let switches = switches.map(|(key, value)| (key, Setting::Bool(value)));
+    plan(switches.into_iter().chain([("profile", text("JF-EXTRA"))]))
+}
+
 #[test]
 fn groups_are_chosen_in_column_order() {
     let groups = |list: &[&str]| plan([("groups", texts(list))]).groups().collect::<Vec<_>>();
-    assert_eq!(groups(&["all"]), group_names());
+    let catalogued = catalogued_groups();
+    assert_eq!(groups(&["all"]), catalogued);
     assert_eq!(groups(&["tcp", "timing"]), ["timing", "tcp"]);
     let without = |left_out: &[&str]| {
-        let mut names = group_names();
-        names.retain(|name| !left_out.contains(name));
+        let mut names = catalogued.clone();
+        names.retain(|name| !left_out.contains(&name.as_str()));
         names
     };
     assert_eq!(groups(&["all", "-tcp"]), without(&["tcp"]));
@@ -225,17 +247,18 @@ fn groups_are_chosen_in_column_order() {
 
 #[test]
 fn switches_profiles_and_globs() {
-    let catalogue = catalogue();
-    let ordinary = catalogue
-        .iter()
-        .filter(|feature| feature.when.is_none())
-        .count();
-    assert_eq!(plan([]).schema.len(), ordinary);
-    let all = plan(
-        [("flow_id", true), ("raw_sequences", true), ("splt", true)]
-            .map(|(k, v)| (k, Setting::Bool(v))),
+    let mut all = catalogue();
+    let switches = [("flow_id", true), ("raw_sequences", true), ("splt", true)]
+        .map(|(k, v)| (k, Setting::Bool(v)));
+    let extra = ("profile", text("JF-EXTRA"));
+    assert_eq!(
+        plan(switches.clone().into_iter().chain([extra])).schema,
+        all
     );
-    assert_eq!(all.schema, catalogue);
+    all.retain(|feature| feature.profile != Profile::Extra);
+    assert_eq!(plan(switches).schema, all);
+    all.retain(|feature| feature.when.is_none());
+    assert_eq!(plan([]).schema, all);
     let core = plan([("profile", text("JJ-CORE")), ("splt", Setting::Bool(true))]);
     assert!(!core.groups().any(|group| group == "entropy"));
     assert!(names(&core).contains(&"splt"), "the switch wins");
@@ -252,6 +275,112 @@ fn switches_profiles_and_globs() {
         ("only", texts(&["pkt_len_min"])),
     ]);
     assert_eq!(names(&id), ["flow_id", "pkt_len_min"]);
+}
+
+#[test]
+fn columns_beyond_the_catalogue_come_where_they_are_asked_for() {
+    let has = |set: &[(&'static str, Setting)], name: &str| {
+        names(&plan(set.iter().cloned())).contains(&name)
+    };
+    let (whole, part) = ("wire_bytes_fwd", "tcp_psh_count_fwd");
+    for name in [whole, part] {
+        assert!(!has(&[], name), "never by default");
+        assert!(!has(&[("groups", texts(&["all", "tcp"]))], name));
+        assert!(!has(&[("profile", text("JJ-EXPERIMENTAL"))], name));
+        assert!(has(&[("profile", text("JF-EXTRA"))], name));
+        let alone = plan([("only", texts(&[name]))]);
+        assert_eq!(names(&alone), [name]);
+    }
+    // by a glob, as all others
+    let globbed = plan([("only", texts(&["p*_bytes_bwd", "wire_*_bwd", "tcp_fin_c*"]))]);
+    let expected = [
+        "payload_bytes_bwd",
+        "tcp_fin_count",
+        "tcp_fin_count_fwd",
+        "tcp_fin_count_bwd",
+        "wire_bytes_bwd",
+    ];
+    assert_eq!(names(&globbed), expected);
+    // with its group, if that has nothing else
+    assert!(has(&[("groups", texts(&["record"]))], whole));
+    assert!(has(&[("groups", texts(&["all", "record"]))], whole));
+    assert!(!has(
+        &[("groups", texts(&["record", "all", "-record"]))],
+        whole
+    ));
+    let narrow = [("groups", texts(&["record"])), ("profile", text("JJ-CORE"))];
+    assert!(!has(&narrow, whole), "the profile limits");
+}
+
+#[test]
+fn what_is_added_comes_beside_the_rest() {
+    let beside = plan([
+        ("groups", texts(&["size", "-timing"])),
+        ("only", texts(&["pkt_len_min"])),
+        ("profile", text("JJ-CORE")),
+        (
+            "add",
+            texts(&[
+                "tcp_psh_count_*",
+                "iat_min",
+                "entropy_payload",
+                "pkt_len_m??",
+            ]),
+        ),
+        ("drop", texts(&["*_bwd", "pkt_len_max"])),
+    ]);
+    let expected = [
+        "iat_min",
+        "pkt_len_min",
+        "tcp_psh_count_fwd",
+        "entropy_payload",
+    ];
+    assert_eq!(names(&beside), expected);
+    let wrong = settings([("add", texts(&["splt", "tcp_psh_count_fw", "y*"]))]);
+    let errors = wrong.plan().expect_err("three mistakes");
+    let found: Vec<_> = errors
+        .iter()
+        .map(|e| (e.key, e.index, &e.absence))
+        .collect();
+    let switch = Absence::Switch("splt".to_owned());
+    assert_eq!(
+        found,
+        [
+            ("add", Some(0), &switch),
+            ("add", Some(1), &Absence::Unknown),
+            ("add", Some(2), &Absence::Unknown),
+        ]
+    );
+    assert!(errors[1].valid.contains(&"tcp_psh_count_fwd".to_owned()));
+    let outside = settings([
+        ("only", texts(&["wire_bytes_fwd"])),
+        ("profile", text("JJ-CORE")),
+    ]);
+    assert_eq!(
+        outside.plan().expect_err("JF-EXTRA")[0].absence,
+        Absence::Profile("JF-EXTRA".to_owned())
+    );
+}
+
+#[test]
+fn a_column_that_split_makes_has_one_value_and_one_place() {
+    let name = "tcp_ack_count_fwd";
+    let split = [("split", Setting::Bool(true))];
+    let all = plan(split.clone());
+    assert!(
+        names(&all).contains(&name),
+        "it is there without being named"
+    );
+    let both = plan(split.into_iter().chain([("profile", text("JF-EXTRA"))]));
+    assert_eq!(names(&both).iter().filter(|one| **one == name).count(), 1);
+    let named = plan([("only", texts(&["tcp_*_count_?wd"]))]);
+    assert!(named.schema.iter().any(|feature| feature.name == name));
+    for flow in [connection(), one_way()] {
+        let (made, declared) = (row(&all, &flow), row(&named, &flow));
+        for (name, value) in declared {
+            assert_eq!(made[&name], value, "{name}");
+        }
+    }
 }
 
 #[test]
@@ -304,13 +433,7 @@ fn names_that_stand_for_nothing_are_reported_together() {
 
 #[test]
 fn groups_alone_give_the_same_columns() {
-    let everything = [
-        ("flow_id", true),
-        ("raw_sequences", true),
-        ("splt", true),
-        ("split", true),
-    ];
-    let plan = plan(everything.map(|(key, value)| (key, Setting::Bool(value))));
+    let plan = everything(true);
     for packets in [connection(), one_way()] {
         let mut parts = (0..plan.groups().len()).map(|at| plan.group(at));
         let first = parts.next().expect("a group");
@@ -328,19 +451,19 @@ fn groups_alone_give_the_same_columns() {
 
 #[test]
 fn a_column_has_the_same_value_whatever_else_is_asked_for() {
-    let everything = [("raw_sequences", true), ("splt", true), ("split", true)];
-    let whole = plan(everything.map(|(key, value)| (key, Setting::Bool(value))));
-    let values = row(&whole, &connection());
-    for feature in &whole.schema {
-        let mut alone = whole.clone();
-        alone.restrict(|other| other.name == feature.name);
-        assert_eq!(alone.groups().len(), 1);
-        assert_eq!(
-            row(&alone, &connection())[&feature.name],
-            values[&feature.name],
-            "{}",
-            feature.name
-        );
+    for whole in [true, false].map(everything) {
+        let values = row(&whole, &connection());
+        for feature in &whole.schema {
+            let mut alone = whole.clone();
+            alone.restrict(|other| other.name == feature.name);
+            assert_eq!(alone.groups().len(), 1);
+            assert_eq!(
+                row(&alone, &connection())[&feature.name],
+                values[&feature.name],
+                "{}",
+                feature.name
+            );
+        }
     }
 }
 
@@ -383,7 +506,7 @@ fn pruning_lowers_needs_and_memory() {
     );
     assert_eq!(
         plan.bytes_per_flow().len(),
-        group_names().len() + 1,
+        catalogued_groups().len() + 1,
         "the parsers too"
     );
     let applications = ["tls", "quic", "http2", "ssh", "dns", "fingerprint"];
@@ -398,7 +521,7 @@ fn pruning_lowers_needs_and_memory() {
     assert_eq!(plan.needs(), needs(0, true));
     assert_eq!(
         plan.bytes_per_flow().len(),
-        group_names().len() - applications.len() - 1
+        catalogued_groups().len() - applications.len() - 1
     );
     plan.restrict(|feature| !HEADERS.iter().any(|start| feature.name.starts_with(start)));
     assert_eq!(plan.needs(), Needs::NONE);
@@ -625,7 +748,7 @@ fn the_catalogue_is_that_of_the_design() {
     let Some(text) = shared("features/features.csv") else {
         return;
     };
-    // Columns that the designs describe elsewhere: every record has them.
+    // Columns beyond the catalogue that every record has; the others of that kind are of the profile JF-EXTRA.
     let beyond = ["flow_end_reason", "flow_segment", "initiator_swapped"];
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let head = reader.headers().expect("a header").clone();
@@ -666,6 +789,7 @@ fn the_catalogue_is_that_of_the_design() {
     let declared = catalogue();
     let declared = declared
         .iter()
+        .filter(|feature| feature.profile != Profile::Extra)
         .filter(|feature| !beyond.contains(&feature.name.as_str()));
     let declared: Vec<_> = declared.map(as_designed).collect();
     for (ours, theirs) in declared.iter().zip(&expected) {
@@ -718,5 +842,6 @@ fn as_designed(feature: &Feature) -> ([String; 8], bool, String) {
 
 #[test]
 fn profiles_are_ordered() {
-    assert!(Profile::Core < Profile::Extended && Profile::Extended < Profile::Experimental);
+    assert!(Profile::NAMED.is_sorted());
+    assert!(Profile::Experimental < Profile::Extra && Profile::Extra < Profile::Optional);
 }

@@ -6,7 +6,9 @@ use crate::flows::Flow;
 use crate::options::Options;
 use crate::packet::{Direction, Packet};
 use crate::schema::{DataType, Features, Value};
-use crate::statistics::{Moments, Quantiles, SECOND, Spread, Summary, ratio, seconds};
+use crate::statistics::{
+    Gap, GapLists, Moments, Quantiles, SECOND, Spread, Summary, ratio, seconds,
+};
 
 /// Columns of group `timing`, in output order.
 #[derive(Features)]
@@ -131,10 +133,26 @@ impl Item for Step {
 pub struct State {
     /// Time of the last packet.
     last: i64,
-    /// IP length and direction of the first packet.
-    opening: Option<(u32, Direction)>,
+    opening: Option<Opening>,
     /// From the second packet on.
     gaps: Option<Box<Gaps>>,
+}
+
+/// The first packet.
+#[derive(Clone, Copy)]
+struct Opening {
+    /// IP length.
+    length: u32,
+    direction: Direction,
+    /// Whether there was a packet of the other direction.
+    is_answered: bool,
+}
+
+impl Opening {
+    /// Whether there was a packet of this direction.
+    fn has(self, side: usize) -> bool {
+        self.is_answered || self.direction as usize == side
+    }
 }
 
 /// The times between packets.
@@ -142,7 +160,9 @@ pub struct State {
 struct Gaps {
     all: Moments,
     /// By direction.
-    sides: [Side; 2],
+    sides: [Moments; 2],
+    /// Time of the last packet, by direction.
+    last: [i64; 2],
     idle_count: u64,
     idle_sum: u64,
     /// Packets of the burst that is going on.
@@ -152,30 +172,13 @@ struct Gaps {
     lists: Option<Box<Lists>>,
 }
 
-/// The times between the packets of one direction.
-#[derive(Default)]
-struct Side {
-    gaps: Moments,
-    /// Time of its last packet.
-    last: Option<i64>,
-}
-
 /// What some plans want to be kept of some flows.
 #[derive(Default)]
 struct Lists {
-    all: Quantiles,
-    /// By direction.
-    sides: [Quantiles; 2],
+    gaps: GapLists,
     /// The first packets, as far as sequences need them.
     first: Vec<Seen>,
 }
-
-/// The lists of a record that has none.
-const NO_LISTS: &Lists = &Lists {
-    all: Quantiles::NONE,
-    sides: [Quantiles::NONE, Quantiles::NONE],
-    first: Vec::new(),
-};
 
 /// A packet that may enter a sequence.
 struct Seen {
@@ -185,49 +188,61 @@ struct Seen {
 }
 
 impl Gaps {
-    /// The state after one packet, or none.
-    fn of(time: i64, opening: Option<(u32, Direction)>, plan: &Plan) -> Self {
-        let mut gaps = Self::default();
-        if let Some((length, direction)) = opening {
-            gaps.burst = 1;
-            gaps.max_burst = 1;
-            gaps.sides[direction as usize].last = Some(time);
-            gaps.first_response = time;
-            gaps.see(time, length, direction, plan);
-        }
+    /// The state after the first packet.
+    fn of(time: i64, opening: Opening, plan: &Plan) -> Self {
+        let mut gaps = Self {
+            burst: 1,
+            max_burst: 1,
+            last: [time; 2],
+            first_response: time,
+            ..Self::default()
+        };
+        gaps.see(time, opening.length, opening.direction, plan);
         gaps
     }
 
-    /// Takes the next packet, `gap` after the one before.
+    /// Takes the next packet, `length` after the one before.
     #[inline]
-    fn push(&mut self, gap: u64, packet: &Packet<'_>, plan: &Plan) {
-        if plan.percentiles > 0 && self.all.count() >= 2 {
+    fn push(&mut self, length: u64, packet: &Packet<'_>, opening: &mut Opening, plan: &Plan) {
+        let side = packet.direction as usize;
+        let first = opening.direction as usize;
+        let is_known = opening.has(side);
+        let own = packet.time.abs_diff(self.last[side]);
+        // the first gap is known from the moments while it is the only one
+        if plan.exact > 0 && self.all.count() > 0 {
+            let gap = Gap {
+                length,
+                side,
+                all: &self.all,
+                own: is_known.then_some((own, &self.sides[side])),
+                first,
+                second: if opening.is_answered {
+                    1 - first
+                } else {
+                    first
+                },
+            };
             let lists = self.lists.get_or_insert_default();
-            lists.all.push(gap, &self.all, plan.percentiles);
+            lists.gaps.push(gap, plan.exact);
         }
-        self.all.push(gap);
-        if gap >= plan.threshold {
+        self.all.push(length);
+        if length >= plan.threshold {
             self.idle_count += 1;
-            self.idle_sum += gap;
+            self.idle_sum += length;
             self.burst = 1;
         } else {
             self.burst += 1;
         }
         self.max_burst = self.max_burst.max(self.burst);
-        let at = packet.direction as usize;
-        let side = &mut self.sides[at];
-        match side.last.replace(packet.time) {
-            Some(last) => {
-                let gap = packet.time.abs_diff(last);
-                if plan.medians[at] > 0 && side.gaps.count() >= 2 {
-                    let lists = self.lists.get_or_insert_default();
-                    lists.sides[at].push(gap, &side.gaps, plan.medians[at]);
-                }
-                side.gaps.push(gap);
+        if is_known {
+            self.sides[side].push(own);
+        } else {
+            opening.is_answered = true;
+            if side == 1 {
+                self.first_response = packet.time;
             }
-            None if at == 1 => self.first_response = packet.time,
-            None => {}
         }
+        self.last[side] = packet.time;
         self.see(packet.time, packet.ip_len, packet.direction, plan);
     }
 
@@ -254,9 +269,11 @@ impl Gaps {
 /// What the plan fixes.
 pub struct Plan {
     threshold: u64,
-    /// Gaps kept one by one for percentiles, of all packets and by direction; 0 where none are asked for.
-    percentiles: usize,
-    medians: [usize; 2],
+    /// Gaps of a list kept one by one for percentiles; 0 where none are asked for.
+    exact: usize,
+    /// Whether percentiles of all gaps are asked for, and medians of those of a direction.
+    percentiles: bool,
+    medians: [bool; 2],
     /// Entries of a sequence at most.
     length: usize,
     /// Packets kept for sequences: `length` gaps need one more.
@@ -274,21 +291,18 @@ impl Extractor for State {
         let sequences = wanted.any(|name| matches!(name, "iat_sequence" | "timestamp_sequence"));
         let steps = wanted.any(|name| name.starts_with("splt"));
         let percentiles = ["iat_median", "iat_p25", "iat_p75", "iat_p90", "iat_p99"];
-        let exact = match options.quantile_exact {
-            0 => usize::MAX,
-            exact => exact,
-        };
-        let kept = |names: &[&str]| {
-            if wanted.any(|name| names.contains(&name)) {
-                exact
-            } else {
-                0
-            }
-        };
+        let percentiles = wanted.any(|name| percentiles.contains(&name));
+        let medians = ["iat_fwd_median", "iat_bwd_median"];
+        let medians = medians.map(|median| wanted.any(|name| name == median));
         Plan {
             threshold: wanted.burst_threshold,
-            percentiles: kept(&percentiles),
-            medians: ["iat_fwd_median", "iat_bwd_median"].map(|median| kept(&[median])),
+            exact: match (percentiles || medians != [false; 2], options.quantile_exact) {
+                (false, _) => 0,
+                (true, 0) => usize::MAX,
+                (true, exact) => exact,
+            },
+            percentiles,
+            medians,
             length: wanted.sequence,
             kept: if sequences {
                 wanted.sequence.saturating_add(1)
@@ -305,28 +319,43 @@ impl Extractor for State {
     fn packet(&mut self, packet: &Packet<'_>, _: &Flow, plan: &Plan) {
         let before = std::mem::replace(&mut self.last, packet.time);
         let gap = packet.time.abs_diff(before);
-        if let Some(gaps) = &mut self.gaps {
-            gaps.push(gap, packet, plan);
-        } else if self.opening.is_some() {
-            let gaps = Gaps::of(before, self.opening, plan);
-            let gaps = self.gaps.insert(Box::new(gaps));
-            gaps.push(gap, packet, plan);
+        if let Some(opening) = &mut self.opening {
+            let first = || Box::new(Gaps::of(before, *opening, plan));
+            let gaps = self.gaps.get_or_insert_with(first);
+            gaps.push(gap, packet, opening, plan);
         } else {
-            self.opening = Some((packet.ip_len, packet.direction));
+            self.opening = Some(Opening {
+                length: packet.ip_len,
+                direction: packet.direction,
+                is_answered: false,
+            });
         }
     }
 
     fn finish(&self, flow: &Flow, plan: &Plan) -> Timing {
         let few;
-        let gaps = match &self.gaps {
-            Some(gaps) => gaps,
-            None => {
-                few = Gaps::of(self.last, self.opening, plan);
+        let gaps = match (&self.gaps, self.opening) {
+            (Some(gaps), _) => gaps,
+            (None, Some(opening)) => {
+                few = Gaps::of(self.last, opening, plan);
+                &few
+            }
+            (None, None) => {
+                few = Gaps::default();
                 &few
             }
         };
-        let lists = gaps.lists.as_deref().unwrap_or(NO_LISTS);
-        let median = |side: usize| (plan.medians[side] > 0).then_some(&lists.sides[side]);
+        const NONE: &Lists = &Lists {
+            gaps: GapLists::NONE,
+            first: Vec::new(),
+        };
+        let lists = gaps.lists.as_deref().unwrap_or(NONE);
+        let first = self.opening.map_or(0, |opening| opening.direction as usize);
+        let [mut listed, mut listed_forward, mut listed_backward] = if plan.exact > 0 {
+            lists.gaps.lists(first)
+        } else {
+            [Quantiles::NONE; 3]
+        };
         let (all, [forward, backward]) = (&gaps.all, &gaps.sides);
         let packets = self.opening.map_or(0, |_| all.count() + 1);
         // Each gap that is idle time parts two bursts; all others lie inside of one.
@@ -348,12 +377,12 @@ impl Extractor for State {
             (Vec::new(), Vec::new())
         };
         Timing {
-            iat: Summary::of(all, (plan.percentiles > 0).then_some(&lists.all)),
-            iat_fwd: Spread::of(&forward.gaps, median(0)),
-            iat_bwd: Spread::of(&backward.gaps, median(1)),
+            iat: Summary::of(all, plan.percentiles.then_some(&mut listed)),
+            iat_fwd: Spread::of(forward, plan.medians[0].then_some(&mut listed_forward)),
+            iat_bwd: Spread::of(backward, plan.medians[1].then_some(&mut listed_backward)),
             burstiness_index: all.variation(),
-            burstiness_index_fwd: forward.gaps.variation(),
-            burstiness_index_bwd: backward.gaps.variation(),
+            burstiness_index_fwd: forward.variation(),
+            burstiness_index_bwd: backward.variation(),
             burst_count: bursts,
             avg_burst_packets: ratio(packets.into(), bursts.into()).unwrap_or_default(),
             avg_burst_duration: mean_seconds(busy, bursts).unwrap_or_default(),
@@ -361,8 +390,9 @@ impl Extractor for State {
             idle_count: gaps.idle_count,
             avg_idle_duration: mean_seconds(gaps.idle_sum, gaps.idle_count),
             max_idle_duration: idle(all.max().map(seconds)),
-            first_response_time: backward
-                .last
+            first_response_time: self
+                .opening
+                .filter(|opening| opening.has(1))
                 .map(|_| seconds(gaps.first_response.abs_diff(flow.start))),
             iat_sequence,
             timestamp_sequence,
@@ -375,10 +405,8 @@ impl Extractor for State {
 
     fn heap_bytes(&self) -> usize {
         let lists = |lists: &Lists| {
-            let quantiles = lists.sides.iter().chain([&lists.all]);
-            size_of_val(lists)
-                + quantiles.map(Quantiles::heap_bytes).sum::<usize>()
-                + lists.first.capacity() * size_of::<Seen>()
+            let first = lists.first.capacity() * size_of::<Seen>();
+            size_of_val(lists) + lists.gaps.heap_bytes() + first
         };
         let gaps = |gaps: &Gaps| size_of_val(gaps) + gaps.lists.as_deref().map_or(0, lists);
         self.gaps.as_deref().map_or(0, gaps)

@@ -27,7 +27,7 @@ impl Timeouts {
             .idle
             .of(flow.key.protocol)
             .is_some_and(|timeout| clock.saturating_sub(flow.last_clock) > timeout);
-        match flow.close.closed {
+        match flow.close.closed() {
             Some((at, reason)) => {
                 (idle || clock.saturating_sub(at) > self.linger).then_some(reason)
             }
@@ -43,7 +43,7 @@ impl Timeouts {
             .map(|timeout| flow.last_clock.saturating_add(timeout));
         let linger = flow
             .close
-            .closed
+            .closed()
             .map(|(at, _)| at.saturating_add(self.linger));
         [idle, linger].into_iter().flatten().min()
     }

@@ -80,8 +80,32 @@ pub struct CloseState {
     pub fin: FirstSeen,
     /// Whether it was acknowledged.
     pub acked: [bool; 2],
+    /// Why it is closed, once it is.
+    reason: Option<EndReason>,
+    /// Clock at the packet that closed it.
+    at: i64,
+}
+
+impl CloseState {
     /// Clock at the closing packet and the reason, once closed.
-    pub closed: Option<(i64, EndReason)>,
+    #[inline]
+    pub fn closed(&self) -> Option<(i64, EndReason)> {
+        self.reason.map(|reason| (self.at, reason))
+    }
+
+    /// Notes the closing packet.
+    pub fn close(&mut self, clock: i64, reason: EndReason) {
+        (self.at, self.reason) = (clock, Some(reason));
+    }
+
+    /// That of a record which goes on behind one cut by the active timeout: the numbers, but open.
+    #[must_use]
+    pub fn reopened(self) -> Self {
+        Self {
+            reason: None,
+            ..self
+        }
+    }
 }
 
 /// A number of each direction, as it was seen first: narrower than two `Option`s.
@@ -115,7 +139,7 @@ impl FirstSeen {
 impl Flow {
     /// `flow_id`: 128 bits that stand for this record and no other, the same in every run.
     pub fn id(&self) -> [u8; 16] {
-        let record = self.first & ((1 << Header::RECORD_BITS) - 1);
+        let record = Header::record_of(self.first);
         flow_id(&self.key, &self.extra, self.start, self.segment, record)
     }
 

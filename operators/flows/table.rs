@@ -291,7 +291,7 @@ impl FlowTable {
             && !header.has(tcp::ACK)
         {
             let close = &flow.close;
-            let is_closing = close.closed.is_some() || close.fin.is_any();
+            let is_closing = close.closed().is_some() || close.fin.is_any();
             if is_closing && close.isn.get(flow.direction(header) as usize) != Some(header.seq) {
                 return Some((EndReason::Fin, false));
             }
@@ -311,18 +311,12 @@ impl FlowTable {
         continued: Option<&Flow>,
     ) -> u32 {
         let (initiator_is_a, initiator_swapped, segment, close) = match continued {
-            Some(before) => {
-                let close = CloseState {
-                    closed: None,
-                    ..before.close
-                };
-                (
-                    before.initiator_is_a,
-                    before.initiator_swapped,
-                    before.segment.saturating_add(1),
-                    close,
-                )
-            }
+            Some(before) => (
+                before.initiator_is_a,
+                before.initiator_swapped,
+                before.segment.saturating_add(1),
+                before.close.reopened(),
+            ),
             None => {
                 let (is_a, swapped) = self.initiator(header);
                 (is_a, swapped, 0, CloseState::default())
@@ -456,7 +450,7 @@ impl FlowTable {
     /// reason of its close.
     fn end(&mut self, group: &mut Group, slot: u32, reason: EndReason) {
         let flow = &mut self.flows[slot as usize];
-        flow.end_reason = Some(flow.close.closed.map_or(reason, |(_, closed)| closed));
+        flow.end_reason = Some(flow.close.closed().map_or(reason, |(_, closed)| closed));
         group.counts[usize::from(flow.shard())] -= 1;
         if let Some(queue) = group.queues.get_mut(&flow.shard()) {
             queue.order.remove(&self.settings.evict.rank(flow));
@@ -617,7 +611,7 @@ impl CloseState {
         {
             self.acked[other] = true;
         }
-        if self.closed.is_some() {
+        if self.closed().is_some() {
             return false;
         }
         let reason = if header.has(tcp::RST) {
@@ -627,7 +621,7 @@ impl CloseState {
         } else {
             return false;
         };
-        self.closed = Some((header.clock, reason));
+        self.close(header.clock, reason);
         true
     }
 }

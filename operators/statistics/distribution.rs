@@ -31,6 +31,15 @@ impl Quantiles {
     /// Those of a list of up to two values.
     pub const NONE: Self = Self::Exact(Vec::new());
 
+    /// Those of a list.
+    pub fn of(values: Vec<u64>) -> Self {
+        if values.len() > 2 {
+            Self::Exact(values)
+        } else {
+            Self::NONE
+        }
+    }
+
     /// Adds a value to the list that has had these moments, of two values or more. `exact`, the same for the whole list, is how
     /// many values are kept one by one, so that percentiles of a list up to that long are exact.
     pub fn push(&mut self, value: u64, before: &Moments, exact: usize) {
@@ -54,9 +63,10 @@ impl Quantiles {
         }
     }
 
-    /// These percentiles of the list with these moments, divided by `unit`; `None` for the empty list. One sort for all of them.
+    /// These percentiles of the list with these moments, divided by `unit`; `None` for the empty list. One sort for all of them,
+    /// in place.
     pub fn percentiles<const N: usize>(
-        &self,
+        &mut self,
         moments: &Moments,
         q: [u8; N],
         unit: u64,
@@ -69,9 +79,8 @@ impl Quantiles {
                 q.map(|q| percentile(n, q, unit, value))
             }
             Self::Exact(values) => {
-                let mut sorted = values.clone();
-                sorted.sort_unstable();
-                let value = |rank| sorted.get(rank as usize).copied().unwrap_or(0);
+                values.sort_unstable();
+                let value = |rank| values.get(rank as usize).copied().unwrap_or(0);
                 q.map(|q| percentile(n, q, unit, value))
             }
             Self::Buckets(buckets) => {
@@ -143,7 +152,7 @@ mod tests {
 
     impl Distribution {
         fn percentiles<const N: usize>(&self, q: [u8; N], unit: u64) -> [Option<f64>; N] {
-            self.quantiles.percentiles(&self.moments, q, unit)
+            self.quantiles.clone().percentiles(&self.moments, q, unit)
         }
         fn heap_bytes(&self) -> usize {
             self.quantiles.heap_bytes()

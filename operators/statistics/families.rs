@@ -76,9 +76,10 @@ family! {
 
 impl Summary {
     /// The statistics of a list of ns. Without `quantiles` there are no percentiles: nobody asked for one.
-    pub fn of(moments: &Moments, quantiles: Option<&Quantiles>) -> Self {
-        let percentiles =
-            |quantiles: &Quantiles| quantiles.percentiles(moments, [50, 25, 75, 90, 99], SECOND);
+    pub fn of(moments: &Moments, quantiles: Option<&mut Quantiles>) -> Self {
+        let percentiles = |quantiles: &mut Quantiles| {
+            quantiles.percentiles(moments, [50, 25, 75, 90, 99], SECOND)
+        };
         let [median, p25, p75, p90, p99] = quantiles.map_or([None; 5], percentiles);
         Self {
             min: moments.min().map(seconds),
@@ -97,8 +98,8 @@ impl Summary {
 
 impl Spread {
     /// The statistics of a list of ns. Without `quantiles` there is no median: nobody asked for it.
-    pub fn of(moments: &Moments, quantiles: Option<&Quantiles>) -> Self {
-        let percentiles = |quantiles: &Quantiles| quantiles.percentiles(moments, [50], SECOND);
+    pub fn of(moments: &Moments, quantiles: Option<&mut Quantiles>) -> Self {
+        let percentiles = |quantiles: &mut Quantiles| quantiles.percentiles(moments, [50], SECOND);
         let [median] = quantiles.map_or([None], percentiles);
         Self {
             min: moments.min().map(seconds),
