@@ -924,27 +924,6 @@ proptest! {
 
     #[test]
     fn the_check_never_panics(text in mutated(), set in "[a-z._=\\[\"\\]{}0-9]{0,20}") {
-        let loaded = Loaded::text("spec.toml", text.as_str(), PathBuf::new());
-        let checked = loaded.and_then(|mut loaded| {
-            let _ = loaded.clone().set(&set);
-            let _ = loaded.set(&format!("flows.{set}"));
-            loaded.check()
-        });
-        match checked {
-            Ok(spec) => {
-                let plan = Plan::new(&spec);
-                Drawing::logical(&plan).mermaid();
-                let again = check(&plan.text).expect("the text of a right spec is right");
-                prop_assert_eq!(Drawing::logical(&Plan::new(&again)).dot(), Drawing::logical(&plan).dot());
-            }
-            Err(found) => {
-                prop_assert!(found.has_errors());
-                let acts = |c: char| c.is_control() && c != '\n' && c != '\t';
-                prop_assert!(!found.text(false).contains(acts));
-                found.text(true);
-                found.github();
-                found.json();
-            }
-        }
+        jayflow::spec::total::read(&text, &set);
     }
 }

@@ -15,6 +15,8 @@ mod options;
 pub mod schema;
 mod sections;
 pub mod suggest;
+#[doc(hidden)]
+pub mod total;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use load::Loaded;

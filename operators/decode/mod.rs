@@ -28,6 +28,8 @@ mod properties;
 #[cfg(test)]
 mod reference;
 pub mod stack;
+#[doc(hidden)]
+pub mod total;
 mod transport;
 mod tunnel;
 

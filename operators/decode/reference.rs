@@ -3,8 +3,7 @@
 //! It does not read: lengths beyond the captured bytes, MPLS, PPP, 802.11, extension headers 135, 139 and 140, jumbograms. It reads
 //! differently, and is not asked: AH under IPv4 (a protocol here), MACsec, what follows the fragment header of a later fragment.
 
-use super::decoder::blank;
-use super::{DecodeOptions, Decoder, describe, fast, linktype, stack};
+use super::{linktype, total};
 use crate::books::{Anomaly, Books};
 use crate::packet::{Header, marks};
 use crate::sources::Record;
@@ -25,27 +24,7 @@ pub(super) fn record(link: u16, frame: &[u8]) -> Record {
 
 /// Panics unless fast path and reference agree with the general path on this frame.
 pub(super) fn agree(record: &Record, frame: &[u8]) {
-    let (mut books, mut fragment) = (Books::default(), None);
-    let mut header = blank(record, 9);
-    let decoder = Decoder::new(&DecodeOptions::default());
-    let used = decoder.decode_slowly(&mut header, &mut fragment, frame, &mut books);
-    let mut counted = Books::default();
-    let mut fast_header = blank(record, 9);
-    if fast::decode(&mut fast_header, frame, &mut counted).is_some() {
-        assert!(used && fragment.is_none(), "the fast path on {frame:02x?}");
-        assert_eq!(header, fast_header, "the fast path on {frame:02x?}");
-        assert_eq!(books, counted, "the books of the fast path on {frame:02x?}");
-    } else {
-        assert_eq!(
-            counted,
-            Books::default(),
-            "given up, and counted {frame:02x?}"
-        );
-    }
-    let header = used.then_some(header);
-    if let Some(header) = &header {
-        consistent(header, frame);
-    }
+    let (header, books) = total::agree(record, frame);
     let sliced = match record.link {
         linktype::ETHERNET => SlicedPacket::from_ethernet(frame),
         linktype::LINUX_SLL => SlicedPacket::from_linux_sll(frame),
@@ -54,28 +33,6 @@ pub(super) fn agree(record: &Record, frame: &[u8]) {
     };
     if let Ok(sliced) = sliced {
         compare(&sliced, header.as_ref(), &books, frame);
-    }
-}
-
-/// What holds for every header.
-fn consistent(header: &Header, frame: &[u8]) {
-    let start = (header.payload - header.frame) as usize;
-    let payload = frame.get(start..start + header.payload_captured as usize);
-    assert!(payload.is_some(), "payload beyond {frame:02x?}");
-    assert!(header.payload_captured <= header.payload_len);
-    assert!(header.network < header.transport && header.transport <= header.captured);
-    let described = describe(
-        frame,
-        header.link,
-        header.wire_len,
-        &DecodeOptions::default(),
-    );
-    match stack::text(header.stack, header.protocol) {
-        Some(text) => assert_eq!(
-            (text, stack::count(header.stack)),
-            (described.0, Some(described.1))
-        ),
-        None => assert!(described.1 > stack::MOST || described.0.contains("PROTO140")),
     }
 }
 

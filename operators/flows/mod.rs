@@ -9,6 +9,8 @@ mod model;
 mod options;
 mod stream;
 mod table;
+#[doc(hidden)]
+pub mod total;
 mod typical;
 mod unfused;
 

@@ -4,6 +4,8 @@
 //! be tried in minutes. What packets hold elsewhere (times, lengths, fingerprints) stays, and may tell a person all the same.
 
 mod crypto_pan;
+#[doc(hidden)]
+pub mod total;
 
 use crate::columns::{Address, Column, Columns, Values};
 use crate::error::Error;

@@ -18,6 +18,7 @@ pub mod ssh;
 pub mod tcp_options;
 pub mod text;
 pub mod tls;
+#[doc(hidden)]
 pub mod total;
 
 pub use prefix::{Piece, Prefix};

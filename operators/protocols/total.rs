@@ -1,113 +1,260 @@
-//! Reads any bytes as every protocol: the body of the tests, and of fuzz targets, that no bytes hurt a parser.
+//! Reads any bytes as each protocol and asserts what must hold: the bodies of the tests, and of fuzz targets, that no bytes hurt a
+//! parser and that a stream says the same in any pieces.
 
+use super::tcp_options::{Options, Timestamps, kind};
 use super::tls::{ClientHello, ServerHello};
-use super::{dns, http, quic, ssh, text, tls};
+use super::{dns, http, icmp, mptcp, quic, ssh, text, tls};
 use crate::packet::Direction;
 
 /// Bytes of a stream that are read at most.
 const LIMIT: u32 = 1 << 14;
 
-/// Reads `bytes` as datagrams and as streams of every protocol, in pieces of this size, and asks each message for all it can say.
-/// Gives the number of messages.
-pub fn read(bytes: &[u8], size: usize) -> usize {
-    let pieces = || {
-        bytes
-            .chunks(size.max(1))
-            .zip([true, false].into_iter().cycle())
-    };
-    let mut messages = 0;
-    // what a message says is asked for and not looked at
-    let mut said = |_: usize| messages += 1;
+/// What a message says, as a number.
+type Said = usize;
 
-    let mut query = |message: &dns::Message<'_>| {
-        let name = message.question.map_or(0, |question| question.name().len());
-        said(name + usize::from(message.code(&message.records())));
-    };
-    dns::Message::read(bytes).iter().for_each(&mut query);
-    let mut side = dns::Side::default();
-    for (piece, _) in pieces() {
-        if !side.push(piece, &mut query) {
-            break;
-        }
-    }
-
-    let mut side = ssh::Side::default();
-    for (piece, _) in pieces() {
-        let goes_on = side.push(piece, &mut |message| {
-            said(match message {
-                ssh::Message::Line(line) => ssh::text(line.software).len(),
-                ssh::Message::Kexinit(lists) => {
-                    usize::from(lists.hassh()[0] ^ lists.hassh_server()[0])
-                }
-                ssh::Message::KeyExchange | ssh::Message::Encrypted => 0,
-            });
-        });
-        if !goes_on {
-            break;
-        }
-    }
-
-    let mut side = tls::Side::default();
-    for (packet, (piece, _)) in (0..).zip(pieces()) {
-        let goes_on = side.push(piece, packet, &mut |message| {
-            said(match message {
-                tls::Message::ClientHello(hello) => client(&hello),
-                tls::Message::ServerHello(hello) => server(&hello),
-                tls::Message::Certificate(body) => tls::certificates(body).is_some().into(),
-                tls::Message::ServerKeyExchange(body) => [0xC02F, 0xC035, 0x0033, 0x0090]
-                    .into_iter()
-                    .filter_map(|cipher| tls::key_exchange(body, cipher))
-                    .count(),
-                _ => 0,
-            });
-        });
-        if !goes_on {
-            break;
-        }
-    }
-    said(ClientHello::read(bytes).map_or(0, |hello| client(&hello)));
-    said(ServerHello::read(bytes).map_or(0, |hello| server(&hello)));
-
-    let mut connection = quic::Connection::default();
-    for (piece, is_forward) in pieces() {
-        let from = if is_forward {
-            Direction::Forward
-        } else {
-            Direction::Backward
-        };
-        connection.datagram(piece, from, LIMIT, &mut |message| {
-            said(match message {
-                quic::Message::Packet(header) => quic::version_name(header.version).len(),
-                quic::Message::ClientHello(hello) => client(&hello),
-                quic::Message::NumberLength(_) | quic::Message::Spin => 0,
-            });
-        });
-    }
-
-    let mut connection = http::Connection::default();
-    for (piece, is_forward) in pieces() {
-        let from = if is_forward {
-            Direction::Forward
-        } else {
-            Direction::Backward
-        };
-        connection.push(piece, from, &mut |_, _| said(0));
-    }
-    messages
+/// The pieces of a stream.
+fn pieces(bytes: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
+    let read = bytes.get(..LIMIT as usize).unwrap_or(bytes);
+    read.chunks(size.max(1))
 }
 
-fn client(hello: &ClientHello<'_>) -> usize {
+/// Pieces that come from both directions in turn.
+fn both_ways(bytes: &[u8], size: usize) -> impl Iterator<Item = (&[u8], Direction)> {
+    let directions = [Direction::Forward, Direction::Backward];
+    pieces(bytes, size).zip(directions.into_iter().cycle())
+}
+
+/// What a parser holds is bounded by what it was given: a vector that doubles, and notes about packets.
+fn bounded(held: usize, bytes: &[u8]) {
+    let given = bytes.len().min(LIMIT as usize);
+    assert!(
+        held <= 4096 + 32 * given,
+        "{held} bytes held of {given} bytes"
+    );
+}
+
+/// As every protocol.
+pub fn read(bytes: &[u8], size: usize) {
+    for target in [dns, http, quic, ssh, tcp_options, tls] {
+        target(bytes, size);
+    }
+}
+
+/// As a DNS message, and as a stream of them.
+pub fn dns(bytes: &[u8], size: usize) {
+    let say = |message: &dns::Message<'_>| -> Said {
+        let name = message.question.map_or(0, |question| question.name().len());
+        // 255 bytes of which each may be written as four
+        assert!(name <= 4 * 255, "a name of {name} characters");
+        name + usize::from(message.code(&message.records()))
+    };
+    dns::Message::read(bytes).as_ref().map(say);
+    let stream = |size: usize| {
+        let (mut side, mut said) = (dns::Side::default(), Vec::new());
+        for piece in pieces(bytes, size) {
+            let goes_on = side.push(piece, |message| said.push(say(message)));
+            bounded(side.heap_bytes(), bytes);
+            if !goes_on {
+                break;
+            }
+        }
+        said
+    };
+    assert_eq!(stream(size), stream(usize::MAX));
+}
+
+/// As the stream of one side of SSH.
+pub fn ssh(bytes: &[u8], size: usize) {
+    let say = |message: ssh::Message<'_>| -> Said {
+        match message {
+            ssh::Message::Line(line) => ssh::text(line.software).len() + line.version.len(),
+            ssh::Message::Kexinit(lists) => {
+                usize::from(lists.hassh()[0] ^ lists.hassh_server()[0]) << 16
+            }
+            ssh::Message::KeyExchange => 1 << 24,
+            ssh::Message::Encrypted => 1 << 25,
+        }
+    };
+    let stream = |size: usize| {
+        let (mut side, mut said) = (ssh::Side::default(), Vec::new());
+        for piece in pieces(bytes, size) {
+            let goes_on = side.push(piece, &mut |message| said.push(say(message)));
+            bounded(side.heap_bytes(), bytes);
+            if !goes_on {
+                break;
+            }
+        }
+        (said, side.encrypted_from())
+    };
+    let whole = stream(usize::MAX);
+    assert!(whole.1.is_none_or(|from| from as usize <= bytes.len()));
+    assert_eq!(stream(size), whole);
+}
+
+/// As the stream of one side of TLS, and as the body of each of its messages.
+pub fn tls(bytes: &[u8], size: usize) {
+    let say = |message: tls::Message<'_>| -> Option<Said> {
+        Some(match message {
+            tls::Message::ClientHello(hello) => client(&hello),
+            tls::Message::ServerHello(hello) => server(&hello),
+            tls::Message::Certificate(body) => chain(body),
+            tls::Message::ServerKeyExchange(body) => exchange(body),
+            tls::Message::ServerHelloDone => 1 << 24,
+            tls::Message::ChangeCipherSpec => 1 << 25,
+            tls::Message::HandshakePacket => return None,
+        })
+    };
+    let stream = |size: usize| {
+        let (mut side, mut said) = (tls::Side::default(), Vec::new());
+        let mut is_found = false;
+        for (packet, piece) in (0..).zip(pieces(bytes, size)) {
+            let goes_on = side.push(piece, packet, &mut |message| {
+                is_found = true;
+                said.extend(say(message));
+            });
+            bounded(side.heap_bytes(), bytes);
+            if !goes_on {
+                break;
+            }
+        }
+        (said, is_found)
+    };
+    let (whole, is_found) = stream(usize::MAX);
+    let (parts, _) = stream(size);
+    // a stream that does not open with a hello may have one at the start of a later packet
+    assert!(!is_found || parts == whole, "{parts:?} and {whole:?}");
+    ClientHello::read(bytes).as_ref().map(client);
+    ServerHello::read(bytes).as_ref().map(server);
+    chain(bytes);
+    exchange(bytes);
+}
+
+fn client(hello: &ClientHello<'_>) -> Said {
     let name = hello
         .server_name()
         .map_or(0, |name| text::visible(name).len());
     let protocols = hello.extensions.protocols().count();
-    let hashes = usize::from(tls::ja3(hello)[0]) + tls::ja4(hello, 't').len();
+    let ja4 = tls::ja4(hello, 't');
+    assert!(ja4.is_ascii() && ja4.len() == 36, "{ja4}");
+    let hashes = usize::from(tls::ja3(hello)[0]) << 16;
     name + protocols + hashes + usize::from(hello.highest_version())
 }
 
-fn server(hello: &ServerHello<'_>) -> usize {
+fn server(hello: &ServerHello<'_>) -> Said {
     let share = hello.key_share().map_or(0, |(_, bytes)| bytes);
-    share + usize::from(tls::ja3s(hello)[0]) + usize::from(hello.negotiated_version())
+    share + (usize::from(tls::ja3s(hello)[0]) << 16) + usize::from(hello.negotiated_version())
+}
+
+fn chain(body: &[u8]) -> Said {
+    let Some(found) = tls::certificates(body) else {
+        return 0;
+    };
+    let bytes = found.bytes as usize;
+    assert!(bytes + 3 * usize::from(found.count) <= body.len());
+    bytes
+}
+
+fn exchange(body: &[u8]) -> Said {
+    let ciphers = [0xC02F, 0xC035, 0x0033, 0x0090].into_iter();
+    ciphers
+        .filter_map(|cipher| tls::key_exchange(body, cipher))
+        .count()
+}
+
+/// As datagrams of a QUIC connection.
+pub fn quic(bytes: &[u8], size: usize) {
+    for size in [size, usize::MAX] {
+        let mut connection = quic::Connection::default();
+        for (datagram, from) in both_ways(bytes, size) {
+            let _ = quic::may_open(datagram);
+            connection.datagram(datagram, from, LIMIT, &mut |message| match message {
+                quic::Message::Packet(header) => {
+                    assert!(header.start <= header.number && header.number <= header.end);
+                    assert!(header.start < header.end && header.end <= datagram.len());
+                    assert!(!quic::version_name(header.version).is_empty());
+                }
+                quic::Message::ClientHello(hello) => {
+                    client(&hello);
+                }
+                quic::Message::NumberLength(length) => assert!((1..=4).contains(&length)),
+                quic::Message::Spin => {}
+            });
+        }
+        bounded(connection.heap_bytes(), bytes);
+    }
+    // as what Initial packets hold, which no bytes but honest ones come to through their seal
+    let mut connection = quic::Connection::default();
+    for frames in pieces(bytes, size) {
+        let mut is_told = false;
+        connection.frames(frames, 1, LIMIT, &mut |message| {
+            if let quic::Message::ClientHello(hello) = message {
+                client(&hello);
+                is_told = true;
+            }
+        });
+        bounded(connection.heap_bytes(), bytes);
+        if is_told {
+            break;
+        }
+    }
+}
+
+/// As one side of an HTTP connection, and as both in turn.
+pub fn http(bytes: &[u8], size: usize) {
+    let stream = |size: usize, from: Direction| {
+        let (mut connection, mut said) = (http::Connection::default(), Vec::new());
+        for piece in pieces(bytes, size) {
+            let goes_on = connection.push(piece, from, &mut |message, from| {
+                said.push((message, from as u8));
+            });
+            bounded(connection.heap_bytes(), bytes);
+            if !goes_on {
+                break;
+            }
+        }
+        said
+    };
+    for from in [Direction::Forward, Direction::Backward] {
+        assert_eq!(stream(size, from), stream(usize::MAX, from));
+    }
+    let mut connection = http::Connection::default();
+    for (piece, from) in both_ways(bytes, size) {
+        connection.push(piece, from, &mut |_, _| {});
+        bounded(connection.heap_bytes(), bytes);
+    }
+    connection.end(Direction::Forward);
+    connection.end(Direction::Backward);
+    assert!(connection.is_over());
+}
+
+/// As a TCP header, and as an ICMP message.
+pub fn tcp_options(bytes: &[u8], _: usize) {
+    for protocol in [1, 58] {
+        let message = icmp::Message::read(protocol, bytes);
+        assert_eq!(message.is_some(), bytes.len() >= 2);
+    }
+    let options = Options::of(bytes);
+    let length: usize = options.map(|option| 2 + option.value.len()).sum();
+    assert!(length <= options.bytes().len() && options.bytes().len() <= 40);
+    let listed = options.map(|option| option.kind);
+    let kinds = options
+        .kinds()
+        .filter(|kind| *kind > kind::NO_OPERATION)
+        .collect::<Vec<_>>();
+    assert!(listed.eq(kinds));
+    let of_eight = |option: super::tcp_options::TcpOption<'_>| {
+        let [a, b, c, d, e, f, g, h] = *option.value_of(kind::TIMESTAMPS)?;
+        Some(Timestamps {
+            value: u32::from_be_bytes([a, b, c, d]),
+            echo: u32::from_be_bytes([e, f, g, h]),
+        })
+    };
+    assert_eq!(options.timestamps(), { options }.find_map(of_eight));
+    for option in options {
+        assert!(mptcp::subtype(option).is_none_or(|subtype| subtype < 16));
+    }
+    options.maximum_segment_size();
+    options.window_scale();
 }
 
 #[cfg(test)]

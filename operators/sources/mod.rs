@@ -17,6 +17,8 @@ mod pcapng;
 mod reader;
 mod record;
 mod splitter;
+#[doc(hidden)]
+pub mod total;
 mod walk;
 
 pub use capture::{CaptureInput, Progress};

@@ -139,8 +139,20 @@ impl Connection {
         if is_first {
             tell(Message::NumberLength(opened.number_length));
         }
+        self.frames(&opened.payload, header.version, limit, tell);
+    }
+
+    /// Takes the frames of an Initial of the initiator that was opened.
+    pub(super) fn frames(
+        &mut self,
+        frames: &[u8],
+        version: u32,
+        limit: u32,
+        tell: &mut impl FnMut(Message<'_>),
+    ) {
+        let handshake = self.handshake.get_or_insert_default();
         let Handshake { crypto, bytes, .. } = &mut **handshake;
-        for (offset, piece) in crypto_frames(&opened.payload, header.version) {
+        for (offset, piece) in crypto_frames(frames, version) {
             crypto.push(offset, piece, limit, |piece| {
                 bytes.extend_from_slice(piece.bytes);
             });

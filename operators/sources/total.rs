@@ -1,0 +1,116 @@
+//! Reads any bytes as an input and asserts what must hold: the bodies of fuzz targets, and of the test that runs them.
+
+use super::archive::{Archive, Broken, Packing};
+use super::input::Input;
+use super::pcap::Pcap;
+use super::pcapng::Pcapng;
+use super::{Bounds, Ending, Reader, Record};
+use crate::Books;
+use crate::packet::BlockPool;
+use std::io::Cursor;
+
+/// Bytes that are decompressed at most: a few bytes may stand for a disk full of them.
+const MOST: usize = 1 << 18;
+
+/// As the stream of a compression format, which the first bytes choose: what comes out is the same by `size` bytes at a time.
+pub fn archive(bytes: &[u8], size: usize) {
+    let bytes = match Packing::of(bytes) {
+        Some(_) => bytes.to_vec(),
+        None => {
+            let magics: [&[u8]; 4] = [
+                &[0x1f, 0x8b, 8, 0],
+                &[0x28, 0xb5, 0x2f, 0xfd],
+                &[0x04, 0x22, 0x4d, 0x18],
+                &[0xfd, b'7', b'z', b'X', b'Z', 0],
+            ];
+            let choice = bytes.first().map_or(0, |byte| usize::from(*byte));
+            let magic = magics.get(choice % magics.len()).copied();
+            [magic.unwrap_or_default(), bytes].concat()
+        }
+    };
+    // one byte at a time would take minutes
+    let (large, is_whole) = unpack(&bytes, MOST);
+    let (small, is_too) = unpack(&bytes, size.max(16));
+    let common = large.len().min(small.len());
+    assert_eq!(large.get(..common), small.get(..common));
+    if is_whole && is_too {
+        assert_eq!(large.len(), small.len());
+    }
+}
+
+/// What comes out, up to about `MOST` bytes, and whether that is all, and no fault.
+fn unpack(bytes: &[u8], room: usize) -> (Vec<u8>, bool) {
+    let Some(packing) = Packing::of(bytes) else {
+        return (Vec::new(), false);
+    };
+    // the first bytes are at hand, the rest is read
+    let (head, rest) = bytes.split_at(bytes.len().min(Packing::MAGIC));
+    let input = Input::new(Box::new(Cursor::new(rest.to_vec())), None);
+    let mut archive = match Archive::new(packing, input, head) {
+        Ok(archive) => archive,
+        Err(Broken::Failed(error)) => panic!("bytes in memory can be read: {error}"),
+        Err(_) => return (Vec::new(), false),
+    };
+    let mut out = vec![0; room];
+    let mut whole = Vec::new();
+    while whole.len() < MOST {
+        match archive.read(&mut out) {
+            Ok(0) => return (whole, true),
+            Ok(given) => whole.extend_from_slice(out.get(..given).unwrap_or_default()),
+            Err(_) => return (whole, false),
+        }
+    }
+    (whole, false)
+}
+
+/// As a capture of the classic format.
+pub fn pcap(bytes: &[u8], size: usize) {
+    match bytes.first_chunk() {
+        Some(magic) if Pcap::is(*magic) => capture(bytes, size),
+        _ => capture(&[&[0xd4, 0xc3, 0xb2, 0xa1], bytes].concat(), size),
+    }
+}
+
+/// As a capture of the format pcapng.
+pub fn pcapng(bytes: &[u8], size: usize) {
+    if bytes.starts_with(&Pcapng::MAGIC) {
+        capture(bytes, size);
+    } else {
+        capture(&[&Pcapng::MAGIC, bytes].concat(), size);
+    }
+}
+
+/// Blocks of any size give the same records and the same end.
+fn capture(bytes: &[u8], size: usize) {
+    let (records, ending, books) = records(bytes, None);
+    assert!(records.len() <= bytes.len());
+    let parts = self::records(bytes, Some(size));
+    assert_eq!(parts, (records, ending, books));
+}
+
+/// Number, bytes and times of each record, how it ended, and what was counted.
+fn records(bytes: &[u8], block: Option<usize>) -> (Vec<(u64, Vec<u8>, Record)>, Ending, Books) {
+    let size = Some(bytes.len() as u64);
+    let input = Box::new(Cursor::new(bytes.to_vec()));
+    let name = "capture".to_owned();
+    let (pool, bounds) = (BlockPool::default(), Bounds::default());
+    let mut reader = Reader::over(name, input, size, 0, pool, bounds);
+    if let Some(block) = block {
+        reader = reader.with_block_size(block);
+    }
+    let (mut records, mut books) = (Vec::new(), Books::default());
+    while let Some(chunk) = reader.next(&mut books) {
+        for (ordinal, record) in (chunk.first_record..).zip(&chunk.records) {
+            let start = record.offset as usize;
+            let frame = chunk.block.bytes.get(start..).unwrap_or_default();
+            let frame = frame.get(..record.captured as usize);
+            assert!(frame.is_some(), "{record:?} lies in its block");
+            assert!(record.captured <= record.original && record.time <= record.clock);
+            let offset = 0;
+            let record = Record { offset, ..*record };
+            records.push((ordinal, frame.unwrap_or_default().to_vec(), record));
+        }
+    }
+    let ending = reader.end();
+    (records, ending, books)
+}
