@@ -4,6 +4,9 @@
 //! whose end has not come and nothing else. None allocates by a length that the bytes claim; what they cannot read they refuse for good.
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic))]
 
+pub mod community_id;
+pub mod conversation;
+pub mod coverage;
 pub mod dns;
 pub mod handshake;
 pub mod http;

@@ -17,7 +17,7 @@ import tempfile
 import kit
 
 KNOWN = os.path.join(kit.REPOSITORY, "tests", "oracle_differences.toml")
-FEATURES = "flow_id = true\nraw_sequences = true\nsplt = true\nquantile_exact = 0"
+FEATURES = "add = [\"community_id\"]\nflow_id = true\nraw_sequences = true\nsplt = true\nquantile_exact = 0"
 # name -> (settings of [flows], settings of [features], settings of the oracle)
 VARIANTS = {
     "default": ("", "", {}),
@@ -133,7 +133,7 @@ def compare(task):
         with open(base + ".json") as file:
             summary = json.load(file)
     settings = reference.settings.Settings(**settings)
-    expected, columns, books = reference.__main__.rows(kit.capture_path(capture), settings, set(kit.GROUPS))
+    expected, columns, books = reference.__main__.rows(kit.capture_path(capture), settings, {*kit.GROUPS, "community_id"})
     catalogue = golden.load_catalogue(reference.__main__.CATALOGUE)
     if variant == "split":
         more = list(split_columns(reference, kit.capture_path(capture), settings, catalogue))
