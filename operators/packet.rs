@@ -286,6 +286,26 @@ pub enum Direction {
     Backward = 1,
 }
 
+impl Direction {
+    /// Of two values, forward and backward, the one of this direction.
+    #[inline]
+    pub const fn of<T>(self, [forward, backward]: &[T; 2]) -> &T {
+        match self {
+            Self::Forward => forward,
+            Self::Backward => backward,
+        }
+    }
+
+    /// The same, to change it.
+    #[inline]
+    pub const fn of_mut<T>(self, [forward, backward]: &mut [T; 2]) -> &mut T {
+        match self {
+            Self::Forward => forward,
+            Self::Backward => backward,
+        }
+    }
+}
+
 /// One packet of a flow, as an extractor sees it. Derefs to its [`Header`].
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {

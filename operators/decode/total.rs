@@ -29,7 +29,7 @@ pub fn frames(bytes: &[u8]) {
     let Some((link, mut rest)) = bytes.split_first() else {
         return;
     };
-    let link = LINKS.get(usize::from(*link) % LINKS.len());
+    let link = LINKS.into_iter().cycle().nth((*link).into());
     let plain = DecodeOptions::default();
     let inside = DecodeOptions {
         decap: Tunnel::ALL.into_iter().collect::<Decap>(),
@@ -46,7 +46,7 @@ pub fn frames(bytes: &[u8]) {
             offset: 0,
             captured,
             original: captured.saturating_add(u32::from(high >> 7).saturating_mul(1000)),
-            link: link.copied().unwrap_or_default(),
+            link: link.unwrap_or_default(),
             time: 5,
             clock: 7,
         };

@@ -3,11 +3,22 @@
 //! Each protocol is looked for by itself, whatever others are wanted, so that no column depends on another group. Content decides
 //! and not ports, but for DNS, whose messages have no mark of their own.
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
+
 use super::flow::Flow;
 use super::stream::Stream;
 use crate::decode::DecodeOptions;
 use crate::packet::{Direction, Packet, marks, tcp};
-use crate::protocols::{Message, Protocols, dns, http, quic, ssh, tls};
+use crate::protocols::{Message, Protocols, dns, http, quic, ssh, sum, tls};
 use crate::slots::Slots;
 
 const TCP: u8 = 6;
@@ -128,11 +139,13 @@ impl Applications {
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
         let bytes = |state: &State| match state {
-            State::Streams(connection) => size_of::<Connection>() + connection.heap_bytes(),
-            State::Quic(connection) => size_of::<quic::Connection>() + connection.heap_bytes(),
+            State::Streams(connection) => sum([size_of::<Connection>(), connection.heap_bytes()]),
+            State::Quic(connection) => {
+                sum([size_of::<quic::Connection>(), connection.heap_bytes()])
+            }
             _ => 0,
         };
-        self.states.iter().map(bytes).sum()
+        self.states.iter().map(bytes).fold(0, usize::saturating_add)
     }
 }
 
@@ -153,19 +166,20 @@ impl State {
                 if !packet.is(marks::TCP_KNOWN) || packet.has(tcp::RST) {
                     return;
                 }
-                let side = packet.direction as usize;
+                let from = packet.direction;
                 if !packet.payload().is_empty() {
-                    let bases = [0, 1].map(|side| known[side].then_some(base[side]));
+                    let bases = [Direction::Forward, Direction::Backward];
+                    let bases = bases.map(|from| from.of(known).then_some(*from.of(base)));
                     let mut connection = Box::new(Connection::new(bases, flow, rules));
                     if connection.packet(packet, rules, tell) {
                         *self = Self::Streams(connection);
                     } else {
                         *self = Self::Closed;
                     }
-                } else if !known[side]
+                } else if !*from.of(known)
                     && let Some(start) = Stream::start(packet)
                 {
-                    (known[side], base[side]) = (true, start);
+                    (*from.of_mut(known), *from.of_mut(base)) = (true, start);
                 }
             }
             Self::Streams(connection) => {
@@ -238,7 +252,8 @@ impl Encrypted {
 
     /// Whether this packet of the stream carries a byte of it.
     fn holds(&mut self, packet: &Packet<'_>, stream: &Stream) -> bool {
-        let end = stream.offset(packet, self.end) + i64::from(packet.payload_len);
+        let start = stream.offset(packet, self.end);
+        let end = start.saturating_add(packet.payload_len.into());
         self.end = self.end.max(end);
         packet.payload_len > 0 && end > self.start
     }
@@ -262,7 +277,7 @@ impl Connection {
     fn packet(&mut self, packet: &Packet<'_>, rules: &Rules, tell: &mut Tell<'_>) -> bool {
         let from = packet.direction;
         let Self { sides, http } = self;
-        let side = &mut sides[from as usize];
+        let side = from.of_mut(sides);
         if side.reads(http.as_ref(), from) {
             let Side {
                 stream,
@@ -317,7 +332,8 @@ impl Connection {
 
     fn heap_bytes(&self) -> usize {
         let http = self.http.as_ref().map_or(0, http::Connection::heap_bytes);
-        self.sides.iter().map(Side::heap_bytes).sum::<usize>() + http
+        let [forward, backward] = &self.sides;
+        sum([forward.heap_bytes(), backward.heap_bytes(), http])
     }
 }
 
@@ -339,14 +355,14 @@ impl Side {
         let dns = self
             .dns
             .as_ref()
-            .map_or(0, |dns| size_of::<dns::Side>() + dns.heap_bytes());
+            .map_or(0, |dns| sum([size_of::<dns::Side>(), dns.heap_bytes()]));
         let ssh = self.ssh.as_ref().map_or(0, ssh::Side::heap_bytes);
         let tls = self.tls.as_ref().map_or(0, tls::Side::heap_bytes);
         let encrypted = self
             .encrypted
             .as_ref()
             .map_or(0, |_| size_of::<Encrypted>());
-        self.stream.heap_bytes() + dns + ssh + tls + encrypted
+        sum([self.stream.heap_bytes(), dns, ssh, tls, encrypted])
     }
 }
 

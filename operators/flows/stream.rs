@@ -2,6 +2,17 @@
 //!
 //! No acknowledgement, window or checksum is looked at, and nothing before the first packet of the direction.
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
+
 use crate::packet::{Packet, tcp};
 use crate::protocols::{Piece, Prefix};
 
@@ -36,8 +47,11 @@ impl Stream {
     /// Where in the stream the payload of a packet starts: the offset nearest to `near` that its sequence number can mean.
     pub fn offset(&self, packet: &Packet<'_>, near: i64) -> i64 {
         let base = self.base.unwrap_or_else(|| sequence(packet));
-        let there = base.wrapping_add(near as u32);
-        near + i64::from(sequence(packet).wrapping_sub(there).cast_signed())
+        // sequence numbers go round: the low half says where
+        let [.., a, b, c, d] = near.to_be_bytes();
+        let there = base.wrapping_add(u32::from_be_bytes([a, b, c, d]));
+        let distance = sequence(packet).wrapping_sub(there).cast_signed();
+        near.saturating_add(distance.into())
     }
 
     /// Bytes from the start without a missing one.

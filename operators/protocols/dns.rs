@@ -70,9 +70,10 @@ impl<'a> Message<'a> {
             flags,
             counts,
             question: None,
-            records: bytes.len() - reader.rest().len(),
+            records: reader.read_of(bytes),
         };
-        for _ in 0..counts[0] {
+        let [questions, ..] = counts;
+        for _ in 0..questions {
             let at = message.records;
             let behind = name(bytes, at, |_| {})?;
             let kind = Reader::new(bytes.get(behind..)?).u16()?;
@@ -84,7 +85,7 @@ impl<'a> Message<'a> {
             message.records = behind.checked_add(4).filter(|end| *end <= bytes.len())?;
         }
         let empty = message.is_response() && counts == [0; 4];
-        let is_dns = empty || counts[0] > 0 || message.record(message.records).is_some();
+        let is_dns = empty || questions > 0 || message.record(message.records).is_some();
         is_dns.then_some(message)
     }
 
@@ -129,7 +130,8 @@ impl<'a> Message<'a> {
                     found.ttl = Some((low.min(record.ttl), high.max(record.ttl)));
                 } else if section == 2 && record.kind == OPT && !has_opt {
                     has_opt = true;
-                    found.extended = (record.ttl >> 24) as u16;
+                    let [extended, ..] = record.ttl.to_be_bytes();
+                    found.extended = extended.into();
                 }
             }
         }
@@ -142,7 +144,7 @@ impl<'a> Message<'a> {
         let mut reader = Reader::new(self.bytes.get(behind..)?);
         let (kind, _class, ttl) = (reader.u16()?, reader.u16()?, reader.u32()?);
         reader.vector16()?;
-        Some((Record { kind, ttl }, self.bytes.len() - reader.rest().len()))
+        Some((Record { kind, ttl }, reader.read_of(self.bytes)))
     }
 }
 
@@ -176,29 +178,30 @@ impl Question<'_> {
 /// pointer before it led to.
 fn name<'a>(message: &'a [u8], mut at: usize, mut label: impl FnMut(&'a [u8])) -> Option<usize> {
     let (mut limit, mut behind) = (at, None);
-    let (mut length, mut pointers) = (1, 0);
+    let (mut length, mut pointers) = (1_usize, 0_u32);
     loop {
         let mut reader = Reader::new(message.get(at..)?);
         match reader.u8()? {
-            0 => return Some(behind.unwrap_or(at + 1)),
+            0 => return behind.or(at.checked_add(1)),
             first if first & 0xC0 == 0xC0 => {
                 let target = usize::from(first & 0x3F) << 8 | usize::from(reader.u8()?);
-                behind = behind.or(Some(at + 2));
-                pointers += 1;
-                if target >= limit || pointers > POINTERS {
+                behind = behind.or(at.checked_add(2));
+                if target >= limit || pointers == POINTERS {
                     return None;
                 }
+                pointers = pointers.saturating_add(1);
                 (at, limit) = (target, target);
             }
             first if first & 0xC0 != 0 => return None,
             first => {
                 let taken = reader.take(first.into())?;
-                length += taken.len() + 1;
+                let label_length = taken.len().saturating_add(1);
+                length = label_length.saturating_add(length);
                 if length > NAME {
                     return None;
                 }
                 label(taken);
-                at += taken.len() + 1;
+                at = at.checked_add(label_length)?;
             }
         }
     }
@@ -212,7 +215,7 @@ impl Side {
     /// Takes the next bytes and hands on each message that is whole now; false = this is not DNS.
     pub fn push(&mut self, bytes: &[u8], mut tell: impl FnMut(&Message<'_>)) -> bool {
         let length = |bytes: &[u8]| match Reader::new(bytes).u16() {
-            Some(length) => Length::Known(usize::from(length) + 2),
+            Some(length) => Length::Known(usize::from(length).saturating_add(2)),
             None => Length::Unknown,
         };
         self.0.push(bytes, length, |framed| {

@@ -2,7 +2,16 @@
 //!
 //! Parsers know no flow and no timely. Those of applications take what a flow brings piece by piece, keep the start of a message
 //! whose end has not come and nothing else. None allocates by a length that the bytes claim; what they cannot read they refuse for good.
-#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
 
 pub mod community_id;
 pub mod conversation;
@@ -25,6 +34,11 @@ pub mod tls;
 pub mod total;
 
 pub use prefix::{Piece, Prefix};
+
+/// Bytes of several parts.
+pub(crate) fn sum<const N: usize>(parts: [usize; N]) -> usize {
+    parts.into_iter().fold(0, usize::saturating_add)
+}
 
 /// A set of protocols.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

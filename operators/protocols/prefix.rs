@@ -3,6 +3,8 @@
 //! Bytes that come in order are handed on as they are and never kept; only those behind a missing byte wait. Of a byte that comes
 //! twice the first one counts.
 
+use super::sum;
+
 /// Bytes of the stream that follow those handed on before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
@@ -42,18 +44,20 @@ struct Span {
 impl Waiting {
     /// Adds bytes; room for them doubles, but not beyond what may ever come.
     fn extend(&mut self, bytes: &[u8], limit: u32) {
-        let needed = self.bytes.len() + bytes.len();
+        let needed = self.bytes.len().saturating_add(bytes.len());
         if needed > self.bytes.capacity() {
-            let room = (2 * self.bytes.len()).min(limit as usize).max(needed);
-            self.bytes.reserve_exact(room - self.bytes.len());
+            let double = self.bytes.len().saturating_mul(2);
+            let room = double.min(limit as usize).max(needed);
+            let more = room.saturating_sub(self.bytes.len());
+            self.bytes.reserve_exact(more);
         }
         self.bytes.extend_from_slice(bytes);
     }
 
     fn bytes_of(&self, span: &Span) -> &[u8] {
-        let place = span.place as usize;
-        let end = place + (span.end - span.start) as usize;
-        self.bytes.get(place..end).unwrap_or(&[])
+        let length = span.end.saturating_sub(span.start);
+        let from = self.bytes.get(span.place as usize..).unwrap_or(&[]);
+        from.get(..length as usize).unwrap_or(&[])
     }
 }
 
@@ -67,11 +71,16 @@ impl Prefix {
     /// `limit` on are left out.
     pub fn push(&mut self, offset: i64, bytes: &[u8], limit: u32, mut tell: impl FnMut(Piece<'_>)) {
         let packet = self.packets;
-        self.packets += u32::from(!bytes.is_empty());
-        let end = (offset.saturating_add(bytes.len() as i64)).clamp(0, limit.into()) as u32;
-        let mut start = offset.clamp(self.complete.into(), limit.into()) as u32;
+        self.packets = packet.saturating_add(u32::from(!bytes.is_empty()));
+        let within = |at: i64| u32::try_from(at.clamp(0, limit.into())).unwrap_or(limit);
+        let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        let end = within(offset.saturating_add(length));
+        let mut start = within(offset).max(self.complete);
         let part = |start: u32, end: u32| {
-            let place = |at: u32| usize::try_from(i64::from(at) - offset).unwrap_or(usize::MAX);
+            let place = |at: u32| {
+                let place = i64::from(at).saturating_sub(offset);
+                usize::try_from(place).unwrap_or(usize::MAX)
+            };
             bytes.get(place(start)..place(end)).unwrap_or(&[])
         };
         while start < end {
@@ -93,7 +102,8 @@ impl Prefix {
                 self.release(&mut tell);
             } else {
                 let waiting = self.waiting.get_or_insert_default();
-                let place = waiting.bytes.len() as u32;
+                // no more wait than the limit says
+                let place = u32::try_from(waiting.bytes.len()).unwrap_or(u32::MAX);
                 waiting.extend(part(start, hole), limit);
                 let span = Span {
                     start,
@@ -112,7 +122,7 @@ impl Prefix {
         let Some(waiting) = &mut self.waiting else {
             return;
         };
-        let mut released = 0;
+        let mut released = 0_usize;
         for span in &waiting.spans {
             if span.start != self.complete {
                 break;
@@ -122,7 +132,7 @@ impl Prefix {
                 bytes: waiting.bytes_of(span),
             });
             self.complete = span.end;
-            released += 1;
+            released = released.saturating_add(1);
         }
         if released == waiting.spans.len() {
             self.waiting = None;
@@ -134,9 +144,12 @@ impl Prefix {
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| {
-            size_of::<Waiting>()
-                + waiting.bytes.capacity()
-                + waiting.spans.capacity() * size_of::<Span>()
+            let spans = waiting.spans.capacity();
+            sum([
+                size_of::<Waiting>(),
+                waiting.bytes.capacity(),
+                spans.saturating_mul(size_of::<Span>()),
+            ])
         })
     }
 }

@@ -20,6 +20,11 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    /// How many bytes of `whole`, which this reads the end of, were read.
+    pub const fn read_of(self, whole: &[u8]) -> usize {
+        whole.len().saturating_sub(self.0.len())
+    }
+
     /// The next `n` bytes.
     pub fn take(&mut self, n: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(n)?;
@@ -82,7 +87,13 @@ impl<'a> Reader<'a> {
     /// A number of variable length (RFC 9000 section 16).
     pub fn varint(&mut self) -> Option<u64> {
         let first = self.u8()?;
-        let more = self.take((1 << (first >> 6)) - 1)?;
+        let more = match first >> 6 {
+            0 => 0,
+            1 => 1,
+            2 => 3,
+            _ => 7,
+        };
+        let more = self.take(more)?;
         let number = more.iter().fold(u64::from(first & 0x3F), |number, byte| {
             number << 8 | u64::from(*byte)
         });

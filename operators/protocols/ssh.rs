@@ -5,6 +5,7 @@
 use super::joiner::{Joiner, Length};
 use super::reader::Reader;
 use md5::{Digest, Md5};
+use memchr::memchr;
 use std::cell::Cell;
 
 /// Bytes of a packet at most (RFC 4253 section 6.1).
@@ -128,7 +129,8 @@ impl Side {
             state => line_length(bytes, state == State::Line),
         };
         let is_open = self.held.push(bytes, length, |item| {
-            self.read += item.len() as u32;
+            self.read =
+                u32::try_from(item.len()).map_or(u32::MAX, |read| self.read.saturating_add(read));
             state.set(match state.get() {
                 State::Packet => packet(item, tell),
                 State::Line if item.starts_with(MARK) => line(item, tell),
@@ -159,8 +161,8 @@ impl Side {
 /// Only what may be an identification line waits for its end: others may come first (RFC 4253 section 4.2), and they may be long.
 fn line_length(bytes: &[u8], is_start: bool) -> Length {
     let may_be_mark = is_start && bytes.iter().zip(MARK).all(|(a, b)| a == b);
-    match bytes.iter().position(|byte| *byte == b'\n') {
-        Some(end) => Length::Known(end + 1),
+    match memchr(b'\n', bytes) {
+        Some(end) => Length::Known(end.saturating_add(1)),
         None if may_be_mark => Length::Unknown,
         None => Length::Known(bytes.len()),
     }
@@ -184,8 +186,9 @@ fn packet_length(bytes: &[u8]) -> Length {
     let (Some(length), Some(padding), Some(_)) = (reader.u32(), reader.u8(), reader.u8()) else {
         return Length::Unknown;
     };
-    if (6..=PACKET).contains(&length) && u32::from(padding) + 2 <= length {
-        Length::Known(4 + length as usize)
+    let least = u32::from(padding).saturating_add(2);
+    if (6..=PACKET).contains(&length) && least <= length {
+        Length::Known((length as usize).saturating_add(4))
     } else {
         Length::Wrong
     }

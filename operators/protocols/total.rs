@@ -1,5 +1,12 @@
 //! Reads any bytes as each protocol and asserts what must hold: the bodies of the tests, and of fuzz targets, that no bytes hurt a
 //! parser and that a stream says the same in any pieces.
+#![cfg_attr(
+    not(test),
+    expect(
+        clippy::arithmetic_side_effects,
+        reason = "a sum that overflows is a finding"
+    )
+)]
 
 use super::tcp_options::{Options, Timestamps, kind};
 use super::tls::{ClientHello, ServerHello};

@@ -46,10 +46,11 @@ fn unpack(bytes: &[u8], room: usize) -> (Vec<u8>, bool) {
     // the first bytes are at hand, the rest is read
     let (head, rest) = bytes.split_at(bytes.len().min(Packing::MAGIC));
     let input = Input::new(Box::new(Cursor::new(rest.to_vec())), None);
-    let mut archive = match Archive::new(packing, input, head) {
-        Ok(archive) => archive,
-        Err(Broken::Failed(error)) => panic!("bytes in memory can be read: {error}"),
-        Err(_) => return (Vec::new(), false),
+    let archive = Archive::new(packing, input, head);
+    let is_unread = matches!(archive, Err(Broken::Failed(_)));
+    assert!(!is_unread, "bytes in memory can be read");
+    let Ok(mut archive) = archive else {
+        return (Vec::new(), false);
     };
     let mut out = vec![0; room];
     let mut whole = Vec::new();
@@ -89,7 +90,9 @@ fn capture(bytes: &[u8], size: usize) {
 }
 
 /// Number, bytes and times of each record, how it ended, and what was counted.
-fn records(bytes: &[u8], block: Option<usize>) -> (Vec<(u64, Vec<u8>, Record)>, Ending, Books) {
+type Read = (Vec<(u64, Vec<u8>, Record)>, Ending, Books);
+
+fn records(bytes: &[u8], block: Option<usize>) -> Read {
     let size = Some(bytes.len() as u64);
     let input = Box::new(Cursor::new(bytes.to_vec()));
     let name = "capture".to_owned();

@@ -144,7 +144,7 @@ impl Connection {
         if !self.is_read(from) {
             return false;
         }
-        let side = &mut self.sides[from as usize];
+        let side = from.of_mut(&mut self.sides);
         match (self.stage, from) {
             (Stage::Open, _) | (Stage::Upgraded, Direction::Backward) => {
                 side.frames
@@ -163,7 +163,7 @@ impl Connection {
                 }
                 for from in DIRECTIONS {
                     if !self.wants(from) {
-                        self.sides[from as usize].held = Vec::new();
+                        from.of_mut(&mut self.sides).held = Vec::new();
                     }
                 }
             }
@@ -173,12 +173,12 @@ impl Connection {
 
     /// Whether anything more is read of a direction.
     pub fn is_read(&self, from: Direction) -> bool {
-        self.wants(from) && !self.sides[from as usize].is_ended
+        self.wants(from) && !from.of(&self.sides).is_ended
     }
 
     /// Whether more of a direction could say something.
     fn wants(&self, from: Direction) -> bool {
-        let side = &self.sides[from as usize];
+        let side = from.of(&self.sides);
         match self.stage {
             Stage::Undecided => !(side.is_closed && side.is_told),
             Stage::Never => !side.is_told,
@@ -190,7 +190,7 @@ impl Connection {
 
     /// Says that no more bytes of a direction come.
     pub fn end(&mut self, from: Direction) {
-        self.sides[from as usize].is_ended = true;
+        from.of_mut(&mut self.sides).is_ended = true;
     }
 
     /// Whether nothing more is read of either direction.
@@ -200,7 +200,7 @@ impl Connection {
 
     /// Tells the first line of a direction once it is whole.
     fn first_line(&mut self, from: Direction, tell: &mut impl FnMut(Message, Direction)) {
-        let side = &mut self.sides[from as usize];
+        let side = from.of_mut(&mut self.sides);
         if side.is_told {
             return;
         }
@@ -264,7 +264,8 @@ impl Connection {
 
     /// Reads the frames behind so many bytes of each direction.
     fn open(&mut self, forward: usize, backward: usize, tell: &mut impl FnMut(Message, Direction)) {
-        self.sides[0].frames.get_or_insert_default().is_open = true;
+        let client = Direction::Forward.of_mut(&mut self.sides);
+        client.frames.get_or_insert_default().is_open = true;
         let sides = self.sides.iter_mut().zip(DIRECTIONS);
         for ((side, from), start) in sides.zip([forward, backward]) {
             let held = std::mem::take(&mut side.held);
@@ -277,21 +278,23 @@ impl Connection {
 
     /// After an upgrade: looks for the preface behind the request and its body.
     fn preface(&mut self, tell: &mut impl FnMut(Message, Direction)) {
-        let held = &mut self.sides[0].held;
+        let [Side { held, .. }, _] = &mut self.sides;
         let mut places = held.windows(PREFACE.len());
         if let Some(start) = places.position(|window| window == PREFACE) {
             self.stage = Stage::Open;
-            self.open(start + PREFACE.len(), 0, tell);
+            self.open(start.saturating_add(PREFACE.len()), 0, tell);
         } else {
-            let kept = held.len().min(PREFACE.len() - 1);
-            held.drain(..held.len() - kept);
+            // its start may be at the end
+            const START: usize = PREFACE.len() - 1;
+            let passed = held.len().saturating_sub(START);
+            held.drain(..passed);
         }
     }
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
         let frames = |side: &Side| side.frames.as_ref().map_or(0, |_| size_of::<Frames>());
-        let bytes = |side: &Side| side.held.capacity() + frames(side);
+        let bytes = |side: &Side| side.held.capacity().saturating_add(frames(side));
         self.sides.iter().map(bytes).sum()
     }
 }
@@ -299,9 +302,10 @@ impl Connection {
 impl Frames {
     fn push(&mut self, mut bytes: &[u8], tell: &mut impl FnMut(Message)) {
         while !bytes.is_empty() && !self.is_over {
-            let skipped = bytes.len().min(self.payload as usize);
-            self.payload -= skipped as u32;
-            bytes = bytes.get(skipped..).unwrap_or(&[]);
+            let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            let skipped = length.min(self.payload);
+            self.payload = self.payload.saturating_sub(skipped);
+            bytes = bytes.get(skipped as usize..).unwrap_or(&[]);
             let wanted = self.header.get_mut(self.have..).unwrap_or(&mut []);
             let taken = wanted.len().min(bytes.len());
             let (now, rest) = bytes.split_at(taken);
@@ -309,7 +313,7 @@ impl Frames {
                 .iter_mut()
                 .zip(now)
                 .for_each(|(to, from)| *to = *from);
-            (self.have, bytes) = (self.have + taken, rest);
+            (self.have, bytes) = (self.have.saturating_add(taken), rest);
             if self.have == FRAME {
                 let [a, b, c, kind, _, stream @ ..] = self.header;
                 self.is_over = !self.is_open && !is_settings(self.header);
@@ -397,7 +401,8 @@ fn is_token(byte: u8) -> bool {
 /// The line without the CR at its end.
 fn trimmed(line: &[u8]) -> &[u8] {
     let end = line.iter().rposition(|byte| *byte != b'\r');
-    line.get(..end.map_or(0, |end| end + 1)).unwrap_or(&[])
+    line.get(..end.map_or(0, |end| end.saturating_add(1)))
+        .unwrap_or(&[])
 }
 
 /// Lines of a head behind the first, each with the offset behind it; the last is the blank one, if it is there.
@@ -406,7 +411,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
     let all = bytes.split_inclusive(|byte| *byte == b'\n');
     let whole = all.take_while(|line| line.ends_with(b"\n"));
     let lines = whole.map(move |line| {
-        at += line.len();
+        at = line.len().saturating_add(at);
         (trimmed(line.strip_suffix(b"\n").unwrap_or(line)), at)
     });
     lines.skip(1)

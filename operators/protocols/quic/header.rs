@@ -60,7 +60,10 @@ pub struct Header<'a> {
 /// The draft that a version stands for; those of mvfst too.
 pub const fn draft(version: u32) -> Option<u8> {
     match version {
-        0xff00_0000..=0xff00_00ff => Some(version as u8),
+        0xff00_0000..=0xff00_00ff => {
+            let [.., draft] = version.to_be_bytes();
+            Some(draft)
+        }
         0xface_b001 => Some(22),
         0xface_b002 | 0xface_b00e => Some(27),
         0xface_b011 | 0xface_b013 => Some(29),
@@ -165,17 +168,22 @@ fn long_header<'a>(datagram: &'a [u8], start: usize, seen: &[u32]) -> Option<Hea
         reader.vector_varint()?;
     }
     let length = reader.varint()?;
-    let number = end - reader.rest().len();
+    let number = reader.read_of(datagram);
     if length < PROTECTED || length > reader.rest().len() as u64 {
         return None;
     }
-    Some(header(kind, number, number + length as usize))
+    let end = usize::try_from(length).ok()?.checked_add(number)?;
+    Some(header(kind, number, end))
 }
 
 const fn kind(first: u8, version: u32) -> Kind {
     let bits = first >> 4 & 3;
     // version 2 counts from Retry
-    match if is_v2(version) { (bits + 3) % 4 } else { bits } {
+    match if is_v2(version) {
+        bits.wrapping_sub(1) & 3
+    } else {
+        bits
+    } {
         0 => Kind::Initial,
         1 => Kind::ZeroRtt,
         2 => Kind::Handshake,
@@ -191,7 +199,13 @@ fn google_header<'a>(
     mut reader: Reader<'a>,
 ) -> Option<Header<'a>> {
     let lengths = reader.u8()?;
-    let length = |half: u8| if half > 0 { usize::from(half) + 3 } else { 0 };
+    let length = |half: u8| {
+        if half > 0 {
+            usize::from(half).saturating_add(3)
+        } else {
+            0
+        }
+    };
     let dcid = reader.take(length(lengths >> 4))?;
     let scid = reader.take(length(lengths & 15))?;
     let is_packet = first & 0x40 != 0 && !reader.is_empty();
@@ -201,7 +215,7 @@ fn google_header<'a>(
         dcid,
         scid,
         start,
-        number: datagram.len() - reader.rest().len(),
+        number: reader.read_of(datagram),
         end: datagram.len(),
     })
 }

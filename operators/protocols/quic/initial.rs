@@ -86,16 +86,18 @@ impl Keys {
 
     /// Takes header protection off and opens the packet; `None` where it is not authentic.
     pub fn open(&self, datagram: &[u8], header: &Header<'_>) -> Option<Opened> {
-        let sample = datagram.get(header.number + 4..)?.first_chunk::<16>()?;
+        let sample = datagram
+            .get(header.number.checked_add(4)?..)?
+            .first_chunk::<16>()?;
         let mut mask = (*sample).into();
         Aes128::new(&self.header.into()).encrypt_block(&mut mask);
         let [first_mask, number_mask @ ..] = <[u8; 16]>::from(mask);
         let first = datagram.get(header.start)? ^ first_mask & 0x0F;
-        let number_length = first & 3;
-        let payload = header.number + usize::from(number_length) + 1;
+        let number_length = (first & 3).saturating_add(1);
+        let payload = header.number.checked_add(number_length.into())?;
         let mut opened = datagram.get(header.start..payload)?.to_vec();
         *opened.first_mut()? = first;
-        let number = opened.get_mut(header.number - header.start..)?;
+        let number = opened.get_mut(header.number.checked_sub(header.start)?..)?;
         let mut nonce = self.iv;
         for (byte, mask) in number.iter_mut().zip(number_mask) {
             *byte ^= mask;
@@ -116,7 +118,7 @@ impl Keys {
             )
             .ok()?;
         Some(Opened {
-            number_length: number_length + 1,
+            number_length,
             payload,
         })
     }
@@ -125,7 +127,8 @@ impl Keys {
 /// HKDF-Expand-Label with an empty context (RFC 8446 section 7.1); the label comes in parts.
 fn expand<const N: usize>(secret: &Hkdf<Sha256>, label: &[&[u8]]) -> Option<[u8; N]> {
     const PREFIX: &[u8] = b"tls13 ";
-    let length: usize = PREFIX.len() + label.iter().map(|part| part.len()).sum::<usize>();
+    let parts = label.iter().map(|part| part.len());
+    let length = parts.fold(PREFIX.len(), usize::saturating_add);
     let output = u16::try_from(N).ok()?.to_be_bytes();
     let length = [u8::try_from(length).ok()?];
     let mut info: Vec<&[u8]> = vec![&output, &length, PREFIX];
@@ -153,8 +156,7 @@ pub fn crypto_frames(payload: &[u8], version: u32) -> impl Iterator<Item = (i64,
                 kind @ (0x02 | 0x03) => {
                     reader.skip_varints(2)?;
                     let ranges = reader.varint()?;
-                    // below 2^62
-                    reader.skip_varints(1 + 2 * ranges)?;
+                    reader.skip_varints(ranges.checked_mul(2)?.checked_add(1)?)?;
                     if kind == 0x03 {
                         reader.skip_varints(3)?;
                     }

@@ -9,6 +9,7 @@ mod initial;
 pub use header::{Header, Kind, version_name};
 
 use super::prefix::Prefix;
+use super::sum;
 use super::tls::{self, ClientHello};
 use crate::packet::Direction;
 use header::packets;
@@ -97,12 +98,12 @@ impl Connection {
 
     fn spin(&mut self, first: Option<u8>, from: Direction, tell: &mut impl FnMut(Message<'_>)) {
         let bit = first.map(|first| first & SPIN != 0);
-        if let (Some(last), Some(bit)) = (self.spin[from as usize], bit)
+        if let (Some(last), Some(bit)) = (*from.of(&self.spin), bit)
             && last != bit
         {
             tell(Message::Spin);
         }
-        self.spin[from as usize] = bit;
+        *from.of_mut(&mut self.spin) = bit;
     }
 
     /// Opens an Initial of the initiator and reads on in its handshake.
@@ -169,10 +170,13 @@ impl Connection {
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
         self.handshake.as_ref().map_or(0, |handshake| {
-            size_of::<Handshake>()
-                + handshake.keys.capacity() * size_of::<(u32, Keys)>()
-                + handshake.crypto.heap_bytes()
-                + handshake.bytes.capacity()
+            let keys = handshake.keys.capacity();
+            sum([
+                size_of::<Handshake>(),
+                keys.saturating_mul(size_of::<(u32, Keys)>()),
+                handshake.crypto.heap_bytes(),
+                handshake.bytes.capacity(),
+            ])
         })
     }
 }
@@ -183,7 +187,7 @@ fn whole_hello(bytes: &[u8], limit: u32) -> Option<Option<ClientHello<'_>>> {
     const CLIENT_HELLO: u8 = 1;
     let [kind, length @ ..] = *bytes.first_chunk::<4>()?;
     let [a, b, c] = length;
-    let end = 4 + u32::from_be_bytes([0, a, b, c]);
+    let end = u32::from_be_bytes([0, a, b, c]).saturating_add(4);
     if kind != CLIENT_HELLO || end > limit {
         return Some(None);
     }

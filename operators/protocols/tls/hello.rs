@@ -254,17 +254,17 @@ impl<C, S> Default for Hellos<C, S> {
 impl<C, S> Hellos<C, S> {
     /// Keeps the first ClientHello of a direction.
     pub fn client(&mut self, from: Direction, hello: impl FnOnce() -> C) {
-        self.clients[from as usize].get_or_insert_with(hello);
+        from.of_mut(&mut self.clients).get_or_insert_with(hello);
     }
 
     /// Keeps the first ServerHello of a direction.
     pub fn server(&mut self, from: Direction, hello: impl FnOnce() -> S) {
-        self.servers[from as usize].get_or_insert_with(hello);
+        from.of_mut(&mut self.servers).get_or_insert_with(hello);
     }
 
     /// The ServerHello of a direction, whoever is the server.
     pub fn server_of(&self, from: Direction) -> Option<&S> {
-        self.servers[from as usize].as_ref()
+        from.of(&self.servers).as_ref()
     }
 
     /// Every ClientHello.
@@ -288,9 +288,10 @@ impl<C, S> Hellos<C, S> {
 
     /// The ClientHello and the ServerHello.
     pub fn pair(&self) -> (Option<&C>, Option<&S>) {
+        let ([client, other_client], [other_server, server]) = (&self.clients, &self.servers);
         match self.server_side() {
-            Some(Direction::Backward) => (self.clients[0].as_ref(), self.servers[1].as_ref()),
-            Some(Direction::Forward) => (self.clients[1].as_ref(), self.servers[0].as_ref()),
+            Some(Direction::Backward) => (client.as_ref(), server.as_ref()),
+            Some(Direction::Forward) => (other_client.as_ref(), other_server.as_ref()),
             None => (None, None),
         }
     }

@@ -37,15 +37,18 @@ pub fn key_exchange(body: &[u8], cipher: u16) -> Option<KeyExchange> {
         const NAMED_CURVE: u8 = 3;
         let is_named = reader.u8()? == NAMED_CURVE;
         let group = Some(reader.u16()?);
-        let bits = 8 * reader.vector8()?.len() as u32;
+        let bytes = u32::try_from(reader.vector8()?.len()).ok()?;
+        let bits = bytes.saturating_mul(8);
         return is_named.then_some(KeyExchange { group, bits });
     }
     let prime = reader.vector16()?;
     reader.vector16()?;
     reader.vector16()?;
     let zeros = prime.iter().take_while(|byte| **byte == 0).count();
-    let first = prime.get(zeros).map_or(0, |byte| byte.leading_zeros());
-    let bits = 8 * (prime.len() - zeros) as u32 - first;
+    let prime = prime.get(zeros..).unwrap_or(&[]);
+    let first = prime.first().map_or(0, |byte| byte.leading_zeros());
+    let bytes = u32::try_from(prime.len()).ok()?;
+    let bits = bytes.saturating_mul(8).saturating_sub(first);
     Some(KeyExchange { group: None, bits })
 }
 

@@ -13,6 +13,7 @@ pub use key_exchange::{KeyExchange, key_exchange};
 pub use names::{group_name, version_name};
 
 use super::reader::Reader;
+use super::sum;
 
 /// TLS 1.3.
 pub const TLS13: u16 = 0x0304;
@@ -69,10 +70,10 @@ pub fn certificates(body: &[u8]) -> Option<Certificates> {
     let mut chain = Reader::new(reader.vector24()?);
     let mut found = Certificates::default();
     while !chain.is_empty() {
-        let length = chain.vector24()?.len() as u32;
+        let length = u32::try_from(chain.vector24()?.len()).ok()?;
         found.first.get_or_insert(length);
         found.count = found.count.saturating_add(1);
-        found.bytes += length;
+        found.bytes = found.bytes.saturating_add(length);
     }
     reader.is_empty().then_some(found)
 }
@@ -163,14 +164,16 @@ impl Side {
         let is_found = opens(start).is_some();
         held.drain(..start);
         starts.drain(..place);
-        starts.iter_mut().for_each(|(at, _)| *at -= start);
+        for (at, _) in &mut *starts {
+            *at = at.saturating_sub(start);
+        }
         if !is_found {
             return;
         }
         let (held, starts) = (std::mem::take(held), std::mem::take(starts));
         self.state = State::Header([0; 5], 0, 0);
-        for (at, (start, packet)) in starts.iter().enumerate() {
-            let end = starts.get(at + 1).map_or(held.len(), |(next, _)| *next);
+        let ends = starts.iter().skip(1).map(|(next, _)| *next);
+        for ((start, packet), end) in starts.iter().zip(ends.chain([held.len()])) {
             self.records(held.get(*start..end).unwrap_or(&[]), *packet, tell);
         }
     }
@@ -189,8 +192,10 @@ impl Side {
                         *first = packet;
                     }
                     let (now, rest) = bytes.split_at(taken);
-                    wanted[..taken].copy_from_slice(now);
-                    *have += taken as u8;
+                    for (to, from) in wanted.iter_mut().zip(now) {
+                        *to = *from;
+                        *have = have.saturating_add(1);
+                    }
                     bytes = rest;
                     if usize::from(*have) == header.len() {
                         let (header, first) = (*header, *first);
@@ -198,10 +203,11 @@ impl Side {
                     }
                 }
                 State::Record(left, is_clear) => {
-                    let taken = bytes.len().min((*left).into());
-                    let (body, rest) = bytes.split_at(taken);
+                    let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+                    let taken = length.min(*left);
+                    let (body, rest) = bytes.split_at(taken.into());
                     let is_clear = *is_clear;
-                    *left -= taken as u16;
+                    *left = left.saturating_sub(taken);
                     bytes = rest;
                     if *left == 0 {
                         self.state = State::Header([0; 5], 0, 0);
@@ -279,10 +285,13 @@ impl Side {
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
         self.kept.as_ref().map_or(0, |kept| {
-            size_of::<Kept>()
-                + kept.held.capacity()
-                + kept.starts.capacity() * size_of::<(usize, u32)>()
-                + kept.packets.capacity() * size_of::<u32>()
+            let starts = kept.starts.capacity();
+            sum([
+                size_of::<Kept>(),
+                kept.held.capacity(),
+                starts.saturating_mul(size_of::<(usize, u32)>()),
+                kept.packets.capacity().saturating_mul(size_of::<u32>()),
+            ])
         })
     }
 }
