@@ -57,6 +57,11 @@ fn captures_as_tshark_sees_them() {
 }
 
 #[test]
+fn columns_beyond_the_catalogue_as_other_programs_say() {
+    agrees(&["expected.py", PROGRAM]);
+}
+
+#[test]
 #[ignore = "slow: generates 50,000 packets; needs numpy"]
 fn a_generated_trace_has_the_flows_it_was_made_of() {
     match python(&["-c", "import numpy"]) {

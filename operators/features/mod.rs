@@ -5,11 +5,13 @@
 #[cfg(test)]
 mod applications;
 mod dns;
+mod dns_more;
 mod entropy;
 mod extractor;
 mod fingerprint;
 mod flow_meta;
 mod group;
+mod http;
 mod http2;
 mod icmp;
 mod ip_extended;
@@ -23,6 +25,7 @@ mod record;
 mod select;
 mod size;
 mod ssh;
+mod ssh_algorithms;
 mod tcp;
 mod tcp_fingerprint;
 mod tcp_mptcp;
@@ -35,6 +38,9 @@ mod tcp_window;
 pub(crate) mod testing;
 mod timing;
 mod tls;
+mod tls_certificate;
+mod tls_hello;
+mod vpn;
 
 use crate::schema::Schema;
 use group::{Group, Settled};
@@ -79,6 +85,8 @@ extractors! {
     tcp_fingerprint::State,
     icmp::State,
     record::State,
+    http::State,
+    vpn::State,
 }
 
 /// The names of all groups, in column order.
