@@ -6,6 +6,7 @@ use super::extractor::{Extractor, Needs, NoOptions, Wanted};
 use crate::decode::ethertype_of;
 use crate::flows::Flow;
 use crate::packet::{Packet, marks};
+use crate::protocols::text::push_hex;
 use crate::schema::{Features, bitmap};
 use crate::statistics::{Distinct, Tally};
 
@@ -180,8 +181,15 @@ impl Extractor for State {
 }
 
 /// Lower-case hexadecimal digits with colons.
-fn text([a, b, c, d, e, f]: Address) -> String {
-    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+fn text(address: Address) -> String {
+    let mut text = String::with_capacity(17);
+    for (at, byte) in address.into_iter().enumerate() {
+        if at > 0 {
+            text.push(':');
+        }
+        push_hex(&mut text, byte);
+    }
+    text
 }
 
 #[cfg(test)]

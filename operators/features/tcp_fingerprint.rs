@@ -4,9 +4,9 @@ use super::extractor::{Extractor, Needs, NoOptions, Wanted};
 use crate::flows::Flow;
 use crate::packet::{Packet, marks, tcp};
 use crate::protocols::tcp_options::Options;
+use crate::protocols::text::push_decimal;
 use crate::schema::Features;
 use crate::statistics::{SECOND, ratio};
-use std::fmt::Write;
 
 /// Columns of group `tcp_fingerprint`, in output order.
 #[derive(Features)]
@@ -212,21 +212,28 @@ impl Opening {
     /// JA4T of a SYN, JA4TS of a SYN+ACK.
     fn ja4t(&self) -> Option<String> {
         const NONE: &str = "00";
-        let mut text = self.window?.to_string();
+        let mut text = String::with_capacity(32);
+        let push = |text: &mut String, number: Option<u16>| match number {
+            Some(number) => push_decimal(text, number),
+            None => text.push_str(NONE),
+        };
+        push(&mut text, Some(self.window?));
         let (count, kinds) = &self.kinds;
         let mut mark = '_';
         for kind in kinds.iter().take((*count).into()) {
-            // writing to a text does not fail
-            let _ = write!(text, "{mark}{kind}");
+            text.push(mark);
+            push(&mut text, Some((*kind).into()));
             mark = '-';
         }
         if *count == 0 {
             text.push('_');
-            text.push_str(NONE);
+            push(&mut text, None);
         }
-        let number = |number: Option<u16>| number.map_or(NONE.to_owned(), |n| n.to_string());
         let scale = self.scale.filter(|scale| *scale > 0).map(u16::from);
-        let _ = write!(text, "_{}_{}", number(self.mss), number(scale));
+        for number in [self.mss, scale] {
+            text.push('_');
+            push(&mut text, number);
+        }
         Some(text)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::extractor::{Extractor, Wanted};
 use crate::decode::DecodeOptions;
-use crate::flows::{CloseState, Flow, FlowKey};
+use crate::flows::{CloseState, ExtraKey, Flow, FlowKey};
 use crate::packet::{Direction, Header, Packet, marks};
 use crate::schema::Features;
 use bytemuck::Zeroable;
@@ -153,7 +153,7 @@ impl Packets {
                 protocol,
                 family: 4,
             },
-            extra: Box::default(),
+            extra: ExtraKey::default(),
             hash: 0,
             initiator_is_a: true,
             initiator_swapped: false,

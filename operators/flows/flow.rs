@@ -4,6 +4,7 @@ use super::key::flow_id;
 use crate::books::EndReason;
 use crate::columns::Address;
 use crate::packet::{Direction, Header};
+use std::ops::Deref;
 
 /// One end of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,13 +35,41 @@ pub struct FlowKey {
     pub family: u8,
 }
 
+/// The extra key parts of a flow as bytes: a word where there are none, as in most runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtraKey(Option<Box<Parts>>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parts {
+    bytes: Box<[u8]>,
+}
+
+impl From<&[u8]> for ExtraKey {
+    fn from(bytes: &[u8]) -> Self {
+        let parts = || {
+            Box::new(Parts {
+                bytes: bytes.into(),
+            })
+        };
+        Self((!bytes.is_empty()).then(parts))
+    }
+}
+
+impl Deref for ExtraKey {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |parts| &parts.bytes)
+    }
+}
+
 /// An open flow record (RFC 7011, RFC 5103), as extractors see it.
 #[derive(Clone, Debug)]
 pub struct Flow {
     /// What its packets share.
     pub key: FlowKey,
     /// Extra key parts (VLAN, ICMP identifier, MACs, outer addresses, sensor); empty by default.
-    pub extra: Box<[u8]>,
+    pub extra: ExtraKey,
     /// SipHash-1-3 of the key bytes; its low 8 bits are the shard.
     pub hash: u64,
     /// Whether endpoint a is the initiator.

@@ -16,7 +16,7 @@ mod unfused;
 
 pub use application::{Applications, Rules};
 pub use expiry::Timeouts;
-pub use flow::{CloseState, Endpoint, FirstSeen, Flow, FlowKey};
+pub use flow::{CloseState, Endpoint, ExtraKey, FirstSeen, Flow, FlowKey};
 pub use key::KeyRule;
 pub use options::{
     Evict, FlowOptions, IcmpKey, IdleTimeout, InitiatorRule, KeyPart, Sampling, Terminate,

@@ -4,7 +4,7 @@
 //! table sees the packets of a group in one fixed order, so nothing it does depends on workers or batches.
 
 use super::expiry::{Calendar, Timeouts};
-use super::flow::{CloseState, Flow};
+use super::flow::{CloseState, ExtraKey, Flow};
 use super::key::KeyRule;
 use super::options::{Evict, FlowOptions, InitiatorRule, Terminate};
 use crate::books::{Books, EndReason, Skip};
@@ -227,7 +227,7 @@ impl FlowTable {
             books.flows.bytes += flow.bytes[0] + flow.bytes[1];
             books.flows.open -= 1;
             meter.finish(slot, flow);
-            flow.extra = Box::default();
+            flow.extra = ExtraKey::default();
             self.free.push(slot);
         }
         self.ended = ended;

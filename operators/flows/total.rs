@@ -1,7 +1,7 @@
 //! Puts any segments in order and asserts what must hold: the body of a fuzz target, and of the test that runs it.
 
 use super::application::{Applications, Rules};
-use super::flow::{CloseState, Flow, FlowKey};
+use super::flow::{CloseState, ExtraKey, Flow, FlowKey};
 use super::stream::Stream;
 use crate::decode::DecodeOptions;
 use crate::packet::{Direction, Header, Packet, marks, tcp};
@@ -172,7 +172,7 @@ fn flow(protocol: u8) -> Flow {
             protocol,
             family: 6,
         },
-        extra: Box::default(),
+        extra: ExtraKey::default(),
         hash: 0,
         initiator_is_a: true,
         initiator_swapped: false,

@@ -5,6 +5,7 @@
 use super::joiner::{Joiner, Length};
 use super::reader::Reader;
 use md5::{Digest, Md5};
+use memchr::memchr;
 use std::cell::Cell;
 
 /// Bytes of a packet at most (RFC 4253 section 6.1).
@@ -170,7 +171,7 @@ impl Side {
 /// Only what may be an identification line waits for its end: others may come first (RFC 4253 section 4.2), and they may be long.
 fn line_length(bytes: &[u8], is_start: bool) -> Length {
     let may_be_mark = is_start && bytes.iter().zip(MARK).all(|(a, b)| a == b);
-    match bytes.iter().position(|byte| *byte == b'\n') {
+    match memchr(b'\n', bytes) {
         Some(end) => Length::Known(end.saturating_add(1)),
         None if may_be_mark => Length::Unknown,
         None => Length::Known(bytes.len()),

@@ -1,6 +1,19 @@
-//! Bytes as text that can be read back: what a column shows of names that others chose.
+//! Bytes as text that can be read back: what a column shows of names that others chose. Numbers as text, without the ways round that
+//! `write!` makes for each of them.
 
 use std::fmt::Write;
+
+/// Adds a number in decimal.
+pub fn push_decimal(text: &mut String, number: impl itoa::Integer) {
+    text.push_str(itoa::Buffer::new().format(number));
+}
+
+/// Adds a byte as two lower-case hexadecimal digits.
+pub fn push_hex(text: &mut String, byte: u8) {
+    for digit in [byte >> 4, byte & 15] {
+        text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
+    }
+}
 
 /// The bytes that pass `plain` as they are, the others as `%XX`.
 pub fn percent(bytes: &[u8], plain: impl Fn(u8) -> bool) -> String {
@@ -23,6 +36,16 @@ pub fn visible(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_written_as_others_write_them() {
+        for byte in 0..=u8::MAX {
+            let mut text = String::new();
+            push_hex(&mut text, byte);
+            push_decimal(&mut text, u16::from(byte) * 257);
+            assert_eq!(text, format!("{byte:02x}{}", u16::from(byte) * 257));
+        }
+    }
 
     #[test]
     fn every_byte_has_one_text() {

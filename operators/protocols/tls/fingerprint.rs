@@ -1,6 +1,7 @@
 //! Fingerprints of hellos: JA3 and JA3S (Salesforce), JA4 (FoxIO). Values that stand for nothing (GREASE) are left out.
 
 use super::hello::{ClientHello, ServerHello, is_grease};
+use crate::protocols::text::push_decimal;
 use md5::{Digest, Md5};
 use sha2::Sha256;
 use std::fmt::Write;
@@ -9,7 +10,8 @@ use std::fmt::Write;
 fn decimal(text: &mut String, numbers: impl Iterator<Item = u16>) {
     let mut separator = "";
     for number in numbers.filter(|number| !is_grease(*number)) {
-        let _ = write!(text, "{separator}{number}");
+        text.push_str(separator);
+        push_decimal(text, number);
         separator = "-";
     }
 }
