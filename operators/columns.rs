@@ -661,6 +661,12 @@ pub trait Item: Value {
     fn push(&self, items: &mut Column);
 }
 
+impl Item for String {
+    fn push(&self, items: &mut Column) {
+        items.push_text(self);
+    }
+}
+
 /// A time in ns since 1970, as a column value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Time(pub i64);
