@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod applications;
+mod connection;
 mod dns;
 mod entropy;
 mod extractor;
@@ -39,6 +40,7 @@ mod tls;
 use crate::schema::Schema;
 use group::{Group, Settled};
 
+pub use connection::{Connection, ConnectionPlan};
 pub use entropy::EntropyOptions;
 pub use extractor::{Extractor, Needs, NoOptions, Wanted};
 pub use options::{FeatureSettings, FeaturesOptions, Missing};
@@ -78,6 +80,7 @@ extractors! {
     tcp_rtt::State,
     tcp_fingerprint::State,
     icmp::State,
+    connection::State,
     record::State,
 }
 

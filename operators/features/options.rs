@@ -4,6 +4,7 @@
 use super::group::Group;
 use crate::decode::DecodeOptions;
 use crate::options::{Duration, Key, OptionError, Options, Setting, Wrong};
+use crate::views::ConnectionOptions;
 
 /// Settings of `[features]`: which columns, and in which form.
 #[derive(Clone, Debug, Options)]
@@ -45,6 +46,10 @@ pub struct FeaturesOptions {
     /// What is written where a value is null: `null`, or the column's `default`.
     #[option(default = "null")]
     pub missing: Missing,
+    /// The connection graph of the group `connection`: `window` (`"all"`, `{ tumbling = "60s" }`, `{ sliding = "300s", step = "10s" }`),
+    /// `use_ports`, `metrics`, `temporal`, `communities`, `asof`, `max_nodes` and `pivots` of betweenness.
+    #[option]
+    pub connection: Option<ConnectionOptions>,
 }
 
 /// What is written where a value is null.
@@ -94,6 +99,10 @@ impl FeaturesOptions {
             "flow_id" => Some(self.flow_id),
             "raw_sequences" => Some(self.raw_sequences),
             "splt" => Some(self.splt),
+            "connection.temporal" => {
+                let connection = self.connection.as_ref();
+                Some(connection.is_some_and(|connection| connection.temporal))
+            }
             _ => None,
         }
     }
