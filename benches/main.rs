@@ -13,6 +13,7 @@ mod flows;
 mod groups;
 mod read;
 mod trace;
+mod views;
 
 fn main() {
     divan::main();

@@ -66,6 +66,8 @@ def joyfuljay(programs, trace, out):
 
 
 ONE, TWO = ("-w", "1"), ("-w", "2")
+SLIDING = ("--set", 'features.groups=["flow_meta","timing","size","tcp","entropy","connection"]',
+           "--set", 'features.connection={window={sliding="300s",step="10s"}}')
 CASES = {
     "floor": alone("floor", "floor: read, parse, fold; no output", "standard"),
     "core": ours("core spec, Parquet", "standard", CORE, "parquet", *ONE),
@@ -83,6 +85,8 @@ CASES = {
     "cicflowmeter": peer("cicflowmeter", "standard-50000"),
     "flood": five("1,000,000 flows of one packet, Parquet", "flood", *ONE, "--idle-timeout", "off", "--max-flows", "2000000"),
     "long": five("ten times as long, Parquet", "standard*10", *ONE),
+    "graph": five("connection graph of 300 s, every 10 s, Parquet", "standard", *ONE, *SLIDING),
+    "graph-long": five("connection graph of 300 s, every 10 s, ten times as long, Parquet", "standard*10", *ONE, *SLIDING),
     "five-unsorted": five("Parquet, rows as flows end", "standard", *ONE, "--sort", "none"),
     "long-unsorted": five("ten times as long, Parquet, rows as flows end", "standard*10", *ONE, "--sort", "none"),
 }
@@ -136,6 +140,10 @@ ROWS = [
     Row("nfstream", "NFStream (statistics, CSV) against all groups (Parquet)", "nfstream", "all", least=15, aim=30, more=True),
     Row("csv", "five groups, CSV instead of Parquet", "five-csv", "five", least=1.5, aim=1.25),
     Row("arrow", "five groups, Arrow instead of Parquet", "five-arrow", "five"),
+]
+ROWS += [
+    Row("graph", "five groups with the connection graph of 300 s, every 10 s, against without", "graph", "five", least=1.5, aim=1.25),
+    Row("graph", "ten times as long: peak memory with the graph", "graph-long", "graph", "peak", least=1.2, aim=1.05),
 ]
 for name in INPUTS:
     goals = {"least": 1.25, "aim": 1.1} if name in ("one file", "16 files") else {}

@@ -141,6 +141,17 @@ impl Inputs {
         paths.map(|(path, _)| path.display().to_string()).collect()
     }
 
+    /// The files that a worker reads, where they hold rows.
+    pub fn paths_of_worker(&self, index: usize, peers: usize) -> Vec<(u32, PathBuf, Bounds)> {
+        let readers = self.readers(peers);
+        (0u32..)
+            .zip(&self.paths)
+            .zip(readers)
+            .filter(|(_, reader)| *reader == index)
+            .map(|((source, (path, bounds)), _)| (source, path.clone(), *bounds))
+            .collect()
+    }
+
     /// The inputs that a worker reads; the progress of `control` is told how large they are.
     pub fn of_worker(&self, index: usize, peers: usize, control: &Control) -> Vec<Box<dyn Input>> {
         let pool = BlockPool::default();

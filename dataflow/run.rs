@@ -5,15 +5,17 @@ use crate::inputs::Inputs;
 use crate::memory::{Guard, Needs, Over};
 use crate::plan::Plan;
 use crate::report::{Output, Report};
-use crate::topology::{Context, build};
+use crate::topology::{Context, Entrance, build, build_graph};
 use operators::Error;
 use operators::books::{Books, Partial};
+use operators::flows::FlowOptions;
 use operators::privacy::Anonymiser;
 use operators::sinks::{self, Collector, Description, Sort, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
+use operators::views::{GatePlan, Handover};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +48,8 @@ pub struct Control {
 struct Finished {
     books: Books,
     sinks: Vec<Collector>,
+    /// Why rows were lost on their way, if they were.
+    failed: Option<Error>,
 }
 
 /// Runs a plan to its end.
@@ -92,9 +96,11 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         report.books.inputs.listed = inputs.count() as u64;
     }
     let mut collectors = Vec::new();
+    let mut failed = None;
     for worker in finished {
         report.books.merge(&worker.books);
         collectors.extend(worker.sinks);
+        failed = failed.or(worker.failed);
     }
     report.rows = report.books.flows.emitted.total();
     // a signal that came when all was read has stopped nothing
@@ -102,7 +108,7 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         report.stopped = signal_name(control.signal.load(Ordering::Relaxed));
     }
     if place.process == 0 {
-        commit(plan, &mut report, collectors)?;
+        commit(plan, &mut report, collectors, failed)?;
     }
     report.elapsed = start.elapsed();
     Ok(report)
@@ -116,6 +122,11 @@ fn needs(plan: &Plan, workers: usize) -> Needs {
     let written: usize = plan.sinks().map(|(_, sink)| sink.columns.len()).sum();
     let sorted = |sink: &&crate::spec::Sink| sink.options.sort() == Sort::Start;
     let sorters = plan.sinks().map(|(_, sink)| sink).filter(sorted).count();
+    // rows that wait for the connection graph are sorted too
+    let graph = plan
+        .features()
+        .and_then(|features| features.plan.connection());
+    let sorters = sorters + usize::from(graph.is_some());
     // rows are copied once when they are sorted
     let sorted = (sorters as u64).saturating_mul(2 * plan.run.sort_memory.0.min(1 << 48));
     let fixed = sorted.saturating_add((workers * Credit::default().bytes) as u64);
@@ -128,6 +139,12 @@ fn needs(plan: &Plan, workers: usize) -> Needs {
 /// Bytes of rows that wait in memory for their place, a sorted sink.
 fn sort_memory(plan: &Plan) -> usize {
     usize::try_from(plan.run.sort_memory.0).unwrap_or(usize::MAX / 4)
+}
+
+/// Where rows wait for the connection graph that have no room in memory.
+fn spool_folder(plan: &Plan) -> PathBuf {
+    let first = plan.sinks().next();
+    first.map_or_else(std::env::temp_dir, |(_, sink)| sink.options.spill_folder())
 }
 
 /// Opens every sink of the plan before a packet is read.
@@ -225,7 +242,33 @@ fn work(
         stop: Arc::clone(&control.stop),
         books: Rc::clone(&books),
     };
-    let mine = inputs.of_worker(worker.index(), worker.peers(), control);
+    let handover = Handover::new(Arc::clone(&control.stop));
+    let connection = plan
+        .features()
+        .and_then(|features| features.plan.connection());
+    let graph = connection.map(|connection| {
+        let session = worker.dataflow::<u64, _, _>(|scope| {
+            let (collectors, handover) = (collectors.clone(), Rc::clone(&handover));
+            build_graph(scope, plan, &connection, collectors, &books, handover)
+        });
+        Entrance {
+            plan: GatePlan {
+                connection,
+                slicing: inputs.slicing,
+                inputs: inputs.count(),
+                lag: plan.flows().and_then(FlowOptions::longest_wait),
+                budget: sort_memory(plan),
+                folder: spool_folder(plan),
+            },
+            session,
+            handover: Rc::clone(&handover),
+        }
+    });
+    let (index, peers) = (worker.index(), worker.peers());
+    let (mine, rows) = match plan.is_rows {
+        true => (Vec::new(), inputs.paths_of_worker(index, peers)),
+        false => (inputs.of_worker(index, peers, control), Vec::new()),
+    };
     let context = Context {
         plan,
         sharing: inputs.sharing(worker.peers()),
@@ -236,6 +279,8 @@ fn work(
         control: read.clone(),
         collectors: collectors.clone(),
         books: Rc::clone(&books),
+        graph,
+        rows,
     };
     worker.dataflow::<u64, _, _>(|scope| build(scope, context));
     let mut told = tell_stop(worker, control);
@@ -255,7 +300,12 @@ fn work(
         .into_iter()
         .filter_map(|collector| Some(Rc::into_inner(collector)?.into_inner()))
         .collect();
-    Finished { books, sinks }
+    let failed = handover.borrow_mut().take_error();
+    Finished {
+        books,
+        sinks,
+        failed,
+    }
 }
 
 /// What ends a worker before its work is done.
@@ -326,16 +376,38 @@ fn gather(worker: &mut Worker, books: Books, failure: &Failure) -> Books {
     gathered.take()
 }
 
+/// What is wrong if a sink of flow rows was not offered every row: a file that lacks some must not appear.
+fn missing(plan: &Plan, report: &Report) -> Option<Error> {
+    let rows = report.books.flows.emitted.total();
+    plan.sinks()
+        .filter(|(_, sink)| sink.table.is_none())
+        .find_map(|(_, sink)| {
+            let offered = report.books.sinks.get(&sink.label)?.offered;
+            (offered != rows).then(|| {
+                Error::new(format!(
+                    "{} was offered {offered} of {rows} rows: this is a defect of jayflow",
+                    sink.label
+                ))
+            })
+        })
+}
+
 /// Ends the sinks: all appear, or none.
-fn commit(plan: &Plan, report: &mut Report, mut collectors: Vec<Collector>) -> Result<(), Error> {
+fn commit(
+    plan: &Plan,
+    report: &mut Report,
+    mut collectors: Vec<Collector>,
+    lost: Option<Error>,
+) -> Result<(), Error> {
     let faults = report.books.inputs.partial.total() + report.books.inputs.refused.total();
-    let mut failed = (report.strict && faults > 0 && report.stopped.is_none()).then(|| {
+    let strict = (report.strict && faults > 0 && report.stopped.is_none()).then(|| {
         Error::new(format!(
             "{faults} of {} inputs were not read whole",
             report.books.inputs.listed
         ))
         .help("without `--strict` (`errors = \"skip\"`) the rows of what could be read are written")
     });
+    let mut failed = lost.or(strict).or_else(|| missing(plan, report));
     for collector in &mut collectors {
         if failed.is_none() {
             failed = collector.finish().err();

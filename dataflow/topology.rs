@@ -4,21 +4,27 @@
 //! index of a worker but which inputs it reads.
 
 use crate::plan::{Kind, Plan};
+use differential_dataflow::input::Input as _;
 use operators::books::Books;
 use operators::columns::Columns;
 use operators::container::{ByShard, Deal};
 use operators::decode::{DecodePlan, FragmentBatch, decode, join_fragments};
+use operators::features::ConnectionPlan;
 use operators::flows::{KeyRule, TrackPlan, track, track_apart};
 use operators::packet::PacketBatch;
 use operators::sinks::{Collector, collect};
-use operators::sources::{Chunk, Mark, ReadControl, Slicing, Splitter, read};
+use operators::sources::{Bounds, Chunk, Mark, ReadControl, Slicing, Splitter, read, read_rows};
+use operators::views::graph::maintain;
+use operators::views::{GatePlan, Session, Shared, gate, join};
 use petgraph::Direction;
 use petgraph::algo::toposort;
 use petgraph::graph::NodeIndex;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
+use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Concat, Probe};
 use timely::dataflow::{Scope, Stream, StreamVec};
@@ -52,6 +58,49 @@ pub struct Context<'a> {
     pub collectors: Vec<Rc<RefCell<Collector>>>,
     /// The books of this worker.
     pub books: Rc<RefCell<Books>>,
+    /// The way into the connection graph, where its columns are wanted.
+    pub graph: Option<Entrance>,
+    /// The files of rows that this worker reads, where the sources are such.
+    pub rows: Vec<(u32, PathBuf, Bounds)>,
+}
+
+/// The way into the connection graph.
+pub struct Entrance {
+    /// What the gate is told.
+    pub plan: GatePlan,
+    /// Where edges go; `None` on all workers but the first.
+    pub session: Option<Session>,
+    /// Between gate and join.
+    pub handover: Shared,
+}
+
+/// Builds the operators behind the rows that have to wait for the connection graph: a dataflow of its own, whose times are ticks.
+/// Gives where edges go in, on the first worker.
+pub fn build_graph(
+    scope: Scope<'_, u64>,
+    plan: &Plan,
+    connection: &ConnectionPlan,
+    collectors: Vec<Rc<RefCell<Collector>>>,
+    books: &Rc<RefCell<Books>>,
+    handover: Shared,
+) -> Option<Session> {
+    let (session, records) = scope.new_collection();
+    let facts = maintain(records, connection.measures);
+    let tables = plan.sinks().filter_map(|(_, sink)| sink.table.as_ref());
+    let relations = tables.map(|table| table.relation.clone()).collect();
+    let joined = join(facts, connection.clone(), relations, handover);
+    let (rows, mut tables) = (joined.rows, joined.tables.into_iter());
+    let mut collectors = collectors.into_iter();
+    for (_, sink) in plan.sinks() {
+        let books = Rc::clone(books);
+        let rows = match &sink.table {
+            Some(_) => tables.next().expect("a table for each graph sink"),
+            None => rows.clone(),
+        };
+        collect(rows, sink.columns.clone(), collectors.next(), books);
+    }
+    // an open input would keep the dataflow alive
+    (scope.index() == 0).then_some(session)
 }
 
 /// What flows between nodes, with the marks of the inputs where they matter.
@@ -79,7 +128,28 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         control,
         collectors,
         books,
+        mut graph,
+        rows,
     } = context;
+    if plan.is_rows {
+        if let Some(Entrance {
+            plan,
+            session,
+            handover,
+        }) = graph
+        {
+            let edges = read_rows(scope, rows, Rc::clone(&handover), books);
+            let marks = empty(scope);
+            gate(
+                edges.probe_with(&control.probe),
+                marks,
+                plan,
+                session,
+                handover,
+            );
+        }
+        return;
+    }
     let is_whole = sharing == Sharing::Inputs;
     // batches come in order where nothing is exchanged, unless inputs are merged by time
     let in_order = is_whole && (inputs <= 1 || matches!(slicing, Slicing::Packets(_)));
@@ -151,16 +221,30 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     slicing,
                     inputs,
                     in_order,
+                    prompt: graph.as_ref().is_some_and(|graph| graph.plan.is_prompt()),
                 };
+                let seen = marks.clone();
                 let books = Rc::clone(&books);
                 let by_shard = DistributorPact(ByShard::new);
-                let rows = match (is_whole, plan.run.fused) {
+                let is_fused = plan.run.fused || features.plan.groups().len() == 0;
+                let rows = match (is_whole, is_fused) {
                     (true, true) => track(packets, Pipeline, marks, &track_plan, books),
                     (false, true) => track(packets, by_shard, marks, &track_plan, books),
                     (true, false) => track_apart(packets, Pipeline, marks, &track_plan, books),
                     (false, false) => track_apart(packets, by_shard, marks, &track_plan, books),
                 };
-                AnyStream::Rows(rows.probe_with(&control.probe))
+                let rows = rows.probe_with(&control.probe);
+                if let Some(Entrance {
+                    plan,
+                    session,
+                    handover,
+                }) = graph.take()
+                {
+                    // the sinks are behind the graph
+                    gate(rows, seen, plan, session, handover);
+                    continue;
+                }
+                AnyStream::Rows(rows)
             }
             Kind::Sink(sink) => {
                 let mut inputs = plan.graph.neighbors_directed(node, Direction::Incoming);

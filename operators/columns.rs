@@ -364,11 +364,36 @@ fn offset(length: usize) -> u32 {
 /// Sort key of a row: (start time, source ordinal and record ordinal of the first packet). Total over an input.
 pub type RowKey = (i64, u64);
 
+/// A flow record as the connection graph sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FlowEdge {
+    /// Address of the initiator.
+    pub from: Address,
+    /// Address of the responder.
+    pub to: Address,
+    /// Port of the initiator.
+    pub from_port: u16,
+    /// Port of the responder.
+    pub to_port: u16,
+    /// Packets, both directions.
+    pub packets: u64,
+    /// Sum of the IP lengths, both directions, bytes.
+    pub bytes: u64,
+    /// Time of the first packet, ns since 1970.
+    pub start: i64,
+    /// Time of the last packet, ns since 1970.
+    pub end: i64,
+    /// Clock at the last packet, ns since 1970: it decides which window the record is in.
+    pub clock: i64,
+}
+
 /// A batch of rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Columns {
     /// One entry a row.
     pub keys: Vec<RowKey>,
+    /// One entry a row where the connection graph is wanted, else none.
+    pub edges: Vec<FlowEdge>,
     /// One entry a column of the schema the batch was made for.
     pub columns: Vec<Column>,
 }
@@ -382,6 +407,7 @@ impl Columns {
             .collect();
         Self {
             keys: Vec::new(),
+            edges: Vec::new(),
             columns,
         }
     }
@@ -401,7 +427,7 @@ impl Columns {
         self.keys.len()
     }
 
-    /// These columns, by their places, each named once; places that are none are left out.
+    /// These columns, by their places, each named once; places that are none are left out, and so are the edges.
     #[must_use]
     pub fn select(self, places: &[usize]) -> Self {
         let mut columns: Vec<Option<Column>> = self.columns.into_iter().map(Some).collect();
@@ -410,6 +436,7 @@ impl Columns {
             .filter_map(|place| columns.get_mut(*place)?.take());
         Self {
             columns: taken.collect(),
+            edges: Vec::new(),
             keys: self.keys,
         }
     }
@@ -417,6 +444,7 @@ impl Columns {
     /// Adds row `row` of `other`, a batch of the same schema.
     pub fn push_from(&mut self, other: &Self, row: usize) {
         self.keys.push(other.keys[row]);
+        self.edges.extend(other.edges.get(row));
         for (to, from) in self.columns.iter_mut().zip(&other.columns) {
             to.push_from(from, row);
         }
@@ -430,6 +458,10 @@ impl Columns {
                 .iter()
                 .map(|&(source, row)| sources[source as usize].keys[row as usize]),
         );
+        let edges = picks
+            .iter()
+            .filter_map(|&(source, row)| sources[source as usize].edges.get(row as usize));
+        self.edges.extend(edges);
         let columns = self.columns.par_iter_mut().enumerate();
         columns.for_each(|(at, column)| {
             let columns: Vec<&Column> = sources.iter().map(|source| &source.columns[at]).collect();
@@ -447,11 +479,15 @@ impl Columns {
             "groups of one run have the same rows"
         );
         self.columns.extend(other.columns);
+        if self.edges.is_empty() {
+            self.edges = other.edges;
+        }
     }
 
     /// Bytes held, roughly.
     pub fn bytes(&self) -> usize {
-        self.keys.len() * 16 + self.columns.iter().map(Column::bytes).sum::<usize>()
+        let edges = self.edges.len() * size_of::<FlowEdge>();
+        self.keys.len() * 16 + edges + self.columns.iter().map(Column::bytes).sum::<usize>()
     }
 }
 

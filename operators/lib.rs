@@ -23,6 +23,7 @@ pub mod sinks;
 pub mod slots;
 pub mod sources;
 pub mod statistics;
+pub mod views;
 
 pub use books::Books;
 pub use error::Error;

@@ -110,6 +110,10 @@ pub enum Scope {
     Fwd,
     /// The packets of the responder.
     Bwd,
+    /// All flows of the initiator's node in the connection graph.
+    Src,
+    /// All flows of the responder's node in the connection graph.
+    Dst,
 }
 
 /// What `split = true` does with a feature.

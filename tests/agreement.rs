@@ -39,7 +39,22 @@ fn small_captures_as_the_definitions_say() {
 }
 
 #[test]
-#[ignore = "slow: all captures by a slow implementation, with ten kinds of settings"]
+fn the_connection_graph_as_the_definitions_say() {
+    let variants = "--variants=ports,components,tumbling,sliding,asof";
+    agrees(&["oracle_all.py", PROGRAM, "--below=10000", variants]);
+}
+
+#[test]
+#[ignore = "slow: generated graphs, each measure by networkx; needs networkx"]
+fn measures_of_the_graph_as_networkx_finds_them() {
+    match python(&["-c", "import networkx, numpy"]) {
+        Ok(output) if output.status.success() => agrees(&["graph.py", PROGRAM]),
+        _ => skipped("python3 has no networkx"),
+    }
+}
+
+#[test]
+#[ignore = "slow: all captures by a slow implementation, with all kinds of settings"]
 fn all_captures_as_the_definitions_say() {
     agrees(&["oracle_all.py", PROGRAM]);
 }

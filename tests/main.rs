@@ -4,6 +4,7 @@
 mod agreement;
 mod fuzz;
 mod golden;
+mod graph;
 mod invariance;
 #[cfg(unix)]
 mod processes;

@@ -7,6 +7,7 @@ mod completions;
 mod explain;
 mod extract;
 mod features;
+mod graph;
 mod help;
 mod info;
 mod new;
@@ -82,6 +83,7 @@ enum Command {
     Topology(topology::Topology),
     New(new::New),
     Info(info::Info),
+    Graph(Box<graph::Graph>),
     Features(features::Features),
     Schema(schema::Schema),
     Help(help::Help),
@@ -187,6 +189,7 @@ impl Command {
             Self::Topology(command) => command.run(global),
             Self::New(command) => command.run(),
             Self::Info(command) => command.run(),
+            Self::Graph(command) => command.run(global),
             Self::Features(command) => command.run(),
             Self::Schema(command) => command.run(global),
             Self::Help(command) => command.run(),

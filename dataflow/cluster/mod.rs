@@ -295,7 +295,8 @@ fn run<T: Send + 'static>(
         let guard: Box<dyn std::any::Any + Send> = Box::new(guard);
         (builders, guard)
     };
-    let config = timely::WorkerConfig::default();
+    let mut config = timely::WorkerConfig::default();
+    operators::views::graph::merge_when_idle(&mut config);
     let guards = timely::execute::execute_from(builders, others, config, work)?;
     guards.join().into_iter().collect()
 }

@@ -83,6 +83,24 @@ impl Drawing {
             }
             assemble
         };
+        let connection = plan
+            .features()
+            .and_then(|features| features.plan.connection());
+        let rows = match connection {
+            None => rows,
+            Some(connection) => {
+                let gate = drawing.add("gate", "rows wait for their window", false);
+                let window = connection.options.window.text();
+                let maintain = drawing.add("maintain", &format!("graph of {window}"), false);
+                let join = drawing.add("join", "columns of the graph, tables", false);
+                drawing.arrow(rows, gate, "rows, to worker 0");
+                drawing.arrow(read, gate, "marks");
+                drawing.arrow(gate, maintain, "edges, by node");
+                drawing.arrow(maintain, join, "facts, to worker 0");
+                drawing.arrow(gate, join, "rows");
+                join
+            }
+        };
         for (name, sink) in plan.sinks() {
             let columns = plan.columns_of(sink).count();
             let project = drawing.add("project", &format!("{columns} columns"), false);

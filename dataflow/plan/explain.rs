@@ -1,9 +1,10 @@
 //! The plan in words: what each operator reads, keeps and gives.
 
-use super::{Kind, Plan};
+use super::{Kind, Plan, graph};
 use crate::Layout;
 use crate::spec::diagnostic::visible;
 use operators::decode::Fragments;
+use operators::features::ConnectionPlan;
 use operators::flows::{FlowOptions, FlowTable, IdleTimeout, Kept, SHARDS, Terminate, typical};
 use operators::options::Duration;
 use operators::sinks::{SinkOptions, Sort};
@@ -37,6 +38,9 @@ pub fn explain(plan: &Plan) -> String {
             widths[0], widths[1], widths[2]
         );
     }
+    if let Some(connection) = connection(plan) {
+        out.push_str(&graph::text(&connection));
+    }
     let columns = plan
         .features()
         .map_or(0, |features| features.plan.schema.len());
@@ -53,6 +57,10 @@ pub fn explain(plan: &Plan) -> String {
         &plan.digest[..12]
     );
     out
+}
+
+fn connection(plan: &Plan) -> Option<ConnectionPlan> {
+    plan.features()?.plan.connection()
 }
 
 /// How the work is shared, and what is not.
@@ -141,6 +149,7 @@ pub fn json(plan: &Plan, layout: Option<&Layout>) -> Value {
             })
         }),
         "nodes": nodes,
+        "graph": connection(plan).map(|connection| graph::json(&connection)),
     })
 }
 
@@ -211,6 +220,12 @@ fn numbers(numbers: &[usize]) -> String {
 fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
     match kind {
         Kind::Source(options) => {
+            if plan.is_rows {
+                return format!(
+                    "rows {}; edges of the graph, nothing else is read of them",
+                    options.path.join(", ")
+                );
+            }
             let mut text = format!("pcap {}", options.path.join(", "));
             text.push_str(match options.merge {
                 Merge::None => "; each input has its own flows",

@@ -4,6 +4,7 @@
 
 mod draw;
 mod explain;
+mod graph;
 mod prune;
 
 pub use draw::Drawing;
@@ -15,6 +16,7 @@ use operators::features::FeaturePlan;
 use operators::flows::{FlowOptions, IcmpKey};
 use operators::schema::Feature;
 use operators::sources::PcapOptions;
+use operators::views::graph::Measures;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use sha2::{Digest as _, Sha256};
@@ -83,6 +85,8 @@ impl Edge {
 pub struct Plan {
     /// The nodes, and what flows between them.
     pub graph: DiGraph<Node, Edge>,
+    /// Whether the sources are rows that were written before: nothing is decoded then.
+    pub is_rows: bool,
     /// How the work is done.
     pub run: RunOptions,
     /// The name of the spec, if it has one.
@@ -99,7 +103,21 @@ impl Plan {
         let mut plan = Self::whole(spec);
         prune::nodes(&mut plan.graph);
         prune::columns(&mut plan.graph);
+        plan.want_graph();
         plan
+    }
+
+    /// Lets the features hand on what graph sinks need.
+    fn want_graph(&mut self) {
+        let tables = self.sinks().filter_map(|(_, sink)| sink.table.as_ref());
+        let measures = tables
+            .map(|table| table.relation.measures())
+            .reduce(Measures::union);
+        for node in self.graph.node_weights_mut() {
+            if let (Kind::Features(features), Some(measures)) = (&mut node.kind, measures) {
+                features.plan.want_graph(measures);
+            }
+        }
     }
 
     /// The plan with everything the spec names.
@@ -138,6 +156,7 @@ impl Plan {
         }
         Self {
             graph,
+            is_rows: spec.is_rows,
             run: spec.run.clone(),
             name: spec.name.clone(),
             text: spec.text.clone(),
@@ -200,9 +219,12 @@ impl Plan {
 
     /// The columns of a sink.
     pub fn columns_of<'a>(&'a self, sink: &'a Sink) -> impl Iterator<Item = &'a Feature> {
-        let schema = self
-            .features()
-            .map_or(&[][..], |features| &features.plan.schema);
+        let schema = match &sink.table {
+            Some(table) => &table.schema[..],
+            None => self
+                .features()
+                .map_or(&[][..], |features| &features.plan.schema),
+        };
         sink.columns.iter().filter_map(|at| schema.get(*at))
     }
 

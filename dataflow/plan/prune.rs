@@ -33,14 +33,16 @@ pub fn columns(graph: &mut DiGraph<Node, Edge>) {
         let wanted: BTreeSet<usize> = readers
             .iter()
             .filter_map(|reader| match &graph[*reader].kind {
-                Kind::Sink(sink) => Some(&sink.columns),
+                Kind::Sink(sink) if sink.table.is_none() => Some(&sink.columns),
                 _ => None,
             })
             .flatten()
             .copied()
             .collect();
         for reader in readers {
-            if let Kind::Sink(sink) = &mut graph[reader].kind {
+            if let Kind::Sink(sink) = &mut graph[reader].kind
+                && sink.table.is_none()
+            {
                 for column in &mut sink.columns {
                     *column = wanted.range(..*column).count();
                 }

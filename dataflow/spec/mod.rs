@@ -26,8 +26,10 @@ pub use sections::{SECTIONS, Section, section_keys, sink_keys, source_types};
 use operators::decode::DecodeOptions;
 use operators::features::{FeaturePlan, FeatureSettings};
 use operators::flows::FlowOptions;
+use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
+use operators::views::graph::Relation;
 
 /// A node of a spec.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct Spec {
     pub description: Option<String>,
     /// Where packets come from, in the order of the text.
     pub sources: Vec<Node<PcapOptions>>,
+    /// Whether the sources are rows that were written before.
+    pub is_rows: bool,
     /// How frames become packets.
     pub decode: DecodeOptions,
     /// How packets become flow records.
@@ -74,6 +78,17 @@ pub struct Sink {
     pub label: String,
     /// The settings of its type.
     pub options: SinkOptions,
-    /// Positions of its columns in the schema of the features.
+    /// Positions of its columns in the schema of the features, or in that of its table.
     pub columns: Vec<usize>,
+    /// The table that it writes, if it is one of the connection graph.
+    pub table: Option<Table>,
+}
+
+/// A table of the connection graph.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// What is in it.
+    pub relation: Relation,
+    /// Its columns.
+    pub schema: Schema,
 }

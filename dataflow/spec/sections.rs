@@ -85,8 +85,8 @@ fn input(doc: &'static str) -> Key {
 }
 
 /// Types of sources.
-pub const fn source_types() -> [&'static str; 1] {
-    ["pcap"]
+pub const fn source_types() -> [&'static str; 2] {
+    ["pcap", "rows"]
 }
 
 /// The keys of a sink of type `kind`, in order; those of all types without.
@@ -128,7 +128,7 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
                 "type",
                 "text",
                 source_types().to_vec(),
-                "What is read; `pcap` when `path` is given.",
+                "What is read: `pcap`, captures; `rows`, files of rows that were written before, for graph sinks (with `path`, `recursive`, `from` and `to` of the ends of flows).",
             )],
             PcapOptions::keys(),
         ),

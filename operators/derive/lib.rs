@@ -222,16 +222,18 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
             "both" => quote!(Both),
             "fwd" => quote!(Fwd),
             "bwd" => quote!(Bwd),
+            "src" => quote!(Src),
+            "dst" => quote!(Dst),
             other => {
                 return Err(Error::new(
                     field.span(),
-                    format!("`{other}` is no scope: flow, both, fwd, bwd"),
+                    format!("`{other}` is no scope: flow, both, fwd, bwd, src, dst"),
                 ));
             }
         };
         let usual = match scope_text.as_str() {
             "both" => "yes",
-            "flow" => "no",
+            "flow" | "src" | "dst" => "no",
             _ => "is",
         };
         let split = match text("split", usual).as_str() {

@@ -1,7 +1,7 @@
 //! Why values differ from those of the reference, the Python package JoyfulJay 0.1.6.1: the reasons that columns name with `differs`.
 
 /// Each reason, and what it is. A column names one; a test holds the names together.
-pub const DIFFERENCES: [(&str, &str); 62] = [
+pub const DIFFERENCES: [(&str, &str); 64] = [
     (
         "flow-id",
         "The reference hashes the addresses, ports and protocol alone, so that all records of one 5-tuple share an id; here each record has its own.",
@@ -246,6 +246,14 @@ pub const DIFFERENCES: [(&str, &str); 62] = [
     (
         "sorted-numbers",
         "The reference sorts the numbers of requests and replies together; here requests with the same identifier are followed in their order.",
+    ),
+    (
+        "random-communities",
+        "The reference runs Louvain with a random seed, so that neither ids nor communities are the same twice; here both follow from the graph.",
+    ),
+    (
+        "flows-to-itself",
+        "The reference takes a flow from a node to itself twice; here it is taken once.",
     ),
 ];
 

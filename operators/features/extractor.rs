@@ -115,6 +115,9 @@ pub trait Extractor: Default + 'static {
     /// What is fixed for the run: settings that packets and rows need, and which parts of the state are needed at all.
     type Plan: Send + Sync + 'static;
 
+    /// Whether the group is computed only where it is named: `all` leaves it out.
+    const NAMED_ONLY: bool = false;
+
     /// What is read of a packet beyond its header fields, given the plan.
     fn needs(_plan: &Self::Plan) -> Needs {
         Needs::NONE

@@ -14,6 +14,7 @@ use std::sync::Arc;
 /// A group with its settings.
 pub(super) trait Group: Debug + Send + Sync {
     fn name(&self) -> &'static str;
+    fn is_named_only(&self) -> bool;
     fn schema(&self) -> Schema;
     fn keys(&self) -> Vec<Key>;
     fn set(&mut self, key: &str, value: &Setting) -> Result<(), OptionError>;
@@ -78,6 +79,10 @@ impl<T: Extractor> Default for Settled<T> {
 impl<T: Extractor> Group for Settled<T> {
     fn name(&self) -> &'static str {
         T::Features::GROUP
+    }
+
+    fn is_named_only(&self) -> bool {
+        T::NAMED_ONLY
     }
 
     fn schema(&self) -> Schema {

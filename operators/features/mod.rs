@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod applications;
+mod connection;
 mod differences;
 mod dns;
 mod dns_more;
@@ -48,6 +49,7 @@ mod vpn;
 use crate::schema::{Feature, Profile, Schema};
 use group::{Group, Settled};
 
+pub use connection::{Connection, ConnectionPlan};
 pub use differences::{DIFFERENCES, difference};
 pub use entropy::EntropyOptions;
 pub use extractor::{Extractor, Needs, NoOptions, Wanted};
@@ -90,6 +92,7 @@ extractors! {
     tcp_rtt::State,
     tcp_fingerprint::State,
     icmp::State,
+    connection::State,
     record::State,
     stats::State,
     http::State,

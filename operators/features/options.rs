@@ -7,6 +7,7 @@ use crate::options::{
     Duration, Key, OptionError, OptionValue, Options, Setting, Step, Wrong, wrong_kind,
 };
 use crate::statistics::Deviation;
+use crate::views::ConnectionOptions;
 use std::sync::Arc;
 
 /// Settings of `[features]`: which columns, and in which form.
@@ -64,6 +65,10 @@ pub struct FeaturesOptions {
     /// What is written where a value is null: `null`, or the column's `default`.
     #[option(default = "null")]
     pub missing: Missing,
+    /// The connection graph of the group `connection`: `window` (all records, tumbling or sliding),
+    /// `use_ports`, `metrics`, `temporal`, `communities`, `asof`, `max_nodes` and `pivots` of betweenness.
+    #[option]
+    pub connection: Option<ConnectionOptions>,
 }
 
 /// New names of columns: pairs of the old and the new one.
@@ -145,6 +150,10 @@ impl FeaturesOptions {
             "flow_id" => Some(self.flow_id),
             "raw_sequences" => Some(self.raw_sequences),
             "splt" => Some(self.splt),
+            "connection.temporal" => {
+                let connection = self.connection.as_ref();
+                Some(connection.is_some_and(|connection| connection.temporal))
+            }
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! The columns of a run, and the extractors that compute them: one set a worker, one state an open record.
 
+use super::connection::{Connection, ConnectionPlan};
 use super::extractor::{Needs, Wanted};
 use super::group::{Planned, Row, States, Targets};
 use super::options::FeatureSettings;
@@ -8,8 +9,9 @@ use crate::columns::{Column, Columns};
 use crate::flows::{Applications, Flow, Rules};
 use crate::packet::Packet;
 use crate::protocols::Protocols;
-use crate::schema::{Feature, Schema};
+use crate::schema::{Feature, Features as _, Schema};
 use crate::slots::Slots;
+use crate::views::graph::{Measures, edge_of};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub struct FeaturePlan {
     parts: Vec<Part>,
     /// One row with what stands for a null in each column that the groups give.
     nulls: Arc<[Column]>,
+    /// What others than the rows need of the connection graph.
+    graph: Option<Measures>,
 }
 
 #[derive(Clone)]
@@ -113,6 +117,7 @@ impl FeaturePlan {
             settings,
             given,
             origins,
+            graph: None,
         }
     }
 
@@ -135,6 +140,7 @@ impl FeaturePlan {
 
     /// Keeps only these columns. Groups that lose all of them vanish and cost nothing.
     pub fn restrict(&mut self, keep: impl Fn(&Feature) -> bool) {
+        let graph = self.graph;
         let shaped = self.schema.drain(..).zip(self.picks.drain(..));
         let mut shaped: Vec<(Feature, Pick)> =
             shaped.filter(|(feature, _)| keep(feature)).collect();
@@ -148,6 +154,7 @@ impl FeaturePlan {
             .map(|(_, one)| one);
         let given = given.unzip();
         *self = Self::new(std::mem::take(&mut self.settings), given, shaped);
+        self.graph = graph;
     }
 
     /// What is read of a packet beyond its header fields.
@@ -187,6 +194,36 @@ impl FeaturePlan {
         groups.chain(parsers).collect()
     }
 
+    /// What the connection graph has to give, if a column of it is wanted.
+    pub fn connection(&self) -> Option<ConnectionPlan> {
+        let mut parts = self.parts.iter();
+        let part = parts.find(|part| part.name == Connection::GROUP);
+        let targets = match (part, self.graph) {
+            // places among the columns that the groups give, to those in the rows
+            (Some(part), _) => {
+                let place = |given: u32| {
+                    let mut picks = self.picks.iter();
+                    let at = picks.position(|pick| pick.column == given as usize);
+                    at.and_then(|at| u32::try_from(at).ok())
+                };
+                let given = part.targets[Side::All as usize].iter();
+                given.map(|given| given.and_then(place)).collect()
+            }
+            (None, Some(_)) => Vec::new(),
+            (None, None) => return None,
+        };
+        let options = self.settings.shared.connection.clone().unwrap_or_default();
+        let nulls = self.schema.iter().map(null_of).collect();
+        let mut plan = ConnectionPlan::new(options, &self.schema, targets, nulls);
+        plan.measures = plan.measures.union(self.graph.unwrap_or_default());
+        Some(plan)
+    }
+
+    /// Lets the edges of all records go to the connection graph, whether or not rows have columns of it.
+    pub const fn want_graph(&mut self, measures: Measures) {
+        self.graph = Some(measures);
+    }
+
     /// The extractors of one worker.
     pub fn extractors(&self) -> Extractors {
         let states = |part: &Part| Running {
@@ -199,6 +236,7 @@ impl FeaturePlan {
         Extractors {
             applications: (!protocols.is_empty()).then(|| Applications::new(rules)),
             groups: self.parts.iter().map(states).collect(),
+            has_edges: self.connection().is_some(),
             nulls: Arc::clone(&self.nulls),
         }
     }
@@ -223,6 +261,8 @@ pub struct Extractors {
     /// The parsers of application protocols, if a group takes messages.
     applications: Option<Applications>,
     groups: Vec<Running>,
+    /// Whether the connection graph wants the edge of each record.
+    has_edges: bool,
     nulls: Arc<[Column]>,
 }
 
@@ -272,6 +312,9 @@ impl Extractors {
     /// Adds the row of the record in a slot, as of now, to a batch of [`FeaturePlan::batch`].
     pub fn finish(&self, slot: u32, flow: &Flow, rows: &mut Columns) {
         rows.keys.push((flow.start, flow.first));
+        if self.has_edges {
+            rows.edges.push(edge_of(flow));
+        }
         for group in &self.groups {
             let mut row = Row {
                 columns: &mut rows.columns,

@@ -122,13 +122,15 @@ impl FeatureSettings {
         let listed = &self.shared.groups;
         // A list that only takes away takes away from all.
         let all = listed.iter().all(|name| name.starts_with('-'));
-        let usual = if all && !listed.is_empty() {
-            Taken::WithAll
-        } else {
-            Taken::Not
+        let usual = |group: &dyn super::group::Group| match all
+            && !listed.is_empty()
+            && !group.is_named_only()
+        {
+            true => Taken::WithAll,
+            false => Taken::Not,
         };
         let mut chosen: Vec<(Taken, bool)> = (self.groups.iter())
-            .map(|group| (usual, is_beyond(&group.schema())))
+            .map(|group| (usual(&**group), is_beyond(&group.schema())))
             .collect();
         let mut taken_out = Vec::new();
         for (index, listed) in listed.iter().enumerate() {
@@ -138,8 +140,11 @@ impl FeatureSettings {
                 Some(at) if name.len() < listed.len() => taken_out.push(at),
                 Some(at) => chosen[at].0 = Taken::ByName,
                 None if listed == "all" => {
-                    let left_out = chosen.iter_mut().filter(|group| group.0 == Taken::Not);
-                    left_out.for_each(|group| group.0 = Taken::WithAll);
+                    for (group, (taken, _)) in self.groups.iter().zip(&mut chosen) {
+                        if *taken == Taken::Not && !group.is_named_only() {
+                            *taken = Taken::WithAll;
+                        }
+                    }
                 }
                 None => {
                     let names = self.groups.iter().map(|group| group.name().to_owned());

@@ -88,6 +88,7 @@ impl Shape {
         });
         Columns {
             columns: columns.collect(),
+            edges: rows.edges,
             keys: rows.keys,
         }
     }

@@ -267,23 +267,33 @@ fn everything(split: bool) -> FeaturePlan {
 fn groups_are_chosen_in_column_order() {
     let groups = |list: &[&str]| plan([("groups", texts(list))]).groups().collect::<Vec<_>>();
     let catalogued = catalogued_groups();
-    assert_eq!(groups(&["all"]), catalogued);
-    assert_eq!(groups(&["tcp", "timing"]), ["timing", "tcp"]);
     let without = |left_out: &[&str]| {
         let mut names = catalogued.clone();
         names.retain(|name| !left_out.contains(&name.as_str()));
         names
     };
-    assert_eq!(groups(&["all", "-tcp"]), without(&["tcp"]));
-    assert_eq!(groups(&["-tcp", "-size"]), without(&["tcp", "size"]));
+    assert_eq!(groups(&["all"]), without(&["connection"]));
+    assert_eq!(groups(&["all", "connection"]), catalogued);
+    assert_eq!(groups(&["tcp", "timing"]), ["timing", "tcp"]);
+    assert_eq!(groups(&["all", "-tcp"]), without(&["tcp", "connection"]));
+    assert_eq!(
+        groups(&["-tcp", "-size"]),
+        without(&["tcp", "size", "connection"])
+    );
     assert_eq!(groups(&[]), Vec::<&str>::new());
 }
 
 #[test]
 fn switches_profiles_and_globs() {
     let mut all = catalogue();
-    let switches = [("flow_id", true), ("raw_sequences", true), ("splt", true)]
-        .map(|(k, v)| (k, Setting::Bool(v)));
+    let temporal = vec![("temporal".to_owned(), Setting::Bool(true))];
+    let switches = [
+        ("flow_id", Setting::Bool(true)),
+        ("raw_sequences", Setting::Bool(true)),
+        ("splt", Setting::Bool(true)),
+        ("connection", Setting::Table(temporal)),
+        ("groups", texts(&["all", "connection"])),
+    ];
     let extra = ("profile", text("JF-EXTRA"));
     assert_eq!(
         plan(switches.clone().into_iter().chain([extra])).schema,
@@ -291,7 +301,7 @@ fn switches_profiles_and_globs() {
     );
     all.retain(|feature| feature.profile != Profile::Extra);
     assert_eq!(plan(switches).schema, all);
-    all.retain(|feature| feature.when.is_none());
+    all.retain(|feature| feature.when.is_none() && feature.group != "connection");
     assert_eq!(plan([]).schema, all);
     let core = plan([("profile", text("JJ-CORE")), ("splt", Setting::Bool(true))]);
     assert!(!core.groups().any(|group| group == "entropy"));
@@ -522,7 +532,7 @@ const HEADERS: [&str; 15] = [
 
 #[test]
 fn pruning_lowers_needs_and_memory() {
-    let mut plan = plan([]);
+    let mut plan = plan([("groups", texts(&["all", "connection"]))]);
     let all = [
         Protocols::DNS,
         Protocols::HTTP,
@@ -783,7 +793,12 @@ fn the_catalogue_is_that_of_the_design() {
         return;
     };
     // Columns beyond the catalogue that every record has; the others of that kind are of the profile JF-EXTRA.
-    let beyond = ["flow_end_reason", "flow_segment", "initiator_swapped"];
+    let beyond = [
+        "flow_end_reason",
+        "flow_segment",
+        "initiator_swapped",
+        "conn_betweenness_exact",
+    ];
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let head = reader.headers().expect("a header").clone();
     let place = |name: &str| head.iter().position(|head| head == name).expect("a column");
@@ -820,6 +835,7 @@ fn the_catalogue_is_that_of_the_design() {
             "include_flow_id" => "flow_id",
             "include_raw_sequences" => "raw_sequences",
             "include_splt" => "splt",
+            "connection_include_temporal" => "connection.temporal",
             other => panic!("{other} is a setting of which group?"),
         };
         expected.push((cells, null, when.to_owned()));
@@ -856,6 +872,8 @@ fn as_designed(feature: &Feature) -> ([String; 8], bool, String) {
         Scope::Both => "both",
         Scope::Fwd => "fwd",
         Scope::Bwd => "bwd",
+        Scope::Src => "src",
+        Scope::Dst => "dst",
     };
     let split = match feature.split {
         Split::No => "no",

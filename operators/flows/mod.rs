@@ -57,6 +57,8 @@ pub struct TrackPlan {
     pub inputs: usize,
     /// Whether batches come in processing order, so that none has to wait for its epoch to close.
     pub in_order: bool,
+    /// Whether a row leaves at once: windows close when the frontier says that nothing more comes.
+    pub prompt: bool,
 }
 
 /// Operator `flows`: packets to rows. `packets` are exchanged by shard unless each worker has whole inputs to itself; `marks` of
@@ -73,11 +75,12 @@ where
 {
     let meter = Fused::new(&plan.features);
     let (features, shape) = (plan.features.clone(), plan.features.shape());
+    let worthwhile = if plan.prompt { 1 } else { ROWS };
     let take = move |meter: &mut Fused, all: bool| {
         let room = match meter.rows.rows() {
             0 => return Some(Columns::default()),
             // the next batch gets room for as many rows, as growing hundreds of columns step by step costs more
-            rows if rows >= ROWS => rows,
+            rows if rows >= worthwhile => rows,
             _ if all => 0,
             _ => return None,
         };
@@ -121,20 +124,30 @@ where
         move |frontiers| {
             let books = &mut *books.borrow_mut();
             let mut rows = rows.activate();
+            let is_prompt = tracker.plan.prompt;
+            // who is prompt gives rows at the earliest time that it holds: the clock has yet to get on from there
+            let earliest =
+                |held: &mut Option<Capability<u64>>, new: Capability<u64>| match held.take() {
+                    Some(held) if is_prompt && held.time() < new.time() => held,
+                    _ => new,
+                };
             let mut give = |meter: &mut M, capability: Capability<u64>, all: bool| {
                 let Some(mut made) = take(meter, all) else {
                     return Some(capability);
                 };
                 let mut session = rows.session_with_builder(&capability);
                 session.give_container(&mut made);
-                None
+                drop(session);
+                // who is prompt can give rows whenever the clock gets on, without a packet
+                (is_prompt && !all).then_some(capability)
             };
             if let Some(capability) = leaving.take() {
                 if tracker.leave(books) {
                     activator.activate();
                     leaving = Some(capability.clone());
                 }
-                waiting = give(&mut tracker.meter, capability, false);
+                let at = earliest(&mut waiting, capability);
+                waiting = give(&mut tracker.meter, at, false);
             }
             packets.for_each(|capability, batch| {
                 let Some(held) = capability.retain_least(0) else {
@@ -143,7 +156,8 @@ where
                 let batch = std::mem::take(batch);
                 if tracker.plan.in_order {
                     tracker.batches(vec![batch], books);
-                    waiting = give(&mut tracker.meter, held, false);
+                    let at = earliest(&mut waiting, held);
+                    waiting = give(&mut tracker.meter, at, false);
                 } else {
                     stash
                         .entry(*held.time())
@@ -178,8 +192,12 @@ where
                     activator.activate();
                     leaving = Some(epoch.capability.clone());
                 }
-                waiting = give(&mut tracker.meter, epoch.capability.clone(), false);
+                let at = earliest(&mut waiting, epoch.capability.clone());
+                waiting = give(&mut tracker.meter, at, false);
                 last = Some(epoch.capability);
+            }
+            if is_prompt && last.is_none() && leaving.is_none() {
+                last = waiting.take_if(|waiting| open.is_some_and(|open| *waiting.time() < open));
             }
             if let (Some(capability), Some(open)) = (last, open)
                 && leaving.is_none()
@@ -190,7 +208,8 @@ where
                     activator.activate();
                     leaving = Some(capability.clone());
                 }
-                waiting = give(&mut tracker.meter, capability, false);
+                let at = earliest(&mut waiting, capability);
+                waiting = give(&mut tracker.meter, at, false);
             }
             // where no packet comes any more, others must not wait for what waits here
             waiting = match (waiting.take(), open) {

@@ -42,6 +42,20 @@ pub struct FlowOptions {
     pub sampling: Option<Sampling>,
 }
 
+impl FlowOptions {
+    /// How long after its last packet a record ends at the latest, ns; `None` where it may stay open for good.
+    pub fn longest_wait(&self) -> Option<i64> {
+        let IdleTimeout {
+            tcp,
+            udp,
+            icmp,
+            other,
+        } = self.idle_timeout;
+        let idle = tcp?.max(udp?).max(icmp?).max(other?);
+        Some(idle.max(self.tcp_linger.0))
+    }
+}
+
 /// A part of the flow key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
 pub enum KeyPart {

@@ -203,6 +203,7 @@ fn assemble<'scope>(
                         "pieces of the same records"
                     );
                     row.keys = piece.keys;
+                    row.edges = piece.edges;
                     row.columns.extend(piece.columns);
                     held = Some(capability);
                 }

@@ -130,6 +130,7 @@ impl Anonymiser {
         });
         Columns {
             columns: columns.collect(),
+            edges: Vec::new(),
             keys: rows.keys,
         }
     }

@@ -97,6 +97,7 @@ fn columns(family: u8, bytes: &[u8]) -> Columns {
     };
     let ids = Values::Id(addresses.iter().map(|address| address.bytes).collect());
     Columns {
+        edges: Vec::new(),
         keys: (0..rows as u64).map(|row| (0, row)).collect(),
         columns: vec![
             Column {

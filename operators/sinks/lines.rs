@@ -57,6 +57,27 @@ impl Lines {
         Ok(())
     }
 
+    /// Writes the line of a row that is put together already.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn put(&mut self, line: &[u8]) -> Result<(), Error> {
+        self.rows += 1;
+        self.tail(line)
+    }
+
+    /// Writes what is no row.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn tail(&mut self, text: &[u8]) -> Result<(), Error> {
+        self.out.extend_from_slice(text);
+        if self.out.len() >= PIECE {
+            self.file.put(&mut self.out)?;
+        }
+        Ok(())
+    }
+
     /// Makes the file appear, and gives the number of its rows.
     ///
     /// # Errors

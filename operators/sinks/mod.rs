@@ -3,6 +3,7 @@
 mod arrow;
 mod csv;
 mod file;
+mod graph;
 mod jsonl;
 mod lines;
 mod options;
@@ -23,7 +24,10 @@ use crate::error::Error;
 use crate::options::{Key, OptionError, Options, Setting};
 use crate::privacy::{Anonymise, Anonymiser};
 use crate::schema::Schema;
+use crate::views::ConnectionOptions;
+use crate::views::graph::Relation;
 pub use file::{WholeFile, discard, folder, is_closed_pipe, sweep};
+pub use graph::{GraphFormat, GraphOptions};
 pub use options::{
     ArrowCompression, ArrowOptions, Compression, CsvOptions, Delimiter, JsonlOptions,
     ParquetOptions, RowGroup, Sort, StdoutOptions,
@@ -92,6 +96,8 @@ kinds! {
     Arrow(ArrowOptions) = "arrow",
     /// A table on a terminal.
     Stdout(StdoutOptions) = "stdout",
+    /// The connection graph, as tables or as a graph.
+    Graph(GraphOptions) = "graph",
 }
 
 impl SinkOptions {
@@ -102,7 +108,16 @@ impl SinkOptions {
             Self::Jsonl(options) => Some(&options.path),
             Self::Parquet(options) => Some(&options.path),
             Self::Arrow(options) => Some(&options.path),
+            Self::Graph(options) => Some(&options.path),
             Self::Stdout(_) => None,
+        }
+    }
+
+    /// What it takes of the connection graph; `None` = it takes rows.
+    pub fn relation(&self, connection: &ConnectionOptions) -> Option<Relation> {
+        match self {
+            Self::Graph(options) => Some(options.relation(connection)),
+            _ => None,
         }
     }
 
@@ -113,7 +128,8 @@ impl SinkOptions {
             Self::Jsonl(options) => options.sort,
             Self::Parquet(options) => options.sort,
             Self::Arrow(options) => options.sort,
-            Self::Stdout(_) => Sort::None,
+            // tables come in order, the graph too
+            Self::Stdout(_) | Self::Graph(_) => Sort::None,
         }
     }
 
@@ -125,6 +141,7 @@ impl SinkOptions {
             Self::Parquet(options) => options.anonymise.as_ref(),
             Self::Arrow(options) => options.anonymise.as_ref(),
             Self::Stdout(options) => options.anonymise.as_ref(),
+            Self::Graph(options) => options.anonymise.as_ref(),
         }
     }
 
@@ -157,12 +174,20 @@ pub fn open(
         SinkOptions::Parquet(options) => parquet::open(options, description, run),
         SinkOptions::Arrow(options) => arrow::open(options, description, run),
         SinkOptions::Stdout(options) => stdout::open(options, description),
+        SinkOptions::Graph(options) => graph::open(options, description, run),
     }
 }
 
 /// The type of sink that the name of a file implies.
 pub fn kind_of_path(path: &str) -> Option<&'static str> {
     let extension = Path::new(path).extension()?.to_str()?;
+    let graph = ["graphml", "dot", "gv"];
+    if graph
+        .iter()
+        .any(|ending| extension.eq_ignore_ascii_case(ending))
+    {
+        return Some("graph");
+    }
     ["csv", "jsonl", "parquet", "arrow"]
         .into_iter()
         .find(|kind| extension.eq_ignore_ascii_case(kind))

@@ -16,6 +16,7 @@ mod pcap;
 mod pcapng;
 mod reader;
 mod record;
+mod rows;
 mod splitter;
 #[doc(hidden)]
 pub mod total;
@@ -28,6 +29,7 @@ pub use moment::Moment;
 pub use options::{Faulty, Merge, PcapOptions};
 pub use reader::Reader;
 pub use record::{Chunk, Record};
+pub use rows::{is_rows, read_rows};
 pub use splitter::{Blocks, Input, Mark, Slicing, Splitter, Step};
 pub use walk::Bounds;
 

@@ -82,6 +82,13 @@ impl Default for Bounds {
     }
 }
 
+impl Bounds {
+    /// Whether a time is one that is wanted.
+    pub fn holds(&self, time: i64) -> bool {
+        self.from <= time && self.to.is_none_or(|to| time < to)
+    }
+}
+
 impl From<&PcapOptions> for Bounds {
     fn from(options: &PcapOptions) -> Self {
         Self {

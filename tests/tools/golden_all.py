@@ -17,6 +17,7 @@ import kit
 import oracle_all
 
 KNOWN = os.path.join(kit.REPOSITORY, "tests", "golden_differences.toml")
+GROUPS = [*kit.GROUPS, "connection"]
 
 
 def settings():
@@ -26,7 +27,7 @@ def settings():
     flows = shipped["flows"] | {"idle_timeout": "off"}
     features = {name: value for name, value in shipped["features"].items() if name != "groups"}
     lines = ["\n".join(f"{name} = {json.dumps(value)}" for name, value in table.items()) for table in (flows, features)]
-    return lines[0], lines[1] + "\nsplt = true"
+    return lines[0], lines[1] + "\nsplt = true\nconnection = { temporal = true }"
 
 
 def same(golden, column, expected, actual):
@@ -43,13 +44,13 @@ def compare(binary, capture):
     expected = golden.read_rows(os.path.join(kit.SHARED, "features", "golden", os.path.basename(capture) + ".csv.gz"))
     with tempfile.TemporaryDirectory() as folder:
         base = os.path.join(folder, "ours")
-        kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", *settings()), base)
+        kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", *settings(), GROUPS), base)
         actual = golden.read_rows(base + ".csv")
     pairs, missing, extra = golden.pair_rows(expected, actual)
     lines = [f"{name} {len(rows)}" for name, rows in (("only_golden", missing), ("only_ours", extra)) if rows]
     details = [f"{'only golden' if row in missing else 'only ours'}: {golden.short(row)}" for row in (missing + extra)[:4]]
     for name, column in catalogue.items():
-        exact = column["group"] in kit.GROUPS and column["reference_status"] == "exact" and column["compare"] != "none"
+        exact = column["group"] in GROUPS and column["reference_status"] == "exact" and column["compare"] != "none"
         if not exact or name not in expected[0] or name == "flow_id":
             continue
         if actual and name not in actual[0]:

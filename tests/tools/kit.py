@@ -29,9 +29,9 @@ def capture_path(capture):
     return os.path.join(SHARED, "pcaps", capture)
 
 
-def spec(capture, out, flows="", features=""):
+def spec(capture, out, flows="", features="", groups=GROUPS):
     """the text of a spec from one capture to one CSV file"""
-    quoted = ", ".join(f'"{group}"' for group in GROUPS)
+    quoted = ", ".join(f'"{group}"' for group in groups)
     return f"""spec = 1
 [sources]
 path = '{capture}'

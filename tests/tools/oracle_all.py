@@ -38,6 +38,20 @@ VARIANTS = {
     # few gaps are kept one by one: percentiles of the others may be off by 1/256
     "histogram": ("", "quantile_exact = 4", {}),
 }
+# the connection graph, in the variants that have it: settings of `connection`, settings of the oracle, groups beside it
+CONNECTION = {
+    "default": ("temporal = true", {}, kit.GROUPS),
+    "ports": ("temporal = true, use_ports = true", {"conn_use_ports": True}, ["flow_meta"]),
+    "components": ('temporal = true, communities = "components"', {"conn_communities": "components"}, ["flow_meta"]),
+    "tumbling": ('temporal = true, window = { tumbling = "10s" }', {}, ["flow_meta"]),
+    "sliding": ('temporal = true, window = { sliding = "6s", step = "2s" }', {}, ["flow_meta"]),
+    "asof": ("temporal = true, asof = true", {}, ["flow_meta"]),
+}
+# the oracle looks at all records; of windows and `asof` it is given those that a row is told of: size and step in ns
+WINDOWS = {"tumbling": (10 * 10**9, 10 * 10**9), "sliding": (6 * 10**9, 2 * 10**9), "asof": None}
+# records of a capture with `asof` at most: each start is a graph of its own
+MOST = 150
+VARIANTS |= {name: ("", "", settings) for name, (_, settings, _) in CONNECTION.items() if name not in VARIANTS}
 PERCENTILE = re.compile(r"iat_.*(median|p\d+)$")
 
 EMPTY = object()
@@ -103,6 +117,24 @@ def split_columns(oracle, path, settings, catalogue):
         yield row
 
 
+def windowed_columns(oracle, path, settings, window):
+    """for each record, in row order: its connection columns over the records of its window; None where there are too many"""
+    packets, books = oracle.capture.load(path)
+    flows = oracle.flows.build(packets, books, settings)
+    connection = oracle.__main__.group_module("connection")
+    if window is None and len(flows) > MOST:
+        return None
+    # when a record comes, and how much later it goes
+    size, step = window or (sys.maxsize, 1)
+    came = [flow.packets[-1].clock // step if window else flow.start for flow in flows]
+    rows = {}
+    for tick in sorted(set(came)):
+        there = [at for at, other in enumerate(came) if other <= tick and (not window or other > tick - size // step)]
+        found = connection.columns_for_all([flows[at] for at in there], settings)
+        rows |= {at: row for at, row in zip(there, found) if came[at] == tick}
+    return [rows[at] for at in range(len(flows))]
+
+
 def same(wanted, found, tolerance):
     """whether a value of the oracle and a value read from a cell are the same; floats to TOLERANCE of their size, all else exactly"""
     if wanted is EMPTY:
@@ -128,20 +160,30 @@ def compare(task):
     binary, capture, variant = task
     golden, reference = oracle()
     flows, features, settings = VARIANTS[variant]
+    connection, _, groups = CONNECTION.get(variant, ("", {}, kit.GROUPS))
+    if connection:
+        features, groups = f"{features}\nconnection = {{ {connection} }}", [*groups, "connection"]
     own = FEATURES.replace("quantile_exact = 0", features) if "quantile_exact" in features else f"{FEATURES}\n{features}"
     with tempfile.TemporaryDirectory() as folder:
         base = os.path.join(folder, "ours")
-        kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", flows, own), base)
+        kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", flows, own, groups), base)
         actual = golden.read_rows(base + ".csv") if os.path.exists(base + ".csv") else []
         with open(base + ".json") as file:
             summary = json.load(file)
     settings = reference.settings.Settings(**settings)
-    expected, columns, books = reference.__main__.rows(kit.capture_path(capture), settings, {*kit.GROUPS, "community_id"})
+    groups = [group for group in groups if variant not in WINDOWS or group != "connection"]
+    expected, columns, books = reference.__main__.rows(kit.capture_path(capture), settings, {*groups, "community_id"})
     catalogue = golden.load_catalogue(reference.__main__.CATALOGUE)
     if variant == "split":
         more = list(split_columns(reference, kit.capture_path(capture), settings, catalogue))
         expected = [row | added for row, added in zip(expected, more, strict=True)]
         columns = list(expected[0]) if expected else columns
+    if variant in WINDOWS:
+        more = windowed_columns(reference, kit.capture_path(capture), settings, WINDOWS[variant])
+        if more is None:
+            return [], []
+        columns += list(more[0]) if more else []
+        expected = [row | added for row, added in zip(expected, more, strict=True)]
     lines, details = [], []
     pairs, missing, extra = golden.pair_rows(expected, actual)
     for name, left in (("only_oracle", missing), ("only_ours", extra)):

@@ -10,7 +10,7 @@ mod sections;
 
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
-use crate::spec::{Node, RunOptions, Sink, Spec, format};
+use crate::spec::{Node, RunOptions, Sink, Spec, Table, format};
 use graph::Graph;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
@@ -168,11 +168,19 @@ impl<'a> Check<'a> {
             }
         }
         self.paths(&sinks);
+        let is_rows = self.rows(sources.iter().map(|(raw, _)| raw), &sinks);
         let sinks: Vec<Node<Sink>> = sinks
             .into_iter()
             .zip(sinks_from)
             .map(|((raw, options), inputs)| {
-                let schema = &columns.schema;
+                let connection = settings.shared.connection.clone().unwrap_or_default();
+                let table = options.relation(&connection).map(|relation| Table {
+                    schema: relation.schema(),
+                    relation,
+                });
+                let schema = table
+                    .as_ref()
+                    .map_or(&columns.schema, |table| &table.schema);
                 let mut columns = self.columns(&raw, &options, schema);
                 if let Some(anonymise) = options.anonymise() {
                     columns.retain(|at| schema.get(*at).is_none_or(|one| anonymise.keeps(one)));
@@ -183,6 +191,7 @@ impl<'a> Check<'a> {
                     label,
                     options,
                     columns,
+                    table,
                 };
                 self.node(&raw, inputs, sink)
             })
@@ -194,6 +203,7 @@ impl<'a> Check<'a> {
                 .into_iter()
                 .map(|(raw, options)| self.node(&raw, Vec::new(), options))
                 .collect(),
+            is_rows,
             decode,
             flows: Node {
                 name: flows_name,

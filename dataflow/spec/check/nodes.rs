@@ -14,12 +14,15 @@ use std::path::Path;
 
 impl Check<'_> {
     pub(super) fn source(&mut self, raw: &Raw<'_>) -> PcapOptions {
-        if self.type_of(raw, "source", &source_types()).is_err() {
+        let Ok(kind) = self.type_of(raw, "source", &source_types()) else {
             return PcapOptions::default();
-        }
-        let keys = Section::named("sources")
+        };
+        let mut keys = Section::named("sources")
             .map(section_keys)
             .unwrap_or_default();
+        if kind == Some("rows") {
+            keys.retain(|key| !["merge", "limit", "errors"].contains(&key.name));
+        }
         let mut options: PcapOptions = self.options(raw, &["type"], &keys);
         let Some(entry) = raw.entry("path") else {
             return options;

@@ -38,6 +38,39 @@ impl Check<'_> {
         }
     }
 
+    /// Whether the sources are rows; they give edges of the connection graph and nothing else.
+    pub(super) fn rows<'r>(
+        &mut self,
+        sources: impl Iterator<Item = &'r Raw<'r>>,
+        sinks: &[(Raw<'_>, SinkOptions)],
+    ) -> bool {
+        let is_rows = |raw: &&Raw<'_>| {
+            let kind = raw.entry("type").and_then(|entry| entry.value.text());
+            kind == Some("rows")
+        };
+        let (rows, captures): (Vec<_>, Vec<_>) = sources.partition(is_rows);
+        let Some(first) = rows.first() else {
+            return false;
+        };
+        if !captures.is_empty() {
+            let message = format!("`{}` gives rows, other sources packets", first.name);
+            self.found.push(
+                Diagnostic::new("E0304", first.at, &first.path, message)
+                    .help("read captures and rows in two specs"),
+            );
+        }
+        for (raw, options) in sinks {
+            if !matches!(options, SinkOptions::Graph(_)) {
+                let message = format!("`{}` writes flow rows, and there are no flows", raw.name);
+                self.found.push(
+                    Diagnostic::new("E0304", raw.at, &raw.path, message)
+                        .help("over rows, sinks have `type = \"graph\"`"),
+                );
+            }
+        }
+        true
+    }
+
     /// Positions of the columns of a sink in the schema of the features.
     pub(super) fn columns(
         &mut self,

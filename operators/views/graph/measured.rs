@@ -1,0 +1,73 @@
+//! What is computed of the whole graph at one tick: each measure when it is first asked for.
+
+use super::snapshot::Snapshot;
+use super::tables::Tables;
+use super::{
+    Betweenness, betweenness, components, core_numbers, greedy, label_propagation, louvain,
+    pagerank,
+};
+use crate::views::options::{Communities, ConnectionOptions};
+use std::cell::OnceCell;
+
+/// The whole graph at one tick; measures have one entry a node of the snapshot.
+#[derive(Debug)]
+pub struct Measured {
+    /// The graph.
+    pub snapshot: Snapshot,
+    most: usize,
+    pivots: usize,
+    betweenness: OnceCell<Betweenness>,
+    components: OnceCell<Vec<u32>>,
+    cores: OnceCell<Vec<u32>>,
+    labels: OnceCell<Vec<u32>>,
+    louvain: OnceCell<Vec<u32>>,
+    greedy: OnceCell<Vec<u32>>,
+    pagerank: OnceCell<Vec<f64>>,
+}
+
+impl Measured {
+    /// Of the tables as they are.
+    pub fn new(tables: &Tables, options: &ConnectionOptions) -> Self {
+        Self {
+            snapshot: Snapshot::new(tables),
+            most: options.max_nodes,
+            pivots: options.pivots,
+            betweenness: OnceCell::new(),
+            components: OnceCell::new(),
+            cores: OnceCell::new(),
+            labels: OnceCell::new(),
+            louvain: OnceCell::new(),
+            greedy: OnceCell::new(),
+            pagerank: OnceCell::new(),
+        }
+    }
+
+    /// Betweenness centrality.
+    pub fn betweenness(&self) -> &Betweenness {
+        let graph = &self.snapshot.graph;
+        self.betweenness
+            .get_or_init(|| betweenness(graph, self.most, self.pivots))
+    }
+
+    /// PageRank.
+    pub fn pagerank(&self) -> &[f64] {
+        self.pagerank.get_or_init(|| pagerank(&self.snapshot.graph))
+    }
+
+    /// Core numbers.
+    pub fn cores(&self) -> &[u32] {
+        self.cores
+            .get_or_init(|| core_numbers(&self.snapshot.graph))
+    }
+
+    /// Communities: for each node the smallest one of its own.
+    pub fn communities(&self, method: Communities) -> &[u32] {
+        let graph = &self.snapshot.graph;
+        match method {
+            Communities::LabelPropagation => self.labels.get_or_init(|| label_propagation(graph)),
+            Communities::Components => self.components.get_or_init(|| components(graph)),
+            Communities::Louvain => self.louvain.get_or_init(|| louvain(graph)),
+            Communities::Greedy => self.greedy.get_or_init(|| greedy(graph)),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The connection graph: hosts as nodes, flow records as edges, and what is measured of them.
+
+mod betweenness;
+mod components;
+mod edge;
+mod greedy;
+mod held;
+mod kcore;
+mod label_propagation;
+mod louvain;
+mod maintain;
+mod measured;
+mod pagerank;
+#[cfg(test)]
+mod plain;
+mod relations;
+mod snapshot;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod triangles;
+
+pub use betweenness::{Betweenness, betweenness};
+pub use components::components;
+pub use edge::{Named, Names, Node, Record, edge_of, nodes_of};
+pub use greedy::greedy;
+pub use held::{merge_when_idle, updates_held};
+pub use kcore::core_numbers;
+pub use label_propagation::label_propagation;
+pub use louvain::{louvain, modularity};
+pub use maintain::{Fact, Measures, Sums, Times, maintain};
+pub use measured::Measured;
+pub use pagerank::pagerank;
+pub use relations::{Emit, Metric, Relation, Table, Written};
+pub use snapshot::{Graph, Lists, Snapshot};
+pub use tables::{NodeFacts, Tables};

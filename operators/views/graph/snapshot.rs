@@ -1,0 +1,179 @@
+//! The graph of one tick in arrays: what measures that need all of it are computed on.
+//!
+//! Nodes are numbered anew, in canonical order, so that no result depends on who was seen first. Deterministic throughout: no
+//! order of a hash map, no random number but those of a fixed sequence.
+
+use super::edge::Node;
+use super::tables::Tables;
+
+/// A graph of `nodes` nodes, numbered from 0.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// For each node those it connects to, in order; an edge to itself is kept.
+    pub out: Lists,
+    /// For each node its neighbours in either direction, in order, itself left out, with the weight of the pair.
+    pub around: Lists,
+}
+
+/// A list of (node, weight) for each node.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    ends: Vec<usize>,
+    items: Vec<(u32, u64)>,
+}
+
+impl Lists {
+    /// From (node, other, weight); equal pairs are added up.
+    fn new(nodes: usize, mut pairs: Vec<(u32, u32, u64)>) -> Self {
+        pairs.sort_unstable();
+        pairs.dedup_by(|next, kept| {
+            let same = (next.0, next.1) == (kept.0, kept.1);
+            if same {
+                kept.2 += next.2;
+            }
+            same
+        });
+        let mut lists = Self {
+            ends: Vec::with_capacity(nodes),
+            items: Vec::with_capacity(pairs.len()),
+        };
+        let mut pairs = pairs.into_iter().peekable();
+        for node in 0..index(nodes) {
+            while let Some((_, other, weight)) = pairs.next_if(|pair| pair.0 == node) {
+                lists.items.push((other, weight));
+            }
+            lists.ends.push(lists.items.len());
+        }
+        lists
+    }
+
+    /// That of a node.
+    pub fn of(&self, node: usize) -> &[(u32, u64)] {
+        let start = if node == 0 { 0 } else { self.ends[node - 1] };
+        &self.items[start..self.ends[node]]
+    }
+
+    /// How many nodes there are.
+    pub fn nodes(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// How many entries all lists have.
+    pub fn entries(&self) -> usize {
+        self.items.len()
+    }
+}
+
+impl Graph {
+    /// From directed edges with the number of their flows.
+    pub fn new(nodes: usize, edges: impl Iterator<Item = (u32, u32, u64)>) -> Self {
+        let edges: Vec<(u32, u32, u64)> = edges.collect();
+        let around = edges
+            .iter()
+            .filter(|(from, to, _)| from != to)
+            .flat_map(|&(from, to, weight)| [(from, to, weight), (to, from, weight)])
+            .collect();
+        Self {
+            out: Lists::new(nodes, edges),
+            around: Lists::new(nodes, around),
+        }
+    }
+
+    /// How many nodes there are.
+    pub fn nodes(&self) -> usize {
+        self.out.nodes()
+    }
+}
+
+/// The graph of a tick and the names of its nodes.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// The graph.
+    pub graph: Graph,
+    /// Its nodes, in canonical order, each with its number in the tables.
+    pub nodes: Vec<(Node, u32)>,
+    /// By number in the tables: the place in `nodes`.
+    ranks: Vec<u32>,
+}
+
+impl Snapshot {
+    /// The snapshot of the tables as they are.
+    pub fn new(tables: &Tables) -> Self {
+        let mut nodes: Vec<(Node, u32)> = tables.nodes().collect();
+        nodes.sort_unstable();
+        let most = nodes.iter().map(|(_, number)| *number as usize + 1).max();
+        let mut ranks = vec![u32::MAX; most.unwrap_or(0)];
+        for (rank, (_, number)) in (0..).zip(&nodes) {
+            ranks[*number as usize] = rank;
+        }
+        let rank = |number: u32| ranks.get(number as usize).copied();
+        let edges = tables.edges().filter_map(|((from, to), (flows, ..))| {
+            Some((rank(from)?, rank(to)?, u64::try_from(flows).unwrap_or(0)))
+        });
+        Self {
+            graph: Graph::new(nodes.len(), edges),
+            nodes,
+            ranks,
+        }
+    }
+
+    /// The place of a node, by its number in the tables.
+    pub fn rank(&self, number: u32) -> Option<usize> {
+        let rank = *self.ranks.get(number as usize)?;
+        (rank != u32::MAX).then_some(rank as usize)
+    }
+}
+
+/// The communities that labels mean: nodes with one label are one community, which is called by its smallest node.
+pub fn by_smallest(labels: &[u32]) -> Vec<u32> {
+    let most = labels.iter().map(|label| *label as usize + 1).max();
+    let mut smallest = vec![u32::MAX; most.unwrap_or(0)];
+    for (node, label) in (0..).zip(labels) {
+        let first = &mut smallest[*label as usize];
+        *first = node.min(*first);
+    }
+    labels
+        .iter()
+        .map(|label| smallest[*label as usize])
+        .collect()
+}
+
+/// A count of nodes as a number of a node.
+pub fn index(nodes: usize) -> u32 {
+    u32::try_from(nodes).expect("fewer than 2^32 nodes")
+}
+
+/// Sets that only grow together; the smallest member stands for a set.
+#[derive(Debug)]
+pub struct Sets(Vec<u32>);
+
+impl Sets {
+    /// Each node by itself.
+    pub fn new(nodes: usize) -> Self {
+        Self((0..index(nodes)).collect())
+    }
+
+    /// What stands for the set of a node.
+    pub fn root(&mut self, node: u32) -> u32 {
+        let mut node = node;
+        while self.0[node as usize] != node {
+            let above = self.0[self.0[node as usize] as usize];
+            self.0[node as usize] = above;
+            node = above;
+        }
+        node
+    }
+
+    /// Makes one set of two.
+    pub fn join(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.0[a.max(b) as usize] = a.min(b);
+    }
+
+    /// What stands for the set of each node.
+    pub fn roots(mut self) -> Vec<u32> {
+        (0..index(self.0.len()))
+            .map(|node| self.root(node))
+            .collect()
+    }
+}

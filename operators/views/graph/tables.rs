@@ -1,0 +1,138 @@
+//! The facts of the graph as they are at one tick, gathered on one worker: what rows are joined with and snapshots are made of.
+
+use super::edge::{Named, Node};
+use super::maintain::{Fact, Sums, Times};
+use hashbrown::HashMap;
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// What is known of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NodeFacts {
+    /// Flows that it initiated.
+    pub from: Sums,
+    /// Flows towards it.
+    pub to: Sums,
+    /// Distinct nodes that it connects to.
+    pub out_degree: i64,
+    /// Distinct nodes that connect to it.
+    pub in_degree: i64,
+    /// Distinct ports that it connects to.
+    pub ports: i64,
+    /// Distinct neighbours, itself not counted.
+    pub degree: i64,
+    /// Triangles through it.
+    pub triangles: i64,
+    /// The times of its flows.
+    pub times: Option<Times>,
+}
+
+impl NodeFacts {
+    /// Local clustering in the undirected simple graph; 0 with fewer than two neighbours.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a graph in memory")]
+    pub fn clustering(&self) -> f64 {
+        if self.degree < 2 {
+            return 0.0;
+        }
+        let pairs = i128::from(self.degree) * i128::from(self.degree - 1);
+        2.0 * self.triangles as f64 / pairs as f64
+    }
+}
+
+/// The graph at one tick.
+#[derive(Debug, Default)]
+pub struct Tables {
+    nodes: Vec<NodeFacts>,
+    names: Vec<Option<Node>>,
+    numbers: Map<Node, u32>,
+    edges: Map<(u32, u32), Sums>,
+    ports: Map<(u32, u32, u16), i64>,
+}
+
+impl Tables {
+    /// Takes the names that change at a tick.
+    pub fn name(&mut self, named: &[Named]) {
+        for (number, node) in named {
+            let at = *number as usize;
+            if self.names.len() <= at {
+                self.names.resize(at + 1, None);
+            }
+            if let Some(old) = std::mem::replace(&mut self.names[at], *node)
+                && self.numbers.get(&old) == Some(number)
+            {
+                self.numbers.remove(&old);
+            }
+            if let Some(node) = node {
+                self.numbers.insert(*node, *number);
+            }
+        }
+    }
+
+    /// Takes the facts that change at a tick: those that no longer hold first.
+    pub fn change(&mut self, mut facts: Vec<(Fact, isize)>) {
+        facts.sort_unstable_by_key(|(_, diff)| *diff);
+        for (fact, diff) in facts {
+            self.set(fact, diff > 0);
+        }
+    }
+
+    fn set(&mut self, fact: Fact, holds: bool) {
+        fn of<T: Default>(value: T, holds: bool) -> T {
+            if holds { value } else { T::default() }
+        }
+        match fact {
+            Fact::From(node, sums) => self.node(node).from = of(sums, holds),
+            Fact::To(node, sums) => self.node(node).to = of(sums, holds),
+            Fact::Ports(node, ports) => self.node(node).ports = of(ports, holds),
+            Fact::Out(node, degree) => self.node(node).out_degree = of(degree, holds),
+            Fact::In(node, degree) => self.node(node).in_degree = of(degree, holds),
+            Fact::Degree(node, degree) => self.node(node).degree = of(degree, holds),
+            Fact::Triangles(node, triangles) => self.node(node).triangles = of(triangles, holds),
+            Fact::Times(node, times) => self.node(node).times = holds.then_some(times),
+            Fact::Edge(from, to, sums) if holds => drop(self.edges.insert((from, to), sums)),
+            Fact::Edge(from, to, _) => drop(self.edges.remove(&(from, to))),
+            Fact::Port(from, to, port, flows) if holds => {
+                self.ports.insert((from, to, port), flows);
+            }
+            Fact::Port(from, to, port, _) => drop(self.ports.remove(&(from, to, port))),
+        }
+    }
+
+    fn node(&mut self, node: u32) -> &mut NodeFacts {
+        let at = node as usize;
+        if self.nodes.len() <= at {
+            self.nodes.resize(at + 1, NodeFacts::default());
+        }
+        &mut self.nodes[at]
+    }
+
+    /// What is known of a node; nothing of one without records.
+    pub fn facts(&self, node: u32) -> NodeFacts {
+        self.nodes.get(node as usize).copied().unwrap_or_default()
+    }
+
+    /// The number of a node.
+    pub fn number(&self, node: &Node) -> Option<u32> {
+        self.numbers.get(node).copied()
+    }
+
+    /// The nodes that have a name, in any order.
+    pub fn nodes(&self) -> impl Iterator<Item = (Node, u32)> + '_ {
+        self.numbers.iter().map(|(node, number)| (*node, *number))
+    }
+
+    /// Flows, packets and bytes of an edge.
+    pub fn edge(&self, from: u32, to: u32) -> Sums {
+        self.edges.get(&(from, to)).copied().unwrap_or_default()
+    }
+
+    /// The edges, in any order.
+    pub fn edges(&self) -> impl Iterator<Item = ((u32, u32), Sums)> + '_ {
+        self.edges.iter().map(|(ends, sums)| (*ends, *sums))
+    }
+
+    /// Flows of an edge to one port.
+    pub fn edge_port(&self, from: u32, to: u32, port: u16) -> i64 {
+        self.ports.get(&(from, to, port)).copied().unwrap_or(0)
+    }
+}

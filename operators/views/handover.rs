@@ -1,0 +1,65 @@
+//! What the gate hands to the join: rows that are ready as soon as their tick is counted. Both are on one worker.
+
+use super::graph::Named;
+use crate::columns::Columns;
+use crate::error::Error;
+use crate::sinks::Sorted;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Rows and the tick that they wait for.
+pub struct Ready {
+    /// Names that change, by tick.
+    pub named: Vec<(u64, Vec<Named>)>,
+    /// The last tick.
+    pub last: u64,
+    /// The rows.
+    pub rows: Rows,
+}
+
+/// Rows that are ready.
+pub enum Rows {
+    /// None: only records have left.
+    None,
+    /// Of one tick.
+    Of(Sorted),
+    /// Each with its tick.
+    Each(Columns, Vec<u64>),
+}
+
+/// Between gate and join.
+pub struct Handover {
+    /// In the order of their ticks.
+    pub ready: VecDeque<Ready>,
+    failed: Option<Error>,
+    stop: Arc<AtomicBool>,
+}
+
+/// As both hold it.
+pub type Shared = Rc<RefCell<Handover>>;
+
+impl Handover {
+    /// With nothing in it; `stop` is set when something fails, so that readers stop.
+    pub fn new(stop: Arc<AtomicBool>) -> Shared {
+        Rc::new(RefCell::new(Self {
+            ready: VecDeque::new(),
+            failed: None,
+            stop,
+        }))
+    }
+
+    /// Tells that rows are lost: the run fails.
+    pub fn fail(&mut self, error: Error) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.failed.get_or_insert(error);
+        self.ready.clear();
+    }
+
+    /// What failed, if anything.
+    pub fn take_error(&mut self) -> Option<Error> {
+        self.failed.take()
+    }
+}

@@ -1,0 +1,12 @@
+//! Tables over flows that are kept up to date as records come into their window and leave it.
+
+mod gate;
+pub mod graph;
+mod handover;
+mod join;
+mod options;
+
+pub use gate::{GatePlan, Session, gate};
+pub use handover::{Handover, Shared};
+pub use join::{Joined, join};
+pub use options::{Communities, ConnectionOptions, Window};

@@ -1,0 +1,148 @@
+//! The settings of the connection graph and of windows.
+
+use crate::options::{
+    Duration, OptionError, OptionValue, Options, Setting, Step, Wrong, read_table, table_kind,
+    wrong_kind,
+};
+
+/// Settings of the connection graph.
+#[derive(Clone, Debug, PartialEq, Options)]
+pub struct ConnectionOptions {
+    /// Which records the values of a row are over: `"all"`, `{ tumbling = "60s" }` or `{ sliding = "300s", step = "10s" }`.
+    #[option(default = "all")]
+    pub window: Window,
+    /// Whether a node is an address with a port instead of an address.
+    #[option(default = "false")]
+    pub use_ports: bool,
+    /// Degrees, clustering, betweenness and communities.
+    #[option(default = "true")]
+    pub metrics: bool,
+    /// Adds `conn_src_flow_rate`, `conn_temporal_spread` and `conn_burst_connections`.
+    #[option(default = "false")]
+    pub temporal: bool,
+    /// What makes a community.
+    #[option(default = "label_propagation")]
+    pub communities: Communities,
+    /// Values over the records that started before or with the row's own, so that no row knows what came later.
+    #[option(default = "false")]
+    pub asof: bool,
+    /// Nodes up to which betweenness is exact.
+    #[option(default = "5000")]
+    pub max_nodes: usize,
+    /// Nodes that betweenness is estimated from in larger graphs.
+    #[option(default = "256")]
+    pub pivots: usize,
+}
+
+impl OptionValue for ConnectionOptions {
+    fn kind() -> String {
+        table_kind::<Self>()
+    }
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let options: Self = read_table(setting)?;
+        let other = |key: &str, text: &str| {
+            let wrong: OptionError = Wrong::Other(text.to_owned()).into();
+            Err(wrong.inside(Step::Key(key.to_owned())))
+        };
+        if options.asof && options.window != Window::All {
+            return other(
+                "asof",
+                "`asof` is over all records so far: leave out `window`",
+            );
+        }
+        if options.pivots == 0 {
+            return other("pivots", "expected 1 or more, found 0");
+        }
+        Ok(options)
+    }
+}
+
+/// What makes a community.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub enum Communities {
+    /// Synchronous label propagation.
+    #[option(name = "label_propagation")]
+    LabelPropagation,
+    /// What is connected at all.
+    Components,
+    /// Largest modularity by moving nodes.
+    Louvain,
+    /// Largest modularity by joining communities.
+    Greedy,
+}
+
+/// Which records are looked at together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Window {
+    /// All.
+    #[default]
+    All,
+    /// Those of the last `size`, looked at every `step`; with equal lengths, windows tumble.
+    Sliding {
+        /// How long a record stays, ns.
+        size: i64,
+        /// From one look to the next, ns.
+        step: i64,
+    },
+}
+
+impl Window {
+    /// The look at which a record is first seen whose last packet came at this clock.
+    pub const fn tick(step: i64, clock: i64) -> i64 {
+        clock.div_euclid(step)
+    }
+
+    /// As a spec has it.
+    pub fn text(&self) -> String {
+        match self {
+            Self::All => "all".to_owned(),
+            Self::Sliding { size, step } if size == step => format!("tumbling {}", Duration(*size)),
+            Self::Sliding { size, step } => {
+                format!("sliding {}, step {}", Duration(*size), Duration(*step))
+            }
+        }
+    }
+}
+
+impl OptionValue for Window {
+    fn kind() -> String {
+        "`\"all\"`, { tumbling = \"60s\" } or { sliding = \"300s\", step = \"10s\" }".to_owned()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let parts = match setting {
+            Setting::Text(text) if text == "all" => return Ok(Self::All),
+            Setting::Table(parts) => parts,
+            other => return wrong_kind(&Self::kind(), other),
+        };
+        let (mut tumbling, mut sliding, mut step) = (None, None, None);
+        for (name, value) in parts {
+            let place = match name.as_str() {
+                "tumbling" => &mut tumbling,
+                "sliding" => &mut sliding,
+                "step" => &mut step,
+                _ => {
+                    let known = ["tumbling", "sliding", "step"].map(str::to_owned).to_vec();
+                    return Err(Wrong::UnknownKey(name.clone(), known).into());
+                }
+            };
+            let inside = |error: OptionError| error.inside(Step::Key(name.clone()));
+            let Duration(ns) = Duration::read(value).map_err(inside)?;
+            if ns <= 0 {
+                return Err(inside(
+                    Wrong::Other("expected more than 0".to_owned()).into(),
+                ));
+            }
+            *place = Some(ns);
+        }
+        match (tumbling, sliding, step) {
+            (Some(size), None, None) => Ok(Self::Sliding { size, step: size }),
+            (None, Some(size), Some(step)) if size % step == 0 => Ok(Self::Sliding { size, step }),
+            (None, Some(_), Some(step)) => {
+                let text = format!("`sliding` must be a multiple of `step`, {}", Duration(step));
+                Err(OptionError::from(Wrong::Other(text)).inside(Step::Key("sliding".to_owned())))
+            }
+            _ => Err(Wrong::Other(format!("expected {}", Self::kind())).into()),
+        }
+    }
+}
