@@ -46,8 +46,9 @@ struct End {
     before: Stage,
     /// Bits of [`once`].
     noted: u8,
-    /// Sequence numbers of the last SYN and RST, and the number of the last FIN.
-    last: [u32; 3],
+    syn: Flag,
+    rst: Flag,
+    fin: Flag,
     /// Number behind the last byte it sent.
     top: Option<u32>,
     has_data: bool,
@@ -57,15 +58,23 @@ struct End {
     gaps: Scaled,
 }
 
-/// Letters that are noted once for each end, or again only with another number.
+/// Letters that are noted once for each end.
 mod once {
-    pub const SYN: u8 = 1;
-    pub const RST: u8 = 1 << 1;
-    pub const FIN: u8 = 1 << 2;
-    pub const DATA: u8 = 1 << 3;
-    pub const ACK: u8 = 1 << 4;
-    pub const CONTRADICTION: u8 = 1 << 5;
-    pub const SEVERAL: u8 = 1 << 6;
+    pub const DATA: u8 = 1;
+    pub const ACK: u8 = 1 << 1;
+    pub const CONTRADICTION: u8 = 1 << 2;
+    pub const SEVERAL: u8 = 1 << 3;
+}
+
+/// A flag whose letter is noted again when it comes with another number: the last one.
+#[derive(Debug, Default)]
+struct Flag(Option<u32>);
+
+impl Flag {
+    /// Whether it is noted with this number.
+    fn comes(&mut self, number: u32) -> bool {
+        self.0.replace(number) != Some(number)
+    }
 }
 
 /// Something that is noted the first, tenth, hundredth time and so on.
@@ -81,7 +90,7 @@ impl Scaled {
     fn count(&mut self) -> bool {
         self.count = self.count.saturating_add(1);
         let is_noted = 10u32.checked_pow(self.noted.into()) == Some(self.count);
-        self.noted += u8::from(is_noted);
+        self.noted = self.noted.saturating_add(is_noted.into());
         is_noted
     }
 }
@@ -99,12 +108,6 @@ impl End {
         let is_new = self.noted & bit == 0;
         self.noted |= bit;
         is_new
-    }
-
-    /// Notes the letter of a flag for the first time, and again if it comes with another number.
-    fn flag(&mut self, at: usize, number: u32) -> bool {
-        let is_new = self.once([once::SYN, once::RST, once::FIN][at]);
-        is_new | (std::mem::replace(&mut self.last[at], number) != number)
     }
 
     /// Takes what a segment covers: whether its payload was there already.
@@ -140,9 +143,19 @@ impl End {
 }
 
 impl Conversation {
+    /// The end that sent a packet.
+    fn sender(&mut self, packet: &Packet<'_>) -> &mut End {
+        let [initiator, responder] = &mut self.ends;
+        if packet.is_forward() {
+            initiator
+        } else {
+            responder
+        }
+    }
+
     /// Takes a packet of a conversation over UDP.
     pub fn datagram(&mut self, packet: &Packet<'_>) {
-        let end = &mut self.ends[packet.direction as usize];
+        let end = self.sender(packet);
         end.stage = Stage::Established;
         if end.once(once::DATA) {
             self.note(b'D', packet);
@@ -191,15 +204,15 @@ impl Conversation {
     fn flags(&mut self, packet: &Packet<'_>) {
         let [syn, rst, fin] = [tcp::SYN, tcp::RST, tcp::FIN].map(|flag| packet.has(flag));
         let ack = packet.has(tcp::ACK);
-        let end = &mut self.ends[packet.direction as usize];
+        let end = self.sender(packet);
         let (is_noted, letter) = match (syn, rst, fin) {
             (_, true, true) => (end.once(once::CONTRADICTION), b'I'),
             (true, true, _) | (true, _, true) => (end.once(once::SEVERAL), b'Q'),
-            (true, ..) => (end.flag(0, packet.seq), if ack { b'H' } else { b'S' }),
-            (_, true, _) => (end.flag(1, packet.seq), b'R'),
+            (true, ..) => (end.syn.comes(packet.seq), if ack { b'H' } else { b'S' }),
+            (_, true, _) => (end.rst.comes(packet.seq), b'R'),
             (.., true) => {
                 let number = packet.seq.wrapping_add(packet.payload_len);
-                (end.flag(2, number), b'F')
+                (end.fin.comes(number), b'F')
             }
             _ if packet.payload_len > 0 => (end.once(once::DATA), b'D'),
             _ => (ack && end.once(once::ACK), b'A'),
@@ -260,18 +273,20 @@ impl Conversation {
 
     /// `conn_state` of a conversation over UDP.
     pub fn udp_state(&self) -> &'static str {
-        match [0, 1].map(|end| self.ends[end].stage == Stage::Established) {
-            [true, true] => "SF",
-            [true, false] => "S0",
-            [false, true] => "SHR",
-            [false, false] => "OTH",
+        let [initiator, responder] = &self.ends;
+        let is_active = |end: &End| end.stage == Stage::Established;
+        match (is_active(initiator), is_active(responder)) {
+            (true, true) => "SF",
+            (true, false) => "S0",
+            (false, true) => "SHR",
+            (false, false) => "OTH",
         }
     }
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
         let coverages = self.ends.iter().map(|end| end.coverage.heap_bytes());
-        self.letters.capacity() + coverages.sum::<usize>()
+        coverages.fold(self.letters.capacity(), usize::saturating_add)
     }
 }
 

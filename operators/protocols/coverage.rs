@@ -59,16 +59,16 @@ impl Coverage {
     /// Takes the next segment.
     pub fn segment(&mut self, segment: &Segment) -> Covered {
         let start = match self.numbering.take(segment) {
-            Step::Next(top) => self.top + i64::from(distance(segment.start, top)),
+            Step::Next(top) => ahead(self.top, distance(segment.start, top)),
             Step::First | Step::Restart => {
                 self.top = 0;
                 self.holes = Vec::new();
                 0
             }
         };
-        let payload = start + i64::from(segment.syn);
-        let payload = payload..payload + i64::from(segment.payload);
-        let end = payload.end + i64::from(segment.fin);
+        let payload = ahead(start, segment.syn);
+        let payload = payload..ahead(payload, segment.payload);
+        let end = ahead(payload.end, segment.fin);
         let mut covered = Covered {
             gap: start > self.top,
             brought: Brought::Other,
@@ -88,14 +88,15 @@ impl Coverage {
         if !self.holes.is_empty()
             && let Some(bytes) = self.fill(start..end, &payload)
         {
-            covered.bytes += bytes;
+            covered.bytes = bytes;
             covered.brought = Brought::Missing;
         }
-        covered.bytes += length(&(payload.start.max(self.top)..payload.end));
+        let above = length(&(payload.start.max(self.top)..payload.end));
+        covered.bytes = covered.bytes.saturating_add(above);
         let keeps_alive =
-            segment.payload <= 1 && start == self.top - 1 && !segment.syn && !segment.fin;
+            segment.payload <= 1 && ahead(start, true) == self.top && !segment.syn && !segment.fin;
         if !keeps_alive {
-            covered.again = u64::from(segment.payload) - covered.bytes;
+            covered.again = u64::from(segment.payload).saturating_sub(covered.bytes);
         }
         let is_old = end <= self.top;
         if covered.brought == Brought::Other && is_old && segment.payload > 0 && !keeps_alive {
@@ -110,7 +111,7 @@ impl Coverage {
         let Some(top) = self.numbering.top() else {
             return false;
         };
-        let position = self.top + i64::from(distance(acknowledged, top));
+        let position = ahead(self.top, distance(acknowledged, top));
         let mut is_missing = position > self.top;
         if is_missing {
             self.numbering.reach(acknowledged);
@@ -134,7 +135,7 @@ impl Coverage {
 
     /// Takes numbers out of the holes: how many of them were payload, `None` if nothing was missing.
     fn fill(&mut self, numbers: Range<i64>, payload: &Range<i64>) -> Option<u64> {
-        let mut filled = None;
+        let mut filled: Option<u64> = None;
         let mut upper = None;
         self.holes.retain_mut(|hole| {
             let (low, high) = (hole.start.max(numbers.start), hole.end.min(numbers.end));
@@ -142,7 +143,7 @@ impl Coverage {
                 return true;
             }
             let bytes = length(&(low.max(payload.start)..high.min(payload.end)));
-            filled = Some(filled.unwrap_or(0) + bytes);
+            filled = Some(filled.unwrap_or(0).saturating_add(bytes));
             if low == hole.start {
                 hole.start = high;
             } else {
@@ -161,7 +162,7 @@ impl Coverage {
             let mut at = self.holes.partition_point(|hole| hole.start < upper.start);
             if self.holes.len() == HOLES {
                 self.holes.remove(0);
-                at -= 1;
+                at = at.saturating_sub(1);
             }
             self.holes.insert(at, upper);
         }
@@ -173,13 +174,18 @@ impl Coverage {
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
-        self.holes.capacity() * size_of::<Hole>()
+        self.holes.capacity().saturating_mul(size_of::<Hole>())
     }
+}
+
+/// A position so many numbers further on. Positions are sums of 32-bit steps, one a packet: far from the limits of 64 bits.
+fn ahead(position: i64, step: impl Into<i64>) -> i64 {
+    position.wrapping_add(step.into())
 }
 
 /// How many positions a range has; none if it ends before it starts.
 fn length(range: &Range<i64>) -> u64 {
-    u64::try_from(range.end - range.start).unwrap_or(0)
+    u64::try_from(range.end.wrapping_sub(range.start)).unwrap_or(0)
 }
 
 #[cfg(test)]
