@@ -3,6 +3,9 @@
 
 mod corpus;
 
+// what instrumented code calls
+use libfuzzer_sys as _;
+
 use std::path::{Path, PathBuf};
 
 fn main() -> std::io::Result<()> {

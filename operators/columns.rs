@@ -596,14 +596,14 @@ impl<'a> RowWriter<'a> {
         let Some(column) = self.columns.get_mut(at) else {
             return;
         };
-        if let Some(null) = self.nulls.get(at) {
+        if let Some(valid) = &mut column.valid {
+            valid.push(false);
+        } else if let Some(null) = self.nulls.get(at) {
+            // a column without nulls has the value that stands for them
             column.push_from(null, 0);
             return;
         }
         column.push_zero();
-        if let Some(valid) = &mut column.valid {
-            valid.push(false);
-        }
     }
 
     /// Writes a value of named parts; `fill` adds one to each part of the column.
@@ -659,6 +659,12 @@ value! {
 pub trait Item: Value {
     /// Adds it to the item column of a list.
     fn push(&self, items: &mut Column);
+}
+
+impl Item for String {
+    fn push(&self, items: &mut Column) {
+        items.push_text(self);
+    }
 }
 
 /// A time in ns since 1970, as a column value.

@@ -62,6 +62,12 @@ fn columns_beyond_the_catalogue_as_other_tools_have_them() {
 }
 
 #[test]
+#[ignore = "slow: runs on the open captures"]
+fn columns_of_applications_as_other_programs_say() {
+    agrees(&["expected_applications.py", PROGRAM]);
+}
+
+#[test]
 #[ignore = "slow: generates 50,000 packets; needs numpy"]
 fn a_generated_trace_has_the_flows_it_was_made_of() {
     match python(&["-c", "import numpy"]) {

@@ -8,12 +8,24 @@ use crate::packet::{Direction, Packet, tcp};
 use crate::slots::Slots;
 use proptest::prelude::*;
 
-/// Columns that count packets, which depend on them.
-const OF_PACKETS: [&str; 2] = ["tls_handshake_packets", "ssh_encrypted_packets"];
+/// Columns that count packets, and those about which side was first: they depend on it.
+const OF_PACKETS: [&str; 4] = [
+    "tls_handshake_packets",
+    "ssh_encrypted_packets",
+    "dns_rtt",
+    "dns_unanswered",
+];
+
+/// Every column there is.
+fn everything() -> FeaturePlan {
+    let mut settings = FeatureSettings::default();
+    settings.shared.profile = Some("JF-EXTRA".to_owned());
+    settings.plan().expect("a profile")
+}
 
 fn plan() -> FeaturePlan {
-    let groups = ["tls", "quic", "http2", "ssh", "dns"];
-    let mut plan = FeatureSettings::default().plan().expect("the defaults");
+    let groups = ["tls", "quic", "http2", "ssh", "dns", "http"];
+    let mut plan = everything();
     plan.restrict(|feature| {
         groups.contains(&feature.group.as_str()) && !OF_PACKETS.contains(&feature.name.as_str())
     });
@@ -197,7 +209,7 @@ proptest! {
             let packet = if is_forward { forth() } else { back() };
             flow = flow.push(packet.flags(flags.into()).seq(sequence, 0).payload(&bytes));
         }
-        row(&FeatureSettings::default().plan().expect("the defaults"), &flow);
+        row(&everything(), &flow);
     }
 }
 
@@ -206,7 +218,7 @@ proptest! {
 fn states_are_small() {
     assert_eq!(crate::flows::Applications::BYTES_PER_FLOW, 16);
     let bytes: std::collections::BTreeMap<_, _> = plan().bytes_per_flow().into_iter().collect();
-    for group in ["tls", "quic", "http2", "ssh", "dns"] {
+    for group in ["tls", "quic", "http2", "ssh", "dns", "http"] {
         assert_eq!(bytes[group], 8, "{group}");
     }
 }

@@ -1,7 +1,8 @@
 //! The first question of a flow and its answer (RFC 1035), over UDP, TCP and multicast (RFC 6762, RFC 4795).
 //!
-//! Records are not columns: only how many there are, their TTLs and the response code.
+//! Of records only how many there are, their TTLs and the response code; `dns_more` has their data.
 
+use super::dns_more::{ANSWERS, DnsMore, Messages};
 use super::extractor::{Extractor, Needs, NoOptions, Wanted};
 use crate::flows::Flow;
 use crate::packet::{Direction, Packet};
@@ -110,6 +111,8 @@ pub struct Dns {
     /// RA of R.
     #[column(scope = "flow", null = "no R", differs = "first-message")]
     pub dns_recursion_available: Option<bool>,
+    #[part]
+    pub more: DnsMore,
 }
 
 /// Responses kept that come before the first query, one an identifier: more than an honest flow has.
@@ -128,6 +131,8 @@ struct Facts {
     responses: Vec<Response>,
     is_truncated: bool,
     has_response: bool,
+    /// If a column wants them.
+    all: Option<Box<Messages>>,
 }
 
 struct Query {
@@ -143,10 +148,15 @@ struct Response {
     counts: [u16; 3],
     ttl: Option<(u32, u32)>,
     recursion_available: bool,
+    /// The data of the answers, if a column wants it.
+    answers: Option<Box<[String]>>,
 }
 
 impl Facts {
-    fn message(&mut self, message: &dns::Message<'_>, plan: &Plan) {
+    fn message(&mut self, message: &dns::Message<'_>, time: i64, plan: &Plan) {
+        if plan.all {
+            self.all.get_or_insert_default().take(message, time);
+        }
         let question = || {
             let question = message.question.as_ref()?;
             let name = plan.name.then(|| question.name());
@@ -181,6 +191,7 @@ impl Facts {
                 counts: [answers, authorities, additionals],
                 ttl: records.ttl,
                 recursion_available: message.recursion_available(),
+                answers: (plan.answers).then(|| message.answers().take(ANSWERS).collect()),
             });
         }
     }
@@ -190,6 +201,9 @@ impl Facts {
 pub struct Plan {
     /// Whether somebody wants the name, the only part that is allocated.
     name: bool,
+    /// Whether somebody wants a column of all messages, and the data of answers.
+    all: bool,
+    answers: bool,
 }
 
 impl Extractor for State {
@@ -203,19 +217,21 @@ impl Extractor for State {
 
     fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
         Plan {
-            name: wanted.any(|name| name == "dns_query_name"),
+            name: wanted.any(|name| ["dns_query_name", "dns_qname_entropy"].contains(&name)),
+            all: DnsMore::is_wanted(wanted),
+            answers: wanted.any(|name| name == "dns_answers"),
         }
     }
 
     fn packet(&mut self, _: &Packet<'_>, _: &Flow, _: &Plan) {}
 
-    fn message(&mut self, message: &Message<'_>, _: Direction, plan: &Plan) {
+    fn message(&mut self, message: &Message<'_>, _: Direction, time: i64, plan: &Plan) {
         if let Message::Dns(message) = message {
-            self.0.get_or_insert_default().message(message, plan);
+            self.0.get_or_insert_default().message(message, time, plan);
         }
     }
 
-    fn finish(&self, _: &Flow, _: &Plan) -> Dns {
+    fn finish(&self, flow: &Flow, _: &Plan) -> Dns {
         let facts = self.0.as_deref();
         let query = facts.and_then(|facts| facts.query.as_ref());
         let question = facts.and_then(|facts| facts.question.as_ref());
@@ -223,6 +239,9 @@ impl Extractor for State {
         let kind = question.map(|(_, kind)| *kind);
         let code = response.map(|response| response.code);
         let answers = response.map(|response| response.counts[0]);
+        let all = facts.and_then(|facts| facts.all.as_deref());
+        let name = question.map(|(name, _)| name.as_str());
+        let data = response.and_then(|response| response.answers.as_deref());
         let text = |known: Option<&'static str>, prefix: &str, number: u16| match known {
             Some(name) => Cow::Borrowed(name),
             None => Cow::Owned(format!("{prefix}{number}")),
@@ -245,6 +264,7 @@ impl Extractor for State {
             dns_truncated: facts.map(|facts| facts.is_truncated),
             dns_recursion_desired: query.map(|query| query.recursion_desired),
             dns_recursion_available: response.map(|response| response.recursion_available),
+            more: all.map_or_else(DnsMore::default, |all| all.columns(flow, name, data)),
         }
     }
 
@@ -254,7 +274,17 @@ impl Extractor for State {
                 .question
                 .as_ref()
                 .map_or(0, |(name, _)| name.capacity());
-            size_of::<Facts>() + name + facts.responses.capacity() * size_of::<Response>()
+            let answers = facts
+                .responses
+                .iter()
+                .flat_map(|one| one.answers.as_deref());
+            let answers = answers
+                .flatten()
+                .map(|text| size_of::<String>() + text.capacity());
+            let all = facts.all.as_deref();
+            let all = all.map_or(0, |all| size_of_val(all) + all.heap_bytes());
+            let responses = facts.responses.capacity() * size_of::<Response>();
+            size_of::<Facts>() + name + responses + answers.sum::<usize>() + all
         })
     }
 }
@@ -272,9 +302,14 @@ mod tests {
     }
 
     fn row(messages: &[Vec<u8>]) -> Dns {
-        let (plan, mut facts) = (Plan { name: true }, Facts::default());
-        for bytes in messages {
-            facts.message(&dns::Message::read(bytes).expect("DNS"), &plan);
+        let plan = Plan {
+            name: true,
+            all: true,
+            answers: true,
+        };
+        let mut facts = Facts::default();
+        for (bytes, time) in messages.iter().zip((0..).step_by(500_000_000)) {
+            facts.message(&dns::Message::read(bytes).expect("DNS"), time, &plan);
         }
         let flow = super::super::testing::Packets::udp().flow;
         State(Some(Box::new(facts))).finish(&flow, &plan)

@@ -129,10 +129,11 @@ pub trait Extractor: Default + 'static {
     /// initiator, start, protocol.
     fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, plan: &Self::Plan);
 
-    /// Takes a message of one of the protocols in `needs`, in the order in which messages are whole. The message of a packet may
-    /// come before or after packets around it, so a state must not count the one by the other.
-    fn message(&mut self, message: &Message<'_>, from: Direction, plan: &Self::Plan) {
-        let _ = (message, from, plan);
+    /// Takes a message of one of the protocols in `needs`, in the order in which messages are whole, and the time of the packet that
+    /// made it so, ns since 1970. The message of a packet may come before or after packets around it, so a state must not count the
+    /// one by the other.
+    fn message(&mut self, message: &Message<'_>, from: Direction, time: i64, plan: &Self::Plan) {
+        let _ = (message, from, time, plan);
     }
 
     /// The columns as of now. Borrows: a row may be given early and again later. A column that the plan left out may have any

@@ -192,7 +192,7 @@ impl Extractor for State {
         }
     }
 
-    fn message(&mut self, message: &Message<'_>, from: Direction, _: &bool) {
+    fn message(&mut self, message: &Message<'_>, from: Direction, _: i64, _: &bool) {
         match message {
             Message::Tls(tls::Message::ClientHello(hello)) => {
                 self.hellos.client(from, || is_resolver(hello));

@@ -34,7 +34,7 @@ pub(super) trait Planned: Send + Sync {
 pub(super) trait States {
     fn open(&mut self, slot: u32);
     fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>);
-    fn message(&mut self, slot: u32, message: &Message<'_>, from: Direction);
+    fn message(&mut self, slot: u32, message: &Message<'_>, from: Direction, time: i64);
     fn finish(&self, slot: u32, flow: &Flow, out: &mut Row<'_>);
     fn close(&mut self, slot: u32);
     fn heap_bytes(&self) -> usize;
@@ -177,10 +177,10 @@ impl<T: Extractor> States for Kept<T> {
         }
     }
 
-    fn message(&mut self, slot: u32, message: &Message<'_>, from: Direction) {
+    fn message(&mut self, slot: u32, message: &Message<'_>, from: Direction, time: i64) {
         // with `split` too: a message is of the record as a whole
         if let Some(state) = self.states.get_mut(slot as usize) {
-            state.message(message, from, &self.plan);
+            state.message(message, from, time, &self.plan);
         }
     }
 

@@ -195,7 +195,7 @@ impl Extractor for State {
 
     fn packet(&mut self, _: &Packet<'_>, _: &Flow, (): &()) {}
 
-    fn message(&mut self, message: &Message<'_>, from: Direction, (): &()) {
+    fn message(&mut self, message: &Message<'_>, from: Direction, _: i64, (): &()) {
         match message {
             Message::Http(message) => self.0.get_or_insert_default().http(*message, from),
             Message::Tls(tls::Message::ClientHello(_)) => {
@@ -269,7 +269,7 @@ mod tests {
     fn row(messages: &[(Direction, Http)]) -> Http2 {
         let mut state = State::default();
         for (from, message) in messages {
-            state.message(&Message::Http(*message), *from, &());
+            state.message(&Message::Http(*message), *from, 0, &());
         }
         state.finish(&Packets::tcp().flow, &())
     }

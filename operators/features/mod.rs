@@ -6,11 +6,13 @@
 mod applications;
 mod differences;
 mod dns;
+mod dns_more;
 mod entropy;
 mod extractor;
 mod fingerprint;
 mod flow_meta;
 mod group;
+mod http;
 mod http2;
 mod icmp;
 mod ip_extended;
@@ -25,6 +27,7 @@ mod select;
 mod shape;
 mod size;
 mod ssh;
+mod ssh_algorithms;
 mod stats;
 mod tcp;
 mod tcp_fingerprint;
@@ -38,6 +41,9 @@ mod tcp_window;
 pub(crate) mod testing;
 mod timing;
 mod tls;
+mod tls_certificate;
+mod tls_hello;
+mod vpn;
 
 use crate::schema::{Feature, Profile, Schema};
 use group::{Group, Settled};
@@ -86,6 +92,8 @@ extractors! {
     icmp::State,
     record::State,
     stats::State,
+    http::State,
+    vpn::State,
 }
 
 /// The names of all groups, in column order.

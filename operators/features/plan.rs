@@ -257,10 +257,10 @@ impl Extractors {
     pub fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
         debug_assert_eq!(packets.len(), slots.len());
         if let Some(applications) = &mut self.applications {
-            applications.packets(packets, slots, flows, |slot, message, from| {
+            applications.packets(packets, slots, flows, |slot, message, from, time| {
                 let takes = |group: &&mut Running| group.protocols.has(message.protocol());
                 for group in self.groups.iter_mut().filter(takes) {
-                    group.states.message(slot, message, from);
+                    group.states.message(slot, message, from, time);
                 }
             });
         }

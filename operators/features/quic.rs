@@ -4,7 +4,7 @@ use super::extractor::{Extractor, Needs, NoOptions, Wanted};
 use crate::flows::Flow;
 use crate::packet::{Direction, Packet};
 use crate::protocols::quic::{self, Kind};
-use crate::protocols::{Message, Protocols, text};
+use crate::protocols::{Message, Protocols, text, tls};
 use crate::schema::Features;
 use std::borrow::Cow;
 
@@ -85,6 +85,27 @@ pub struct Quic {
         differs = "encrypted-initial"
     )]
     pub quic_sni: Option<String>,
+    /// JA4 of the decrypted ClientHello; equals ja4 of a QUIC flow.
+    #[column(
+        profile = "JF-EXTRA",
+        scope = "flow",
+        null = "no decrypted ClientHello"
+    )]
+    pub quic_ja4: Option<String>,
+    /// JA3 hash of the same; equals ja3_hash of a QUIC flow.
+    #[column(
+        profile = "JF-EXTRA",
+        scope = "flow",
+        null = "no decrypted ClientHello"
+    )]
+    pub quic_ja3: Option<String>,
+    /// Destination connection id of the first Initial of the initiator, hex.
+    #[column(
+        profile = "JF-EXTRA",
+        scope = "flow",
+        null = "no Initial of the initiator"
+    )]
+    pub quic_client_dcid: Option<String>,
 }
 
 /// What is kept of an open record: nothing before its first long header.
@@ -103,10 +124,19 @@ struct Facts {
     is_spinning: bool,
     protocol: Option<Box<str>>,
     name: Option<Box<str>>,
+    /// If a column wants them: JA4 and JA3, the connection identifier.
+    fingerprints: Option<Box<(String, [u8; 16])>>,
+    identifier: Option<Box<[u8]>>,
+}
+
+/// What the plan fixes: the columns that cost something.
+pub struct Plan {
+    fingerprints: bool,
+    identifier: bool,
 }
 
 impl Facts {
-    fn message(&mut self, message: &quic::Message<'_>, from: Direction) {
+    fn message(&mut self, message: &quic::Message<'_>, from: Direction, plan: &Plan) {
         match message {
             quic::Message::Packet(header) => {
                 if header.kind != Kind::Negotiation {
@@ -119,6 +149,9 @@ impl Facts {
                     if from == Direction::Forward {
                         // 20 bytes at most
                         let lengths = (header.dcid.len() as u8, header.scid.len() as u8);
+                        if self.identifiers.is_none() && plan.identifier {
+                            self.identifier = Some(header.dcid.into());
+                        }
                         self.identifiers.get_or_insert(lengths);
                     }
                 }
@@ -131,6 +164,8 @@ impl Facts {
                 self.protocol = protocol.map(|protocol| text::visible(protocol).into());
                 let name = hello.server_name().map(<[u8]>::to_ascii_lowercase);
                 self.name = name.map(|name| text::visible(&name).into());
+                let fingerprints = || Box::new((tls::ja4(hello, 'q'), tls::ja3(hello)));
+                self.fingerprints = plan.fingerprints.then(fingerprints);
             }
         }
     }
@@ -139,27 +174,35 @@ impl Facts {
 impl Extractor for State {
     type Features = Quic;
     type Options = NoOptions;
-    type Plan = ();
+    type Plan = Plan;
 
-    fn needs((): &()) -> Needs {
+    fn needs(_: &Plan) -> Needs {
         Needs::messages(Protocols::QUIC)
     }
 
-    fn plan(_: &NoOptions, _: &Wanted) {}
-
-    fn packet(&mut self, _: &Packet<'_>, _: &Flow, (): &()) {}
-
-    fn message(&mut self, message: &Message<'_>, from: Direction, (): &()) {
-        if let Message::Quic(message) = message {
-            self.0.get_or_insert_default().message(message, from);
+    fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
+        let wants = |columns: &[&str]| wanted.any(|name| columns.contains(&name));
+        Plan {
+            fingerprints: wants(&["quic_ja4", "quic_ja3"]),
+            identifier: wants(&["quic_client_dcid"]),
         }
     }
 
-    fn finish(&self, _: &Flow, (): &()) -> Quic {
+    fn packet(&mut self, _: &Packet<'_>, _: &Flow, _: &Plan) {}
+
+    fn message(&mut self, message: &Message<'_>, from: Direction, _: i64, plan: &Plan) {
+        if let Message::Quic(message) = message {
+            self.0.get_or_insert_default().message(message, from, plan);
+        }
+    }
+
+    fn finish(&self, _: &Flow, _: &Plan) -> Quic {
         let facts = self.0.as_deref();
         let version = facts.and_then(|facts| facts.version);
         let identifiers = facts.and_then(|facts| facts.identifiers);
         let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        let fingerprints = facts.and_then(|facts| facts.fingerprints.as_deref());
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         Quic {
             quic_detected: facts.is_some(),
             quic_version: version,
@@ -173,13 +216,20 @@ impl Extractor for State {
             quic_spin_bit: facts.map(|facts| facts.is_spinning),
             quic_alpn: facts.and_then(|facts| text(&facts.protocol)),
             quic_sni: facts.and_then(|facts| text(&facts.name)),
+            quic_ja4: fingerprints.map(|(ja4, _)| ja4.clone()),
+            quic_ja3: fingerprints.map(|(_, ja3)| hex(ja3)),
+            quic_client_dcid: facts.and_then(|facts| facts.identifier.as_deref().map(hex)),
         }
     }
 
     fn heap_bytes(&self) -> usize {
         let text = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
         self.0.as_deref().map_or(0, |facts| {
-            size_of::<Facts>() + text(&facts.protocol) + text(&facts.name)
+            let fingerprints = facts.fingerprints.as_deref();
+            let fingerprints = fingerprints.map_or(0, |both| size_of_val(both) + both.0.len());
+            let identifier = facts.identifier.as_deref().map_or(0, <[u8]>::len);
+            let texts = text(&facts.protocol) + text(&facts.name);
+            size_of::<Facts>() + texts + fingerprints + identifier
         })
     }
 }
@@ -189,6 +239,11 @@ mod tests {
     use super::super::testing::Packets;
     use super::*;
     use quic::Header;
+
+    const PLAN: Plan = Plan {
+        fingerprints: true,
+        identifier: true,
+    };
 
     #[test]
     fn headers_add_up() {
@@ -204,13 +259,13 @@ mod tests {
             })
         };
         let mut state = State::default();
-        let mut feed = |message, from| state.message(&Message::Quic(message), from, &());
+        let mut feed = |message, from| state.message(&Message::Quic(message), from, 0, &PLAN);
         feed(header(Kind::Negotiation, 0), Direction::Backward);
         feed(header(Kind::Initial, 1), Direction::Forward);
         feed(quic::Message::NumberLength(2), Direction::Forward);
         feed(header(Kind::Initial, 1), Direction::Backward);
         feed(header(Kind::ZeroRtt, 1), Direction::Forward);
-        let row = state.finish(&Packets::udp().flow, &());
+        let row = state.finish(&Packets::udp().flow, &PLAN);
         assert!(row.quic_detected);
         assert_eq!(
             (row.quic_version, row.quic_version_str.as_deref()),
@@ -226,5 +281,6 @@ mod tests {
             (Some(true), Some(false))
         );
         assert_eq!((row.quic_spin_bit, row.quic_alpn), (Some(false), None));
+        assert_eq!(row.quic_client_dcid.as_deref(), Some("0000000000000000"));
     }
 }

@@ -84,7 +84,7 @@ impl Services {
             Message::Quic(_) => 1 << 2,
             Message::Ssh(ssh::Message::Line(_)) => 1 << 3,
             Message::Tls(tls::Message::ClientHello(_) | tls::Message::ServerHello(_)) => 1 << 4,
-            Message::Ssh(_) | Message::Tls(_) => 0,
+            Message::Http1(_) | Message::Ssh(_) | Message::Tls(_) => 0,
         }
     }
 
@@ -152,7 +152,7 @@ impl Extractor for State {
         }
     }
 
-    fn message(&mut self, message: &Message<'_>, _: Direction, _: &Plan) {
+    fn message(&mut self, message: &Message<'_>, _: Direction, _: i64, _: &Plan) {
         self.services.0 |= Services::shown_by(message);
     }
 

@@ -1,6 +1,7 @@
 //! What an SSH connection shows before it is encrypted (RFC 4253), and how much is encrypted.
 
 use super::extractor::{Extractor, Needs, NoOptions, Wanted};
+use super::ssh_algorithms::{Lists, SshAlgorithms};
 use crate::flows::Flow;
 use crate::packet::{Direction, Packet};
 use crate::protocols::{Message, Protocols, ssh};
@@ -65,6 +66,14 @@ pub struct Ssh {
         differs = "ssh-lengths"
     )]
     pub ssh_encrypted_packets: Option<u64>,
+    #[part]
+    pub algorithms: SshAlgorithms,
+}
+
+/// What the plan fixes.
+pub struct Plan {
+    /// Whether somebody wants the lists of algorithms.
+    algorithms: bool,
 }
 
 /// What is kept of an open record: nothing before its first message.
@@ -78,22 +87,28 @@ struct Facts {
     hashes: [Option<[u8; 16]>; 2],
     key_exchange: u64,
     encrypted: u64,
+    /// If a column wants them.
+    algorithms: Option<Box<Lists>>,
 }
 
 impl Extractor for State {
     type Features = Ssh;
     type Options = NoOptions;
-    type Plan = ();
+    type Plan = Plan;
 
-    fn needs((): &()) -> Needs {
+    fn needs(_: &Plan) -> Needs {
         Needs::messages(Protocols::SSH)
     }
 
-    fn plan(_: &NoOptions, _: &Wanted) {}
+    fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
+        Plan {
+            algorithms: SshAlgorithms::is_wanted(wanted),
+        }
+    }
 
-    fn packet(&mut self, _: &Packet<'_>, _: &Flow, (): &()) {}
+    fn packet(&mut self, _: &Packet<'_>, _: &Flow, _: &Plan) {}
 
-    fn message(&mut self, message: &Message<'_>, from: Direction, (): &()) {
+    fn message(&mut self, message: &Message<'_>, from: Direction, _: i64, plan: &Plan) {
         let Message::Ssh(message) = message else {
             return;
         };
@@ -105,6 +120,10 @@ impl Extractor for State {
                 facts.lines[side].get_or_insert(texts.into());
             }
             ssh::Message::Kexinit(lists) => {
+                if plan.algorithms {
+                    let kept = facts.algorithms.get_or_insert_default();
+                    kept.take(lists, from);
+                }
                 facts.hashes[side].get_or_insert_with(|| match from {
                     Direction::Forward => lists.hassh(),
                     Direction::Backward => lists.hassh_server(),
@@ -115,7 +134,7 @@ impl Extractor for State {
         }
     }
 
-    fn finish(&self, _: &Flow, (): &()) -> Ssh {
+    fn finish(&self, _: &Flow, _: &Plan) -> Ssh {
         let facts = self.0.as_deref();
         let line = |side: usize| facts.and_then(|facts| facts.lines[side].as_ref());
         let hash = |side: usize| facts.and_then(|facts| facts.hashes[side]);
@@ -133,6 +152,9 @@ impl Extractor for State {
             ssh_hassh_server: hash(1).map(hex),
             ssh_kex_packets: facts.map(|facts| facts.key_exchange),
             ssh_encrypted_packets: facts.map(|facts| facts.encrypted),
+            algorithms: facts
+                .and_then(|facts| facts.algorithms.as_deref())
+                .map_or_else(SshAlgorithms::default, Lists::columns),
         }
     }
 
@@ -140,7 +162,9 @@ impl Extractor for State {
         self.0.as_deref().map_or(0, |facts| {
             let lines = facts.lines.iter().flatten();
             let texts = lines.map(|(version, software)| version.len() + software.len());
-            size_of::<Facts>() + texts.sum::<usize>()
+            let algorithms = facts.algorithms.as_deref();
+            let algorithms = algorithms.map_or(0, |lists| size_of_val(lists) + lists.heap_bytes());
+            size_of::<Facts>() + texts.sum::<usize>() + algorithms
         })
     }
 }
@@ -173,6 +197,7 @@ mod tests {
             .push(forth().seq(end + (2 << 30), 0).payload_len(9))
             .push(forth().seq(end.wrapping_add(3 << 30), 0).payload_len(9))
             .push(forth().seq(0, 0).payload_len(9));
+        let plan = Plan { algorithms: true };
         let rules = Rules::new(Protocols::SSH, &Default::default());
         let (mut state, mut applications) = (State::default(), Applications::new(rules));
         applications.open(0);
@@ -182,11 +207,11 @@ mod tests {
             &packets,
             &vec![0; packets.len()],
             &flows,
-            |_, message, from| {
-                state.message(message, from, &());
+            |_, message, from, time| {
+                state.message(message, from, time, &plan);
             },
         );
-        let row = state.finish(&flow.flow, &());
+        let row = state.finish(&flow.flow, &plan);
         assert_eq!(row.ssh_version.as_deref(), Some("2.0"));
         assert_eq!(row.ssh_client_software.as_deref(), Some("x"));
         assert_eq!(row.ssh_server_version.as_deref(), Some("1.99"));

@@ -3,6 +3,8 @@
 //! Only what is in clear, and only what lies wholly in the first `payload_prefix` bytes of a direction.
 
 use super::extractor::{Extractor, Needs, NoOptions, Wanted};
+use super::tls_certificate::{Leaf, TlsCertificate};
+use super::tls_hello::{Answer, Offer, TlsHello};
 use crate::flows::Flow;
 use crate::packet::{Direction, Packet};
 use crate::protocols::tls::{self, Certificates, ClientHello, Hellos, KeyExchange, ServerHello};
@@ -188,6 +190,18 @@ pub struct Tls {
         differs = "client-share"
     )]
     pub tls_key_exchange_length: Option<u32>,
+    /// An application data record (content type 23) was seen in both directions in their first `payload_prefix` bytes, from the first
+    /// hello of each on; in TLS 1.3 encrypted handshake messages look the same. False for QUIC.
+    #[column(
+        profile = "JF-EXTRA",
+        scope = "flow",
+        null = "no ClientHello and no ServerHello"
+    )]
+    pub tls_established: Option<bool>,
+    #[part]
+    pub hello: TlsHello,
+    #[part]
+    pub certificate: TlsCertificate,
 }
 
 /// Types of extensions.
@@ -216,6 +230,9 @@ struct Side {
     is_done: bool,
     /// The first Certificate message; the inner `None` = malformed.
     certificates: Option<Option<Certificates>>,
+    /// The first certificate in it, if a column wants it.
+    leaf: Option<Box<Leaf>>,
+    has_application_data: bool,
     /// The first ServerKeyExchange behind the ServerHello.
     key_exchange: Option<Option<KeyExchange>>,
 }
@@ -235,6 +252,8 @@ struct Client {
     ja3: [u8; 16],
     name: Option<Box<str>>,
     protocol: Option<Box<str>>,
+    /// If a column wants it.
+    offer: Option<Box<Offer>>,
 }
 
 struct Server {
@@ -245,6 +264,8 @@ struct Server {
     key_share: Option<(u16, u32)>,
     ja3s: [u8; 16],
     protocol: Option<Box<str>>,
+    /// If a column wants it.
+    answer: Option<Box<Answer>>,
 }
 
 /// What the plan fixes: the columns that cost something.
@@ -253,6 +274,8 @@ pub struct Plan {
     ja3s: bool,
     name: bool,
     protocol: bool,
+    hello: bool,
+    certificate: bool,
 }
 
 fn session(bytes: &[u8]) -> SessionId {
@@ -266,7 +289,8 @@ fn count(items: usize) -> u16 {
 }
 
 impl Client {
-    fn new(hello: &ClientHello<'_>, plan: &Plan) -> Self {
+    /// Of a hello over TCP (`t`) or QUIC (`q`).
+    fn new(hello: &ClientHello<'_>, transport: char, plan: &Plan) -> Self {
         let ticket = hello.extensions.body(extension::SESSION_TICKET);
         let protocol = || hello.extensions.protocols().next();
         Self {
@@ -281,6 +305,7 @@ impl Client {
             ja3: if plan.ja3 { tls::ja3(hello) } else { [0; 16] },
             name: hello.server_name().filter(|_| plan.name).map(host),
             protocol: plan.protocol.then(protocol).flatten().and_then(shown),
+            offer: (plan.hello).then(|| Box::new(Offer::new(hello, transport))),
         }
     }
 }
@@ -297,6 +322,7 @@ impl Server {
             key_share: key_share.map(|(group, bytes)| (group, 8 * bytes as u32)),
             ja3s: if plan.ja3s { tls::ja3s(hello) } else { [0; 16] },
             protocol: plan.protocol.then(protocol).flatten().and_then(shown),
+            answer: plan.hello.then(|| Box::new(Answer::new(hello))),
         }
     }
 }
@@ -312,21 +338,31 @@ fn shown(protocol: &[u8]) -> Option<Box<str>> {
 }
 
 impl Facts {
-    fn message(&mut self, message: &tls::Message<'_>, from: Direction, plan: &Plan) {
+    fn message(
+        &mut self,
+        message: &tls::Message<'_>,
+        from: Direction,
+        transport: char,
+        plan: &Plan,
+    ) {
         let side = &mut self.sides[from as usize];
         match message {
             tls::Message::ClientHello(hello) => {
                 self.hellos
-                    .client(from, || Box::new(Client::new(hello, plan)));
+                    .client(from, || Box::new(Client::new(hello, transport, plan)));
             }
             tls::Message::ServerHello(hello) => {
                 self.hellos
                     .server(from, || Box::new(Server::new(hello, plan)));
             }
             tls::Message::Certificate(body) => {
-                side.certificates
-                    .get_or_insert_with(|| tls::certificates(body));
+                if side.certificates.is_none() {
+                    side.certificates = Some(tls::certificates(body));
+                    let leaf = tls::first_certificate(body).filter(|_| plan.certificate);
+                    side.leaf = leaf.map(|leaf| Box::new(Leaf::new(leaf)));
+                }
             }
+            tls::Message::ApplicationData => side.has_application_data = true,
             tls::Message::ServerKeyExchange(body) => {
                 if let Some(server) = self.hellos.server_of(from) {
                     side.key_exchange
@@ -357,23 +393,26 @@ impl Extractor for State {
             ja3s: wants("ja3s_hash"),
             name: wants("tls_sni"),
             protocol: wants("tls_alpn"),
+            hello: TlsHello::is_wanted(wanted),
+            certificate: TlsCertificate::is_wanted(wanted),
         }
     }
 
     fn packet(&mut self, _: &Packet<'_>, _: &Flow, _: &Plan) {}
 
-    fn message(&mut self, message: &Message<'_>, from: Direction, plan: &Plan) {
-        match message {
-            Message::Tls(message) => self.0.get_or_insert_default().message(message, from, plan),
+    fn message(&mut self, message: &Message<'_>, from: Direction, _: i64, plan: &Plan) {
+        let (message, transport) = match message {
+            Message::Tls(message) => (*message, 't'),
             Message::Quic(quic::Message::ClientHello(hello)) => {
-                let message = tls::Message::ClientHello(*hello);
-                self.0.get_or_insert_default().message(&message, from, plan);
+                (tls::Message::ClientHello(*hello), 'q')
             }
-            _ => {}
-        }
+            _ => return,
+        };
+        let facts = self.0.get_or_insert_default();
+        facts.message(&message, from, transport, plan);
     }
 
-    fn finish(&self, _: &Flow, _: &Plan) -> Tls {
+    fn finish(&self, flow: &Flow, _: &Plan) -> Tls {
         let facts = self.0.as_deref();
         let (client, server) = facts.map_or((None, None), |facts| facts.hellos.pair());
         let side = facts.and_then(|facts| {
@@ -389,6 +428,10 @@ impl Extractor for State {
         let server_side = side.filter(|_| server.is_some());
         let certificates = server_side.and_then(|side| side.certificates.flatten());
         let certificates = certificates.filter(|_| is_old);
+        let leaf = server_side.and_then(|side| side.leaf.as_deref());
+        let leaf = leaf.filter(|_| certificates.is_some());
+        let is_established =
+            |facts: &Facts| facts.sides.iter().all(|side| side.has_application_data);
         let key_share = server.and_then(|server| server.key_share);
         let exchange = match key_share {
             Some((group, bits)) => Some((Some(group), bits)),
@@ -437,19 +480,33 @@ impl Extractor for State {
                 None => Cow::Owned(format!("unknown(0x{group:04x})")),
             }),
             tls_key_exchange_length: exchange.map(|(_, bits)| bits),
+            tls_established: facts.filter(|_| side.is_some()).map(is_established),
+            hello: TlsHello::of(
+                client.and_then(|client| client.offer.as_deref()),
+                server.and_then(|server| server.answer.as_deref()),
+            ),
+            certificate: leaf.map_or_else(TlsCertificate::default, |leaf| {
+                TlsCertificate::of(leaf, flow.start)
+            }),
         }
     }
 
     fn heap_bytes(&self) -> usize {
         let text = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
         self.0.as_deref().map_or(0, |facts| {
-            let clients = facts
-                .hellos
-                .clients()
-                .map(|client| size_of::<Client>() + text(&client.name) + text(&client.protocol));
-            let servers = facts.hellos.servers();
-            let servers = servers.map(|server| size_of::<Server>() + text(&server.protocol));
-            size_of::<Facts>() + clients.chain(servers).sum::<usize>()
+            let clients = facts.hellos.clients().map(|client| {
+                let offer = client.offer.as_deref();
+                let offer = offer.map_or(0, |offer| size_of_val(offer) + offer.heap_bytes());
+                size_of::<Client>() + text(&client.name) + text(&client.protocol) + offer
+            });
+            let servers = facts.hellos.servers().map(|server| {
+                let answer = server.answer.as_deref();
+                let answer = answer.map_or(0, |answer| size_of_val(answer) + answer.heap_bytes());
+                size_of::<Server>() + text(&server.protocol) + answer
+            });
+            let leaves = facts.sides.iter().filter_map(|side| side.leaf.as_deref());
+            let leaves = leaves.map(|leaf| size_of_val(leaf) + leaf.heap_bytes());
+            size_of::<Facts>() + clients.chain(servers).chain(leaves).sum::<usize>()
         })
     }
 }
@@ -469,6 +526,8 @@ mod tests {
         ja3s: true,
         name: true,
         protocol: true,
+        hello: true,
+        certificate: true,
     };
 
     fn extension(kind: u16, body: &[u8]) -> Vec<u8> {
@@ -496,7 +555,7 @@ mod tests {
     fn row(messages: &[(Direction, tls::Message<'_>)]) -> Tls {
         let mut state = State::default();
         for (from, message) in messages {
-            state.message(&Message::Tls(*message), *from, &ALL);
+            state.message(&Message::Tls(*message), *from, 0, &ALL);
         }
         state.finish(&Packets::tcp().flow, &ALL)
     }

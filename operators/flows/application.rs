@@ -48,7 +48,7 @@ impl Rules {
 
     fn wants_streams(&self, flow: &Flow) -> bool {
         let others = Protocols::HTTP.union(Protocols::SSH).union(Protocols::TLS);
-        self.wanted.has(others) || self.wants_dns(flow)
+        self.wanted.has(others.union(Protocols::HTTP1)) || self.wants_dns(flow)
     }
 
     fn wants_datagrams(&self, flow: &Flow) -> bool {
@@ -108,13 +108,13 @@ impl Applications {
     }
 
     /// Takes packets in processing order: `slots` has one entry a packet, `flows` one a slot. Tells the messages that are whole
-    /// with each of them: of which slot, what, and who sent it.
+    /// with each of them: of which slot, what, who sent it, and when the packet came that made it whole, ns since 1970.
     pub fn packets(
         &mut self,
         packets: &[Packet<'_>],
         slots: &[u32],
         flows: &Slots<Flow>,
-        mut tell: impl FnMut(u32, &Message<'_>, Direction),
+        mut tell: impl FnMut(u32, &Message<'_>, Direction, i64),
     ) {
         for (packet, slot) in packets.iter().zip(slots) {
             let at = *slot as usize;
@@ -123,7 +123,7 @@ impl Applications {
                 && let Some(flow) = flows.get(at)
             {
                 state.packet(packet, flow, &self.rules, &mut |message, from| {
-                    tell(*slot, message, from);
+                    tell(*slot, message, from, packet.time);
                 });
             }
         }
@@ -223,7 +223,12 @@ struct Connection {
     sides: [Side; 2],
     /// HTTP is read both ways together.
     http: Option<http::Connection>,
+    /// HTTP/1 in full, each way by itself; in one box, as most runs do not ask for it.
+    messages: Option<Box<Both>>,
 }
+
+/// The parsers of both directions.
+type Both = [Option<http::Messages>; 2];
 
 /// One direction.
 #[derive(Debug)]
@@ -270,15 +275,24 @@ impl Connection {
                 encrypted: None,
             }),
             http: rules.wanted.has(Protocols::HTTP).then(Default::default),
+            messages: (rules.wanted.has(Protocols::HTTP1))
+                .then(|| Box::new([(); 2].map(|()| Some(http::Messages::default())))),
         }
     }
 
     /// Takes a packet whose sequence number is known; false = no parser is left.
     fn packet(&mut self, packet: &Packet<'_>, rules: &Rules, tell: &mut Tell<'_>) -> bool {
         let from = packet.direction;
-        let Self { sides, http } = self;
+        let Self {
+            sides,
+            http,
+            messages,
+        } = self;
+        let has_messages = messages
+            .as_deref()
+            .is_some_and(|both| from.of(both).is_some());
         let side = from.of_mut(sides);
-        if side.reads(http.as_ref(), from) {
+        if side.reads(http.as_ref(), from) || has_messages {
             let Side {
                 stream,
                 dns,
@@ -300,6 +314,11 @@ impl Connection {
                     *encrypted = ssh.encrypted_from().map(Encrypted::new).map(Box::new);
                     goes_on
                 });
+                if let Some(messages) = messages {
+                    keep(from.of_mut(messages), |messages| {
+                        messages.push(piece.bytes, &mut |part| tell(&Message::Http1(part), from))
+                    });
+                }
                 if let Some(http) = http {
                     http.push(piece.bytes, from, &mut |message, from| {
                         tell(&Message::Http(message), from);
@@ -308,6 +327,9 @@ impl Connection {
             });
             if side.stream.complete() == rules.limit {
                 (side.dns, side.ssh, side.tls) = (None, None, None);
+                if let Some(messages) = messages {
+                    *from.of_mut(messages) = None;
+                }
                 if let Some(http) = http {
                     http.end(from);
                 }
@@ -315,6 +337,9 @@ impl Connection {
         }
         if http.as_ref().is_some_and(http::Connection::is_over) {
             *http = None;
+        }
+        if let Some([None, None]) = messages.as_deref() {
+            *messages = None;
         }
         if let Some(encrypted) = &mut side.encrypted
             && encrypted.holds(packet, &side.stream)
@@ -327,13 +352,19 @@ impl Connection {
                 || side.tls.is_some()
                 || side.encrypted.is_some()
         };
-        self.http.is_some() || self.sides.iter().any(is_read)
+        self.http.is_some() || self.messages.is_some() || self.sides.iter().any(is_read)
     }
 
     fn heap_bytes(&self) -> usize {
         let http = self.http.as_ref().map_or(0, http::Connection::heap_bytes);
+        let messages = self.messages.as_deref().map_or(0, |both| {
+            let [forward, backward] = both
+                .each_ref()
+                .map(|side| side.as_ref().map_or(0, http::Messages::heap_bytes));
+            sum([size_of_val(both), forward, backward])
+        });
         let [forward, backward] = &self.sides;
-        sum([forward.heap_bytes(), backward.heap_bytes(), http])
+        sum([forward.heap_bytes(), backward.heap_bytes(), http, messages])
     }
 }
 

@@ -153,7 +153,7 @@ fn applications(segments: &[Segment<'_>], protocol: u8) {
     let mut messages = 0;
     for packet in &packets {
         let packet = std::slice::from_ref(packet);
-        applications.packets(packet, &[0], &flows, |_, _, _| messages += 1);
+        applications.packets(packet, &[0], &flows, |_, _, _, _| messages += 1);
     }
     let bytes: usize = segments.iter().map(|segment| segment.payload.len()).sum();
     assert!(messages <= 4 + 4 * bytes, "{messages} of {bytes} bytes");

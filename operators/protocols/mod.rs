@@ -32,6 +32,7 @@ pub mod text;
 pub mod tls;
 #[doc(hidden)]
 pub mod total;
+pub mod x509;
 
 pub use prefix::{Piece, Prefix};
 
@@ -57,6 +58,8 @@ impl Protocols {
     pub const SSH: Self = Self(8);
     /// TLS over TCP.
     pub const TLS: Self = Self(16);
+    /// Messages of HTTP/1 in full.
+    pub const HTTP1: Self = Self(32);
 
     /// Those of both.
     #[must_use]
@@ -82,6 +85,8 @@ pub enum Message<'a> {
     Dns(dns::Message<'a>),
     /// What opens a message of HTTP/1, or a frame of HTTP/2.
     Http(http::Message),
+    /// A part of a message of HTTP/1.
+    Http1(http::Part<'a>),
     /// A packet of QUIC, or what was found in it.
     Quic(quic::Message<'a>),
     /// A line or packet of SSH.
@@ -96,6 +101,7 @@ impl Message<'_> {
         match self {
             Self::Dns(_) => Protocols::DNS,
             Self::Http(_) => Protocols::HTTP,
+            Self::Http1(_) => Protocols::HTTP1,
             Self::Quic(_) => Protocols::QUIC,
             Self::Ssh(_) => Protocols::SSH,
             Self::Tls(_) => Protocols::TLS,

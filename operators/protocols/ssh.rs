@@ -56,7 +56,7 @@ pub struct NameLists<'a>([&'a [u8]; 10]);
 
 impl<'a> NameLists<'a> {
     /// Reads what is behind the message number.
-    fn read(body: &'a [u8]) -> Option<Self> {
+    pub(crate) fn read(body: &'a [u8]) -> Option<Self> {
         let mut reader = Reader::new(body);
         reader.take(16)?;
         let mut lists = [&[][..]; 10];
@@ -65,6 +65,12 @@ impl<'a> NameLists<'a> {
         }
         reader.take(5)?;
         Some(Self(lists))
+    }
+
+    /// All but the languages, in order.
+    pub const fn first_eight(&self) -> [&'a [u8]; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        [a, b, c, d, e, f, g, h]
     }
 
     /// HASSH, of the lists that the client offers for what it sends.
@@ -81,8 +87,12 @@ impl<'a> NameLists<'a> {
 }
 
 fn hash(lists: [&[u8]; 4]) -> [u8; 16] {
-    let texts = lists.map(text);
-    Md5::digest(texts.join(";")).into()
+    Md5::digest(hassh_text(lists)).into()
+}
+
+/// The text of HASSH: key exchange, encryption, MAC and compression of one direction.
+pub fn hassh_text(lists: [&[u8]; 4]) -> String {
+    lists.map(text).join(";")
 }
 
 /// Printable ASCII as it is, other bytes as `%XX`.

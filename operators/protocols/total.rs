@@ -10,7 +10,7 @@
 
 use super::tcp_options::{Options, Timestamps, kind};
 use super::tls::{ClientHello, ServerHello};
-use super::{dns, http, icmp, mptcp, quic, ssh, text, tls};
+use super::{dns, http, icmp, mptcp, quic, ssh, text, tls, x509};
 use crate::packet::Direction;
 
 /// Bytes of a stream that are read at most.
@@ -53,7 +53,15 @@ pub fn dns(bytes: &[u8], size: usize) {
         let name = message.question.map_or(0, |question| question.name().len());
         // 255 bytes of which each may be written as four
         assert!(name <= 4 * 255, "a name of {name} characters");
-        name + usize::from(message.code(&message.records()))
+        let question = message.question.as_ref();
+        assert!(question.is_none_or(|question| usize::from(question.length()) <= name));
+        let answers = message.answers().take(32).map(|answer| {
+            // each byte that is shown may be written as four, names have 255
+            assert!(answer.len() <= 4 * 1024 + 64, "{} characters", answer.len());
+            answer.len()
+        });
+        let answers: usize = answers.sum();
+        name + usize::from(message.code(&message.records())) + (answers << 16)
     };
     dns::Message::read(bytes).as_ref().map(say);
     let stream = |size: usize| {
@@ -108,6 +116,7 @@ pub fn tls(bytes: &[u8], size: usize) {
             tls::Message::ServerKeyExchange(body) => exchange(body),
             tls::Message::ServerHelloDone => 1 << 24,
             tls::Message::ChangeCipherSpec => 1 << 25,
+            tls::Message::ApplicationData => 1 << 26,
             tls::Message::HandshakePacket => return None,
             tls::Message::Record(kind, length) => {
                 1 << 26 | Said::from(kind) << 16 | Said::from(length)
@@ -136,6 +145,7 @@ pub fn tls(bytes: &[u8], size: usize) {
     ClientHello::read(bytes).as_ref().map(client);
     ServerHello::read(bytes).as_ref().map(server);
     chain(bytes);
+    certificate(bytes);
     exchange(bytes);
 }
 
@@ -159,9 +169,28 @@ fn chain(body: &[u8]) -> Said {
     let Some(found) = tls::certificates(body) else {
         return 0;
     };
+    certificate(tls::first_certificate(body).unwrap_or(&[]));
     let bytes = found.bytes as usize;
     assert!(bytes + 3 * usize::from(found.count) <= body.len());
     bytes
+}
+
+/// As a certificate.
+fn certificate(der: &[u8]) {
+    let Some(certificate) = x509::Certificate::read(der) else {
+        return;
+    };
+    for text in [certificate.key(), certificate.signature_algorithm()] {
+        assert!(text.is_none_or(|text| text.is_ascii() && text.len() <= 256));
+    }
+    let names = [certificate.subject, certificate.issuer].map(|name| {
+        let values = [name.common_name(), name.organization()];
+        values.into_iter().flatten().map(<[u8]>::len).sum::<usize>()
+    });
+    let others: usize = certificate.dns_names().map(<[u8]>::len).sum();
+    assert!(names[0] + names[1] + others <= 2 * der.len());
+    let [before, after] = certificate.validity();
+    assert!(before.is_none_or(|time| time >= 0) && after.is_none_or(|time| time >= 0));
 }
 
 fn exchange(body: &[u8]) -> Said {
@@ -227,6 +256,28 @@ pub fn http(bytes: &[u8], size: usize) {
     for from in [Direction::Forward, Direction::Backward] {
         assert_eq!(stream(size, from), stream(usize::MAX, from));
     }
+    let messages = |size: usize| {
+        let (mut side, mut said) = (http::Messages::default(), Vec::new());
+        for piece in pieces(bytes, size) {
+            let goes_on = side.push(piece, &mut |part| {
+                said.push(match part {
+                    http::Part::Request { method, target } => method.len() + (target.len() << 16),
+                    http::Part::Response(status) => status.into(),
+                    http::Part::Field { name, value } => {
+                        (1 << 32) + name.len() + (value.len() << 16)
+                    }
+                    http::Part::Folded(value) => 1 << 33 | value.len(),
+                    http::Part::Body => 1 << 34,
+                });
+            });
+            bounded(side.heap_bytes(), bytes);
+            if !goes_on {
+                break;
+            }
+        }
+        said
+    };
+    assert_eq!(messages(size), messages(usize::MAX));
     let mut connection = http::Connection::default();
     for (piece, from) in both_ways(bytes, size) {
         connection.push(piece, from, &mut |_, _| {});

@@ -1,7 +1,11 @@
 //! HTTP in clear: the first line of HTTP/1 messages (RFC 9112), the opening of HTTP/2 and its frames (RFC 9113).
 //!
-//! Fields are read only as far as they say that HTTP/2 follows (`Upgrade: h2c`, RFC 7540 section 3.2). Header blocks are not
-//! decompressed.
+//! A connection looks for HTTP/2 and reads fields only as far as they say that it follows (`Upgrade: h2c`, RFC 7540 section 3.2);
+//! `messages` reads all of HTTP/1. Header blocks are not decompressed.
+
+mod messages;
+
+pub use messages::{Messages, Part};
 
 use crate::packet::Direction;
 

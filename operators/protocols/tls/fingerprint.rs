@@ -17,7 +17,7 @@ fn decimal(text: &mut String, numbers: impl Iterator<Item = u16>) {
 }
 
 /// The text of JA3: version, ciphers, extensions, groups and point formats.
-fn ja3_text(hello: &ClientHello<'_>) -> String {
+pub fn ja3_text(hello: &ClientHello<'_>) -> String {
     let mut text = format!("{},", hello.version);
     decimal(&mut text, hello.ciphers());
     text.push(',');
@@ -37,13 +37,18 @@ pub fn ja3(hello: &ClientHello<'_>) -> [u8; 16] {
     Md5::digest(ja3_text(hello)).into()
 }
 
-/// JA3S of a ServerHello: the MD5 of version, cipher and extensions, GREASE and all.
+/// JA3S of a ServerHello: the MD5 of its text.
 pub fn ja3s(hello: &ServerHello<'_>) -> [u8; 16] {
+    Md5::digest(ja3s_text(hello)).into()
+}
+
+/// The text of JA3S: version, cipher and extensions, GREASE and all.
+pub fn ja3s_text(hello: &ServerHello<'_>) -> String {
     let mut text = format!("{},{},", hello.version, hello.cipher);
     for (at, kind) in hello.extensions.types().enumerate() {
         let _ = write!(text, "{}{kind}", if at > 0 { "-" } else { "" });
     }
-    Md5::digest(text).into()
+    text
 }
 
 /// JA4 of a ClientHello that came over TCP (`t`) or QUIC (`q`).
@@ -65,6 +70,12 @@ pub fn ja4(hello: &ClientHello<'_>, transport: char) -> String {
         hashed(&ciphers),
         hashed(&extensions)
     )
+}
+
+/// The same with the texts of the second and third part instead of their hashes.
+pub fn ja4_r(hello: &ClientHello<'_>, transport: char) -> String {
+    let (ciphers, extensions) = ja4_texts(hello);
+    format!("{}_{ciphers}_{extensions}", ja4_start(hello, transport))
 }
 
 /// The first part of JA4.

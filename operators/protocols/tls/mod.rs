@@ -1,13 +1,15 @@
 //! TLS 1.0 to 1.3 over TCP: records to handshake messages (RFC 5246, RFC 8446).
 //!
-//! Reads what is in clear. Certificates are counted and not looked into; drafts of TLS 1.3 before 22 and SSL 2 are not read.
+//! Reads what is in clear. Certificates are found and not looked into (`x509` does that); drafts of TLS 1.3 before 22 and SSL 2 are not read.
 
+mod ciphers;
 mod fingerprint;
 mod hello;
 mod key_exchange;
 mod names;
 
-pub use fingerprint::{ja3, ja3s, ja4};
+pub use ciphers::cipher_name;
+pub use fingerprint::{ja3, ja3_text, ja3s, ja3s_text, ja4, ja4_r};
 pub use hello::{ClientHello, Extensions, Hellos, ServerHello, is_grease};
 pub use key_exchange::{KeyExchange, key_exchange};
 pub use names::{group_name, version_name};
@@ -23,6 +25,7 @@ mod content {
     pub const CHANGE_CIPHER_SPEC: u8 = 20;
     pub const ALERT: u8 = 21;
     pub const HANDSHAKE: u8 = 22;
+    pub const APPLICATION_DATA: u8 = 23;
     pub const HEARTBEAT: u8 = 24;
 }
 
@@ -57,6 +60,8 @@ pub enum Message<'a> {
     HandshakePacket,
     /// The header of a record: content type and length of what follows.
     Record(u8, u16),
+    /// The first record of application data.
+    ApplicationData,
 }
 
 /// Reads the body of a ClientHello message.
@@ -78,6 +83,12 @@ pub fn certificates(body: &[u8]) -> Option<Certificates> {
     reader.is_empty().then_some(found)
 }
 
+/// The first certificate of a Certificate message up to TLS 1.2, in DER.
+pub fn first_certificate(body: &[u8]) -> Option<&[u8]> {
+    let chain = Reader::new(body).vector24()?;
+    Reader::new(chain).vector24()
+}
+
 /// Lengths of a chain of certificates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Certificates {
@@ -94,6 +105,7 @@ pub struct Certificates {
 pub struct Side {
     state: State,
     is_encrypted: bool,
+    has_application_data: bool,
     /// The last message is a HelloRetryRequest: the ChangeCipherSpec behind it is a dummy (RFC 8446 appendix D.4).
     is_retry: bool,
     /// Only a stream of TLS has it, as most are of something else.
@@ -245,6 +257,10 @@ impl Side {
             self.is_encrypted = true;
             kept.held = Vec::new();
             tell(Message::ChangeCipherSpec);
+        }
+        if kind == content::APPLICATION_DATA && !self.has_application_data {
+            self.has_application_data = true;
+            tell(Message::ApplicationData);
         }
         let is_clear = kind == content::HANDSHAKE && !self.is_encrypted;
         self.state = match length {

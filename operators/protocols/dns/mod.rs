@@ -1,7 +1,8 @@
 //! DNS messages (RFC 1035, 2181, 4343, 6891), over datagrams and over TCP.
 //!
-//! Names are checked when a message is read and written out only where somebody wants their text. The data of records is not
-//! looked at.
+//! Names are checked when a message is read and written out only where somebody wants their text; so is the data of answers.
+
+mod answers;
 
 use super::joiner::{Joiner, Length};
 use super::reader::Reader;
@@ -48,10 +49,13 @@ pub struct Records {
     extended: u16,
 }
 
-/// The fixed part of a record.
-struct Record {
+/// A record.
+struct Record<'a> {
     kind: u16,
     ttl: u32,
+    /// Its data, and where in the message that starts.
+    data: &'a [u8],
+    data_at: usize,
 }
 
 impl<'a> Message<'a> {
@@ -139,38 +143,63 @@ impl<'a> Message<'a> {
     }
 
     /// The record at `at`, and where the next one starts.
-    fn record(&self, at: usize) -> Option<(Record, usize)> {
+    fn record(&self, at: usize) -> Option<(Record<'a>, usize)> {
         let behind = name(self.bytes, at, |_| {})?;
         let mut reader = Reader::new(self.bytes.get(behind..)?);
         let (kind, _class, ttl) = (reader.u16()?, reader.u16()?, reader.u32()?);
-        reader.vector16()?;
-        Some((Record { kind, ttl }, reader.read_of(self.bytes)))
+        let length = reader.u16()?;
+        let data_at = reader.read_of(self.bytes);
+        let data = reader.take(length.into())?;
+        let record = Record {
+            kind,
+            ttl,
+            data,
+            data_at,
+        };
+        Some((record, reader.read_of(self.bytes)))
     }
 }
 
 impl Question<'_> {
+    /// Bytes of the labels of QNAME and of the dots between them.
+    pub fn length(&self) -> u16 {
+        let mut length = 0_u16;
+        name(self.message, self.at, |label| {
+            // a label has 63 bytes at most, a name 255
+            let bytes = u16::try_from(label.len()).unwrap_or(u16::MAX);
+            let dot = u16::from(length > 0);
+            length = length.saturating_add(bytes).saturating_add(dot);
+        });
+        length
+    }
+
     /// QNAME in lower case without the final dot, the root as `.`; `.` and `\` in a label with `\`, bytes that are not visible
     /// ASCII as `\DDD` (RFC 4343).
     pub fn name(&self) -> String {
         let mut text = String::new();
         name(self.message, self.at, |label| {
-            if !text.is_empty() {
-                text.push('.');
-            }
-            for byte in label {
-                match byte {
-                    b'.' | b'\\' => text.extend(['\\', char::from(*byte)]),
-                    0x21..=0x7e => text.push(char::from(byte.to_ascii_lowercase())),
-                    _ => {
-                        let _ = write!(text, "\\{byte:03}");
-                    }
-                }
-            }
+            write_label(&mut text, label);
         });
         if text.is_empty() {
             text.push('.');
         }
         text
+    }
+}
+
+/// Adds a label to the text of a name.
+fn write_label(text: &mut String, label: &[u8]) {
+    if !text.is_empty() {
+        text.push('.');
+    }
+    for byte in label {
+        match byte {
+            b'.' | b'\\' => text.extend(['\\', char::from(*byte)]),
+            0x21..=0x7e => text.push(char::from(byte.to_ascii_lowercase())),
+            _ => {
+                let _ = write!(text, "\\{byte:03}");
+            }
+        }
     }
 }
 
