@@ -40,6 +40,7 @@ mod timing;
 mod tls;
 mod tls_certificate;
 mod tls_hello;
+mod tunnel;
 mod vpn;
 
 use crate::schema::Schema;
@@ -87,6 +88,7 @@ extractors! {
     record::State,
     http::State,
     vpn::State,
+    tunnel::State,
 }
 
 /// The names of all groups, in column order.

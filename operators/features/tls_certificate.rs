@@ -160,8 +160,7 @@ impl TlsCertificate {
 
     /// The columns of a leaf in a record that starts at this time, ns since 1970.
     pub fn of(leaf: &Leaf, start: i64) -> Self {
-        let hash = leaf.hash.iter().map(|byte| format!("{byte:02x}"));
-        let cert_sha256 = Some(hash.collect());
+        let cert_sha256 = Some(text::hex(&leaf.hash));
         let Some(read) = &leaf.read else {
             return Self {
                 cert_sha256,

@@ -13,10 +13,11 @@ use std::borrow::Cow;
 #[features(group = "tls", profile = "JF-EXTRA")]
 pub struct TlsHello {
     /// The text that ja3_hash is made of: legacy_version, ciphers, extensions, groups and point formats joined by ",", values decimal
-    /// joined by "-".
+    /// joined by "-"; its first 4,096 characters.
     #[column(scope = "fwd", split = "no", null = "no ClientHello")]
     pub ja3_string: Option<String>,
-    /// The text that ja3s_hash is made of: legacy_version, cipher and extensions in order, GREASE kept.
+    /// The text that ja3s_hash is made of: legacy_version, cipher and extensions in order, GREASE kept; its first 4,096
+    /// characters.
     #[column(scope = "bwd", split = "no", null = "no ServerHello")]
     pub ja3s_string: Option<String>,
     /// JA4 of the ClientHello, a_b_c, GREASE left out of every list and count. a: t (TCP) or q (QUIC); version = highest value of
@@ -27,37 +28,37 @@ pub struct TlsHello {
     /// without 0000 and 0010, sorted, then "_" and the signature_algorithms in order if there are any.
     #[column(scope = "fwd", split = "no", null = "no ClientHello")]
     pub ja4: Option<String>,
-    /// JA4 with the texts of b and c instead of their hashes.
+    /// JA4 with the texts of b and c instead of their hashes, its first 4,096 characters.
     #[column(scope = "fwd", split = "no", null = "no ClientHello")]
     pub ja4_r: Option<String>,
-    /// Values of supported_versions of the ClientHello in order, GREASE left out.
+    /// Values of supported_versions of the ClientHello in order, GREASE left out, 512 at most.
     #[column(
         scope = "fwd",
         split = "no",
         null = "no ClientHello or no supported_versions in it"
     )]
     pub tls_versions_offered: Option<Vec<u16>>,
-    /// Cipher suites offered in the ClientHello in order, GREASE included.
+    /// Cipher suites offered in the ClientHello in order, GREASE included, 512 at most.
     #[column(scope = "fwd", split = "no", null = "no ClientHello")]
     pub tls_ciphers: Option<Vec<u16>>,
-    /// Types of the extensions of the ClientHello in order, GREASE and repeated ones included.
+    /// Types of the extensions of the ClientHello in order, GREASE and repeated ones included, 512 at most.
     #[column(scope = "fwd", split = "no", null = "no ClientHello")]
     pub tls_extensions: Option<Vec<u16>>,
-    /// Values of supported_groups (10) of the ClientHello in order, GREASE included.
+    /// Values of supported_groups (10) of the ClientHello in order, GREASE included, 512 at most.
     #[column(
         scope = "fwd",
         split = "no",
         null = "no ClientHello or no supported_groups in it"
     )]
     pub tls_groups: Option<Vec<u16>>,
-    /// Values of signature_algorithms (13) of the ClientHello in order.
+    /// Values of signature_algorithms (13) of the ClientHello in order, GREASE included, 512 at most.
     #[column(
         scope = "fwd",
         split = "no",
         null = "no ClientHello or no signature_algorithms in it"
     )]
     pub tls_sig_algs: Option<Vec<u16>>,
-    /// Names in the ALPN extension of the ClientHello in order (text as tls_alpn); empty without one.
+    /// Names in the ALPN extension of the ClientHello in order (text as tls_alpn), 512 at most; empty without one.
     #[column(scope = "fwd", split = "no", null = "no ClientHello")]
     pub tls_alpn_offered: Option<Vec<String>>,
     /// IANA name of tls_cipher_suite, else "unknown(0xhhhh)".
