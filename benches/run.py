@@ -2,9 +2,9 @@
 """The speed and memory of jayflow as ratios, against other programs and against itself: one command fills the table of README.md.
 
     run.py [NAME ...] [--rounds 5] [--python joyfuljay=PATH] [--python nfstream=PATH] [--python cicflowmeter=PATH]
-    run.py instructions
+    run.py instructions | groups
 
-Without a name everything but `instructions` is measured. In each round every program runs once, each in a fresh process, in an
+Without a name everything but these two is measured. In each round every program runs once, each in a fresh process, in an
 order that turns; ratios are taken round by round, so that a slow spell of the machine meets both sides. Time is CPU time, user and
 system, with the processes that a program starts; only where it says so it is the wall clock. Programs that are not there are left
 out, loudly. Python 3.10 or newer, standard library; the traces need an interpreter with numpy (`--python numpy=PATH`).
@@ -161,6 +161,9 @@ def figure(name, run, packets):
     return {"cpu": lambda: run.cpu * NS / packets, "wall": lambda: run.wall, "peak": lambda: run.peak / 1e6, "wire": lambda: run.wire / packets}[name]()
 
 
+SPECIAL = ["instructions", "groups"]  # only where they are named
+
+
 # ------------------------------------------------------------------------------------------------ measuring
 def programs_of(given, folder):
     """the programs by name: those that are given, else built; peers where their module can be imported; and why others are missing"""
@@ -237,6 +240,19 @@ def values_of(row, runs, packets, jayflow):
     return [a / b for a, b in zip(of, (figure(row.figure, run, packets(row.to)) for run in runs[row.to]))]
 
 
+def groups_alone(traces):
+    """CPU of each group of features alone, packets that have found their records to rows, as `benches/groups.rs` measures it"""
+    trace = traces.get("standard")
+    said = subprocess.run(["cargo", "bench", "--bench", "main", "--", "groups"], cwd=REPOSITORY, check=True, capture_output=True, text=True,
+                          env=os.environ | {"JAYFLOW_TRACE": os.path.abspath(trace.inputs[0])}).stdout
+    units = {"µs": 1e3, "ms": 1e6, "s": 1e9}
+    cells = re.findall(r"[├╰]─ (\w+) +([\d.]+) (\S+) +│ +[\d.]+ \S+ +│ +([\d.]+) (\S+)", said)
+    lines = ["\nEach group alone, standard trace, ns a packet, records found before and rows made: median, least.\n", "| group | median | least |", "|---|--:|--:|"]
+    cost = lambda value, unit: float(value) * units[unit] / trace.packets
+    rows = sorted((-cost(median, unit), name, cost(least, least_unit)) for name, least, least_unit, median, unit in cells)
+    return "\n".join(lines + [f"| {name} | {-median:.0f} | {least:.0f} |" for median, name, least in rows]) + "\n"
+
+
 # ------------------------------------------------------------------------------------------------ reporting
 def number(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
@@ -276,7 +292,7 @@ def report(rows, runs, failed, missing, programs, traces, args, load):
 def main():
     groups = list(dict.fromkeys(row.group for row in ROWS))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(groups)}, instructions")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(groups)}, {', '.join(SPECIAL)}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--program", action="append", default=[], metavar="NAME=PATH", help="jayflow, floor or flowscope, instead of building it")
     parser.add_argument("--python", action="append", default=[], metavar="MODULE=PATH", help="the interpreter that has joyfuljay, nfstream, cicflowmeter or numpy")
@@ -284,8 +300,8 @@ def main():
     parser.add_argument("--markdown", metavar="FILE", help="write the tables there too")
     args = parser.parse_args()
     names = args.names or groups
-    if unknown := set(names) - {*groups, "instructions"}:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(groups)}, instructions")
+    if unknown := set(names) - {*groups, *SPECIAL}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(groups)}, {', '.join(SPECIAL)}")
     given = dict(word.split("=", 1) for word in args.program + args.python)
     traces = Traces(args.traces, given.pop("numpy", sys.executable))
     load = os.getloadavg()
@@ -300,8 +316,10 @@ def main():
         rows = [row for row in rows if not failed.keys() & set(row.cases())]
         missing = {name: why for name, why in missing.items() if name in names}
         text = report(rows, runs, failed, missing, programs, traces, args, load)
+    if "groups" in names:
+        text += groups_alone(traces)
     if "instructions" in names:
-        text += callgrind.report(programs["jayflow"], traces, {"core spec, Parquet": (CORE, "parquet"), "five groups, Parquet": (FIVE, "parquet"), "five groups, CSV": (FIVE, "csv")})
+        text += callgrind.report(programs["jayflow"], traces, {"core spec, Parquet": (CORE, "parquet"), "five groups, Parquet": (FIVE, "parquet"), "five groups, CSV": (FIVE, "csv"), "all groups, Parquet": (ALL, "parquet")})
     print(text)
     if args.markdown:
         with open(args.markdown, "w") as file:

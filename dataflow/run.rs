@@ -65,7 +65,9 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let open = Mutex::new(Some(open));
     let memory = plan.run.memory.map(|limit| limit.0);
     let guard = Guard::start(memory, place.processes, needs(plan, place.workers));
-    let shared = (plan.clone(), control.clone(), inputs.clone(), guard.over());
+    let mut named = plan.clone();
+    named.name_sources(&inputs.names());
+    let shared = (named, control.clone(), inputs.clone(), guard.over());
     let finished = cluster.execute(inputs.names(), move |worker, failure| {
         let (plan, control, inputs, over) = &shared;
         let sinks = if worker.index() == 0 {

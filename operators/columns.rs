@@ -596,14 +596,14 @@ impl<'a> RowWriter<'a> {
         let Some(column) = self.columns.get_mut(at) else {
             return;
         };
-        if let Some(null) = self.nulls.get(at) {
+        if let Some(valid) = &mut column.valid {
+            valid.push(false);
+        } else if let Some(null) = self.nulls.get(at) {
+            // a column without nulls has the value that stands for them
             column.push_from(null, 0);
             return;
         }
         column.push_zero();
-        if let Some(valid) = &mut column.valid {
-            valid.push(false);
-        }
     }
 
     /// Writes a value of named parts; `fill` adds one to each part of the column.

@@ -76,6 +76,17 @@ impl Profile {
     /// Those that a spec can ask for.
     pub const NAMED: [Self; 4] = [Self::Core, Self::Extended, Self::Experimental, Self::Extra];
 
+    /// The name without its origin, which a spec may use too.
+    pub const fn short_name(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Extended => "extended",
+            Self::Experimental => "experimental",
+            Self::Extra => "extra",
+            Self::Optional => "optional",
+        }
+    }
+
     /// The name in specs and documents.
     pub const fn name(self) -> &'static str {
         match self {
@@ -159,12 +170,18 @@ pub struct Feature {
     pub scope: Scope,
     /// What `split = true` does with it.
     pub split: Split,
+    /// Whether it is a list of the first max_sequence_length things, which `pad` and `explode` concern.
+    pub sequence: bool,
     /// The setting of `[features]` that switches it on; `None` = always on.
     pub when: Option<String>,
     /// What it is, in one or two sentences.
     pub definition: String,
     /// The IPFIX information element that means the same, if there is one.
     pub element: Option<u16>,
+    /// The standard, paper or program that it is taken from, if there is one.
+    pub source: Option<String>,
+    /// Where and why its values differ from those of the column of this name in the reference, if they do.
+    pub differs: Option<String>,
 }
 
 /// A list of columns, in output order.

@@ -1,5 +1,5 @@
 //! Our rows and books against everything independent that there is: a slow implementation of the definitions, golden files of
-//! JoyfulJay, tshark's view of the open captures, and the truth of a generated trace. What is compared is in `tests/tools`.
+//! JoyfulJay, tshark's view of the open captures, what the test suites of other tools expect, and the truth of a generated trace. What is compared is in `tests/tools`.
 
 use crate::shared::{shared, skipped};
 use std::path::Path;
@@ -57,8 +57,14 @@ fn captures_as_tshark_sees_them() {
 }
 
 #[test]
-fn columns_beyond_the_catalogue_as_other_programs_say() {
+fn columns_beyond_the_catalogue_as_other_tools_have_them() {
     agrees(&["expected.py", PROGRAM]);
+}
+
+#[test]
+#[ignore = "slow: runs on the open captures"]
+fn columns_of_applications_as_other_programs_say() {
+    agrees(&["expected_applications.py", PROGRAM]);
 }
 
 #[test]

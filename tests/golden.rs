@@ -39,6 +39,9 @@ fn with_generated(path: &str, generated: &str) -> String {
 fn the_documents_are_those_of_the_program() {
     let features = printed(&["schema", "--features", "--format", "md"]);
     expect_file!["../docs/FEATURES.md"].assert_eq(&with_generated("docs/FEATURES.md", &features));
+    let differences = printed(&["schema", "--differences", "--format", "md"]);
+    expect_file!["../docs/MIGRATING.md"]
+        .assert_eq(&with_generated("docs/MIGRATING.md", &differences));
     let commands = jayflow::cli::manual();
     expect_file!["../docs/CLI.md"].assert_eq(&with_generated("docs/CLI.md", &commands));
     let keys = printed(&["schema", "--format", "md"]);

@@ -48,7 +48,9 @@ fn rows_of(folder: &Path, source: &str, spec: &str) -> (String, Books) {
         .faults
         .iter_mut()
         .for_each(|fault| fault.file.clear());
-    (std::fs::read_to_string(path).unwrap(), books)
+    // `source_file` has the folder of this run
+    let text = std::fs::read_to_string(path).unwrap();
+    (text.replace(&folder.display().to_string(), ""), books)
 }
 
 const EVERYTHING: &str =
@@ -261,6 +263,53 @@ fn an_open_capture_may_be_cut_in_parts() {
             let parts = run(&[(0, cut), (cut, records)], workers);
             assert!(whole == parts, "{capture} cut after record {cut}");
         }
+    }
+}
+
+#[test]
+fn the_form_of_columns_is_the_same_in_any_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sample.pcap");
+    let source = format!("path = '{sample}'");
+    for form in ["", "explode = true\n"] {
+        let rows = |workers: usize, fused: bool| {
+            let spec = format!(
+                "[features]\nprofile = \"extra\"\nraw_sequences = true\nsplt = true\nmax_sequence_length = 4\npad = -1\n\
+                 {form}order = [\"dst_ip\", \"splt*\", \"*\"]\nrename = {{ src_ip = \"Src IP\" }}\n\
+                 [run]\nworkers = {workers}\nfused = {fused}\n"
+            );
+            rows_of(folder.path(), &source, &spec)
+        };
+        let plain = rows(1, true);
+        assert!(plain.0.starts_with("dst_ip,splt"), "{}", &plain.0[..60]);
+        assert!(plain.0.lines().count() > 1, "the sample has rows");
+        assert!(plain == rows(2, false) && plain == rows(3, true), "{form}");
+    }
+}
+
+#[test]
+fn every_sink_takes_columns_in_any_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sample.pcap");
+    for form in ["", "pad = -1", "explode = true", "explode = true\npad = 0"] {
+        let mut spec = format!(
+            "spec = 1\n[sources]\npath = '{sample}'\n[features]\nprofile = \"extra\"\nsplt = true\n{form}\n"
+        );
+        for kind in ["csv", "jsonl", "parquet", "arrow"] {
+            let path = folder.path().join(format!("out.{kind}"));
+            let path = path.display();
+            spec += &format!("[sinks.{kind}_out]\npath = '{path}'\noverwrite = true\n");
+        }
+        std::fs::write(folder.path().join("spec.toml"), spec).unwrap();
+        let loaded = Loaded::file(&folder.path().join("spec.toml")).unwrap();
+        let loaded = loaded.unwrap();
+        let plan = Plan::new(&loaded.check().unwrap_or_else(|found| panic!("{found:?}")));
+        let report = run(&plan, &Control::default()).unwrap();
+        assert_eq!(report.books.imbalances(), Vec::<String>::new());
+        assert!(
+            report.books.sinks.values().all(|sink| sink.written > 0),
+            "{form}"
+        );
     }
 }
 

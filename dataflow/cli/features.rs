@@ -5,7 +5,7 @@ use super::{Failure, Outcome, print};
 use crate::Error;
 use crate::spec::suggest::did_you_mean;
 use clap::Args;
-use operators::features::catalogue;
+use operators::features::{Cost, catalogue, costs, difference};
 use operators::schema::{DataType, Feature, Profile};
 use std::fmt::Write as _;
 
@@ -45,7 +45,11 @@ impl Features {
                     Error::new(format!("no feature or group is named `{query}`")).help(help),
                 ))
             }
-            [one] if one.name == *query => print(&explained(one)),
+            [one] if one.name == *query => {
+                let place = all.iter().position(|other| other.name == one.name);
+                let cost = place.and_then(|place| costs().get(place).copied());
+                print(&explained(one, cost))
+            }
             several => print(&list(several)),
         }
     }
@@ -82,7 +86,7 @@ fn list(features: &[Feature]) -> String {
     out
 }
 
-fn explained(feature: &Feature) -> String {
+fn explained(feature: &Feature, cost: Option<Cost>) -> String {
     let or = |text: &str, other: &str| match text {
         "" => other.to_owned(),
         text => text.to_owned(),
@@ -110,10 +114,34 @@ fn explained(feature: &Feature) -> String {
                 .unwrap_or_else(|| "always on".to_owned()),
         ),
         ("IPFIX element", element),
+        (
+            "source",
+            or(feature.source.as_deref().unwrap_or(""), "none"),
+        ),
+        ("cost", cost.as_ref().map_or_else(String::new, cost_of)),
     ] {
         let _ = writeln!(out, "{what:<15} {text}");
     }
+    if let Some(why) = feature.differs.as_deref().and_then(difference) {
+        let _ = write!(out, "\ndiffers from JoyfulJay\n{}\n", wrapped(why));
+    }
     out
+}
+
+/// What a column costs, if nothing else is asked for.
+fn cost_of(cost: &Cost) -> String {
+    let needs = &cost.needs;
+    let reads = match needs.class() {
+        "messages" => "streams put in order and parsed".to_owned(),
+        "payload" => format!("the first {} payload bytes of each packet", needs.payload),
+        "headers" => "the captured headers of each packet".to_owned(),
+        _ => "decoded header fields".to_owned(),
+    };
+    format!(
+        "{}: {reads}; {} B/flow in its group",
+        needs.class(),
+        cost.state
+    )
 }
 
 /// The type of a column as documents name it.

@@ -3,7 +3,7 @@
 use super::features::type_name;
 use super::{Failure, Global, Outcome, Set, SpecArguments, print};
 use clap::{Args, ValueEnum};
-use operators::features::catalogue;
+use operators::features::{Cost, catalogue, costs, difference};
 use operators::schema::Feature;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -20,6 +20,9 @@ pub struct Schema {
     /// The groups of features.
     #[arg(long, group = "what")]
     groups: bool,
+    /// The features whose values differ from those of JoyfulJay, and why.
+    #[arg(long, group = "what")]
+    differences: bool,
     /// The columns of every sink of a spec.
     #[arg(long, group = "what", value_name = "SPEC")]
     output: Option<PathBuf>,
@@ -39,7 +42,7 @@ enum Format {
 }
 
 /// Names of the columns of the catalogue.
-const HEADER: [&str; 12] = [
+const HEADER: [&str; 14] = [
     "group",
     "name",
     "type",
@@ -52,6 +55,8 @@ const HEADER: [&str; 12] = [
     "when",
     "element",
     "definition",
+    "source",
+    "differs",
 ];
 
 impl Schema {
@@ -63,10 +68,13 @@ impl Schema {
         if self.features {
             let all = catalogue();
             if self.format == Format::Md {
-                return print(&groups(&all));
+                return print(&groups(&all, &costs()));
             }
             let rows: Vec<Vec<String>> = all.iter().map(row).collect();
             return print(&self.table(&HEADER, &rows));
+        }
+        if self.differences {
+            return print(&self.differences());
         }
         if self.groups {
             let mut names: Vec<String> = catalogue().into_iter().map(|one| one.group).collect();
@@ -82,6 +90,21 @@ impl Schema {
                     .help("`--format csv` goes with `--features`, `--groups` or `--output`"),
             )),
         }
+    }
+
+    /// A line for each column that differs from the one of its name in the reference.
+    fn differences(&self) -> String {
+        let all = catalogue();
+        let differing = all.iter().filter_map(|feature| {
+            let why = difference(feature.differs.as_deref()?)?;
+            let name = match self.format {
+                Format::Md => format!("`{}`", feature.name),
+                _ => feature.name.clone(),
+            };
+            Some(vec![feature.group.clone(), name, why.to_owned()])
+        });
+        let rows: Vec<Vec<String>> = differing.collect();
+        self.table(&["group", "name", "why"], &rows)
     }
 
     fn columns(&self, spec: &std::path::Path, global: &Global) -> Outcome {
@@ -132,7 +155,8 @@ impl Schema {
 }
 
 /// The catalogue, a table for each group.
-fn groups(features: &[Feature]) -> String {
+fn groups(features: &[Feature], costs: &[Cost]) -> String {
+    let mut costs = costs.iter();
     let header = [
         "name",
         "type",
@@ -140,7 +164,9 @@ fn groups(features: &[Feature]) -> String {
         "null",
         "profile",
         "split",
+        "cost",
         "definition",
+        "source",
     ];
     let mut out = String::new();
     for group in features.chunk_by(|a, b| a.group == b.group) {
@@ -160,7 +186,10 @@ fn groups(features: &[Feature]) -> String {
                     when,
                     _,
                     definition,
+                    source,
+                    _,
                 ] = cells(feature);
+                let cost = costs.next().map_or("", |cost| cost.needs.class());
                 let when = match when.as_str() {
                     "" => profile,
                     when => format!("with `{when}`"),
@@ -172,7 +201,9 @@ fn groups(features: &[Feature]) -> String {
                     null,
                     when,
                     split,
+                    cost.to_owned(),
                     definition,
+                    source,
                 ]
             })
             .collect();
@@ -232,5 +263,7 @@ fn cells(feature: &Feature) -> [String; HEADER.len()] {
         feature.when.clone().unwrap_or_default(),
         element.unwrap_or_default(),
         feature.definition.clone(),
+        feature.source.clone().unwrap_or_default(),
+        feature.differs.clone().unwrap_or_default(),
     ]
 }

@@ -179,6 +179,15 @@ impl Plan {
         })
     }
 
+    /// Tells the features what the inputs are called, by ordinal.
+    pub fn name_sources(&mut self, names: &[String]) {
+        for node in self.graph.node_weights_mut() {
+            if let Kind::Features(features) = &mut node.kind {
+                features.plan.name_sources(names.to_vec());
+            }
+        }
+    }
+
     /// The sinks, in the order of the spec; their columns are positions in the schema of [`Plan::features`].
     pub fn sinks(&self) -> impl Iterator<Item = (&str, &Sink)> {
         self.graph

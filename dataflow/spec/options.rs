@@ -27,7 +27,7 @@ pub struct RunOptions {
     #[option]
     pub memory: Option<Size>,
     /// Memory of each sorted sink for rows that wait for their place; the rest waits in files beside the output.
-    #[option(default = "128MiB")]
+    #[option(default = "64MiB")]
     pub sort_memory: Size,
     /// Whether feature groups share one operator; `false` runs one timely operator each.
     #[option(default = "true")]

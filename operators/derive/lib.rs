@@ -11,8 +11,9 @@ use syn::{
 
 /// Columns of a group: field = column, field order = column order, `Option` = nullable, doc comment = definition.
 ///
-/// On the struct: `#[features(group = "timing", profile = "JJ-CORE")]`; the group defaults to the struct's name in snake_case.
-/// On a field: `#[column(unit, null, default, profile, scope, split, when, element, private, name)]`, or `#[family(...)]` with the same
+/// On the struct: `#[features(group = "timing", profile = "JJ-CORE", source = "RFC 9293")]`; the group defaults to the struct's name in snake_case.
+/// On a field: `#[column(unit, null, default, profile, scope, split, when, element, private, name,
+/// source, differs, sequence)]`, or `#[family(...)]` with the same
 /// keys for a field whose type stands for several columns. The profile JF-EXTRA is that of columns beyond the reference's
 /// catalogue: they are there only where they are asked for. `null` is required with `Option` and refused without.
 /// `default` is that of the type (0, false, [], the empty text) unless given; the empty text keeps nulls in a column of numbers.
@@ -140,14 +141,15 @@ fn is_option(ty: &Type) -> bool {
     matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == "Option"))
 }
 
-const COLUMN_KEYS: [&str; 10] = [
+const COLUMN_KEYS: [&str; 13] = [
     "unit", "null", "default", "profile", "scope", "split", "when", "element", "private", "name",
+    "source", "differs", "sequence",
 ];
 
 fn derive_features(input: &DeriveInput) -> Result<Tokens> {
     let name = &input.ident;
-    let shared =
-        Arguments::of(&input.attrs, "features", &["group", "profile"])?.unwrap_or_default();
+    let shared = Arguments::of(&input.attrs, "features", &["group", "profile", "source"])?
+        .unwrap_or_default();
     let group = shared
         .get("group")
         .map_or_else(|| separated(&name.to_string(), '_'), str::to_owned);
@@ -247,6 +249,9 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
             value.map_or(quote!(None), |value| quote!(Some(#value.to_owned())))
         };
         let (null, when) = (optional(null), optional(arguments.get("when")));
+        let source = optional(arguments.get("source").or(shared.get("source")));
+        let differs = optional(arguments.get("differs"));
+        let sequence = arguments.has("sequence");
         let element = match arguments.get("element").map(str::parse::<u16>) {
             None => quote!(None),
             Some(Ok(number)) => quote!(Some(#number)),
@@ -283,9 +288,12 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
                     profile: jayflow_operators::schema::Profile::#profile,
                     scope: jayflow_operators::schema::Scope::#scope,
                     split: jayflow_operators::schema::Split::#split,
+                    sequence: #sequence,
                     when: #when,
                     definition: #definition,
                     element: #element,
+                    source: #source,
+                    differs: #differs,
                 });
             }
         };

@@ -3,7 +3,7 @@
 
 use super::testing::{Built, Packets, back, forth};
 use super::*;
-use crate::columns::{Column, Columns, Values};
+use crate::columns::{Column, Values};
 use crate::packet::{Direction, Packet, tcp};
 use crate::slots::Slots;
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ fn row(plan: &FeaturePlan, packets: &Packets) -> Vec<Column> {
     let run: Vec<Packet<'_>> = packets.packets.iter().map(Built::packet).collect();
     let flows = Slots::from_iter([packets.flow.clone()]);
     extractors.packets(&run, &vec![0; run.len()], &flows);
-    let mut rows = Columns::new(&plan.schema);
+    let mut rows = plan.batch(0);
     extractors.finish(0, &flows[0], &mut rows);
     extractors.close(0);
     assert_eq!(extractors.heap_bytes_by_group().sum::<usize>(), 0, "closed");

@@ -14,59 +14,102 @@ use std::borrow::Cow;
 /// strictly backward) and there is a question, a readable record, or it is a response with neither. R is the first response with
 /// the identifier of the first query; if the flow has no query, the first response.
 #[derive(Features)]
-#[features(profile = "JJ-EXTENDED")]
+#[features(profile = "JJ-EXTENDED", source = "RFC 1035, RFC 6891")]
 pub struct Dns {
     /// A valid DNS message was seen: UDP payload, or TCP message with length prefix; a port is one of `dns_ports`. Valid: header and
     /// all questions parse (compression pointers strictly backward), and there is a question, a readable record, or it is a
     /// response with all counts 0.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "first-message")]
     pub dns_detected: bool,
     /// QNAME of the first question of the first query (if the flow has no query: of the first response), lower-cased, no final dot,
     /// root "."; "." and "\" in a label with "\", bytes outside 0x21..0x7e as \DDD (RFC 4343).
-    #[column(private = "name", scope = "flow", null = "not DNS or no question")]
+    #[column(
+        private = "name",
+        scope = "flow",
+        null = "not DNS or no question",
+        differs = "name-case"
+    )]
     pub dns_query_name: Option<String>,
     /// QTYPE of that question.
-    #[column(scope = "flow", null = "not DNS or no question")]
+    #[column(
+        scope = "flow",
+        null = "not DNS or no question",
+        differs = "first-message"
+    )]
     pub dns_query_type: Option<u16>,
     /// Mnemonic of QTYPE, else `TYPE<n>`.
-    #[column(scope = "flow", null = "not DNS or no question")]
+    #[column(
+        scope = "flow",
+        null = "not DNS or no question",
+        differs = "first-message"
+    )]
     pub dns_query_type_str: Option<Cow<'static, str>>,
     /// RCODE, with the EDNS upper bits (RFC 6891), of R: the first response with the id of the first query; if the flow has no query,
     /// the first response.
-    #[column(scope = "flow", null = "no R", default = "-1")]
+    #[column(
+        scope = "flow",
+        null = "no R",
+        default = "-1",
+        differs = "first-message"
+    )]
     pub dns_response_code: Option<i16>,
     /// Mnemonic of that RCODE, else `RCODE<n>`.
-    #[column(scope = "flow", null = "no R")]
+    #[column(scope = "flow", null = "no R", differs = "first-message")]
     pub dns_response_code_str: Option<Cow<'static, str>>,
     /// ANCOUNT of R (of the first query if there is no R).
-    #[column(unit = "count", scope = "flow", null = "not DNS")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "not DNS",
+        differs = "first-message"
+    )]
     pub dns_answer_count: Option<u16>,
     /// NSCOUNT of R.
-    #[column(unit = "count", scope = "flow", null = "no R")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "no R",
+        differs = "first-message"
+    )]
     pub dns_authority_count: Option<u16>,
     /// ARCOUNT of R (OPT included).
-    #[column(unit = "count", scope = "flow", null = "no R")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "no R",
+        differs = "first-message"
+    )]
     pub dns_additional_count: Option<u16>,
     /// Smallest TTL over the answer records of R (those before the first unreadable one).
-    #[column(unit = "s", scope = "flow", null = "no answer record")]
+    #[column(
+        unit = "s",
+        scope = "flow",
+        null = "no answer record",
+        differs = "first-message"
+    )]
     pub dns_min_ttl: Option<u32>,
     /// Largest TTL over the answer records of R.
-    #[column(unit = "s", scope = "flow", null = "no answer record")]
+    #[column(
+        unit = "s",
+        scope = "flow",
+        null = "no answer record",
+        differs = "first-message"
+    )]
     pub dns_max_ttl: Option<u32>,
     /// A query (QR=0) was seen.
-    #[column(scope = "flow", null = "not DNS")]
+    #[column(scope = "flow", null = "not DNS", differs = "first-message")]
     pub dns_is_query: Option<bool>,
     /// A response (QR=1) was seen.
-    #[column(scope = "flow", null = "not DNS")]
+    #[column(scope = "flow", null = "not DNS", differs = "first-message")]
     pub dns_is_response: Option<bool>,
     /// TC set in any response.
-    #[column(scope = "flow", null = "not DNS")]
+    #[column(scope = "flow", null = "not DNS", differs = "first-message")]
     pub dns_truncated: Option<bool>,
     /// RD of the first query.
-    #[column(scope = "flow", null = "no query")]
+    #[column(scope = "flow", null = "no query", differs = "first-message")]
     pub dns_recursion_desired: Option<bool>,
     /// RA of R.
-    #[column(scope = "flow", null = "no R")]
+    #[column(scope = "flow", null = "no R", differs = "first-message")]
     pub dns_recursion_available: Option<bool>,
     #[part]
     pub more: DnsMore,

@@ -10,7 +10,10 @@ use crate::statistics::{entropy, ratio, uniformity};
 /// Columns of group `entropy`, in output order. Samples: the first `entropy_sample` captured payload bytes of each direction, taken
 /// packet by packet.
 #[derive(Clone, Debug, Features)]
-#[features(profile = "JJ-EXTENDED")]
+#[features(
+    profile = "JJ-EXTENDED",
+    source = "Shannon, A Mathematical Theory of Communication, 1948"
+)]
 pub struct Entropy {
     /// Shannon entropy of the samples of both directions together.
     #[column(unit = "bits/byte", null = "no byte sampled")]
@@ -30,10 +33,13 @@ pub struct Entropy {
     )]
     pub entropy_responder: Option<f64>,
     /// entropy_initiator / entropy_responder.
-    #[column(null = "either sample empty, or entropy_responder = 0")]
+    #[column(
+        null = "either sample empty, or entropy_responder = 0",
+        differs = "division"
+    )]
     pub entropy_ratio: Option<f64>,
     /// 1 - chi2 / (n * 255) where chi2 is the sum of (c_b - n/256)^2 / (n/256) over the byte values: 1 = uniform, 0 = one value.
-    #[column(null = "fewer than 256 bytes sampled")]
+    #[column(null = "fewer than 256 bytes sampled", differs = "uniformity")]
     pub byte_distribution_uniformity: Option<f64>,
     /// Share of bytes 0x20 to 0x7E, 0x09, 0x0A and 0x0D.
     #[column(null = "no byte sampled")]

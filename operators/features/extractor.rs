@@ -8,7 +8,9 @@ use crate::options::Options;
 use crate::packet::{Direction, Packet};
 use crate::protocols::{Message, Protocols};
 use crate::schema::Features;
+use crate::statistics::Deviation;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// What an extractor reads of a packet beyond its [`crate::packet::Header`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +44,17 @@ impl Needs {
         }
     }
 
+    /// What it costs to have it, in a word: `fields` (decoded header fields), `headers` (the captured headers), `payload` (the
+    /// first bytes of each packet), `messages` (streams put in order and parsed).
+    pub fn class(&self) -> &'static str {
+        match self {
+            needs if !needs.protocols.is_empty() => "messages",
+            needs if needs.payload > 0 => "payload",
+            needs if needs.headers => "headers",
+            _ => "fields",
+        }
+    }
+
     /// What is needed to serve both.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
@@ -70,6 +83,10 @@ pub struct Wanted {
     pub burst_threshold: u64,
     /// How packets are decoded.
     pub decode: DecodeOptions,
+    /// Names of the inputs, by ordinal; none before it is known which there are.
+    pub sources: Arc<[String]>,
+    /// What the columns of standard deviations divide by.
+    pub deviation: Deviation,
 }
 
 impl Wanted {

@@ -32,16 +32,16 @@ pub struct Fingerprint {
     #[column(scope = "flow", null = "no rule matched")]
     pub vpn_type: Option<&'static str>,
     /// tls_sni (QUIC included; a final dot removed) equals or is a subdomain of a listed DoH provider, or doh_confidence >= 0.35.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "doh-without-name")]
     pub likely_doh: bool,
     /// SNI match: 0.6 + 0.1 (duration<1 s) + 0.1 (<20 packets); otherwise TCP to dst_port 443 only; 0 unless at most 15 packets, at
     /// least 2 of F and of B, their numbers at most 3 apart, max L of F <=600, sum of L of F <=2000 and of B <=5000; then 0.15 if 0.5 <
     /// sum of B/sum of F < 10, +0.15 if duration<0.5 s, +0.1 if F and B have at most 6 packets each.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "doh-without-name")]
     pub doh_confidence: f64,
     /// "tor" if likely_tor; else `vpn:<vpn_type>` or "vpn" if likely_vpn; else "doh" if likely_doh; else "encrypted" if TLS, QUIC or SSH
     /// was detected; else "unknown".
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "encrypted-default")]
     pub traffic_type: Cow<'static, str>,
 }
 

@@ -18,7 +18,8 @@ pub struct FlowMeta {
         profile = "OPTIONAL",
         when = "flow_id",
         private = "id",
-        element = "148"
+        element = "148",
+        differs = "flow-id"
     )]
     pub flow_id: Id,
     /// Initiator address.
@@ -40,7 +41,7 @@ pub struct FlowMeta {
     #[column(scope = "bwd", split = "no")]
     pub dst_port_class_num: u8,
     /// IP protocol number of the flow key: for IPv6 the upper-layer protocol after extension headers.
-    #[column(scope = "flow", element = "4")]
+    #[column(scope = "flow", element = "4", differs = "first-header")]
     pub protocol: u8,
     /// Time of the first packet.
     #[column(unit = "s", scope = "flow", element = "156")]
@@ -70,25 +71,45 @@ pub struct FlowMeta {
     #[column(unit = "bytes", scope = "bwd")]
     pub bytes_bwd: u64,
     /// Sum of the transport payload lengths of the initiator (wire lengths from headers).
-    #[column(unit = "bytes", scope = "fwd")]
+    #[column(unit = "bytes", scope = "fwd", differs = "captured-lengths")]
     pub payload_bytes_fwd: u64,
     /// Sum of the transport payload lengths of the responder (wire lengths from headers).
-    #[column(unit = "bytes", scope = "bwd")]
+    #[column(unit = "bytes", scope = "bwd", differs = "captured-lengths")]
     pub payload_bytes_bwd: u64,
     /// payload_bytes_fwd + payload_bytes_bwd.
-    #[column(unit = "bytes", split = "is")]
+    #[column(unit = "bytes", split = "is", differs = "captured-lengths")]
     pub payload_bytes_total: u64,
     /// packets_fwd / packets_bwd.
-    #[column(null = "packets_bwd = 0", split = "no", default = "")]
+    #[column(
+        null = "packets_bwd = 0",
+        split = "no",
+        default = "",
+        differs = "division"
+    )]
     pub packets_ratio: Option<f64>,
     /// bytes_fwd / bytes_bwd.
-    #[column(null = "bytes_bwd = 0", split = "no", default = "")]
+    #[column(
+        null = "bytes_bwd = 0",
+        split = "no",
+        default = "",
+        differs = "division"
+    )]
     pub bytes_ratio: Option<f64>,
     /// total_packets / duration.
-    #[column(unit = "1/s", null = "duration = 0", default = "")]
+    #[column(
+        unit = "1/s",
+        null = "duration = 0",
+        default = "",
+        differs = "division"
+    )]
     pub packets_per_second: Option<f64>,
     /// total_bytes / duration.
-    #[column(unit = "B/s", null = "duration = 0", default = "")]
+    #[column(
+        unit = "B/s",
+        null = "duration = 0",
+        default = "",
+        differs = "division"
+    )]
     pub bytes_per_second: Option<f64>,
     /// total_bytes / total_packets.
     #[column(unit = "bytes")]
@@ -104,10 +125,10 @@ pub struct FlowMeta {
     #[column(unit = "bitmap", scope = "flow")]
     pub flow_stat: u8,
     /// Number of labels in hdr_desc.
-    #[column(unit = "count", scope = "flow")]
+    #[column(unit = "count", scope = "flow", differs = "header-stack")]
     pub num_hdrs: u8,
     /// Dash-joined header stack of the first packet as parsed, such as ETH-VLAN-IP6-HBH-TCP.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "header-stack")]
     pub hdr_desc: String,
     /// Why the record ended: idle, active, fin, rst, evicted, rule or eof.
     #[column(scope = "flow", null = "the record is still open", element = "136")]

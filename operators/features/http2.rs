@@ -11,53 +11,97 @@ use std::collections::BTreeSet;
 
 /// Columns of group `http2`, in output order. HTTP/2 inside TLS has no frames that can be seen.
 #[derive(Features)]
-#[features(group = "http2", profile = "JJ-EXTENDED")]
+#[features(
+    group = "http2",
+    profile = "JJ-EXTENDED",
+    source = "RFC 9112, RFC 9113"
+)]
 pub struct Http2 {
     /// Client connection preface at the start of the initiator stream, or ALPN h2 selected in a visible ServerHello, or an HTTP/1.1
     /// request answered by 101 with Upgrade: h2c.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "http2-guess")]
     pub http2_detected: bool,
     /// The first ALPN offer of the ClientHello in QUIC is "h3" or starts with "h3-".
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "http3-bytes")]
     pub http3_detected: bool,
     /// The 24-byte preface starts the initiator stream.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "http2-guess")]
     pub http2_preface_seen: bool,
     /// HTTP/2 frames of all types of both directions whose nine-byte header lies in the first `payload_prefix` bytes: F from behind
     /// the preface, B from its start (after h2c: from behind the 101 response). B counts only if it opens with SETTINGS (RFC 9113
     /// 3.4).
-    #[column(unit = "count", scope = "flow", null = "no cleartext HTTP/2")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "no cleartext HTTP/2",
+        differs = "http2-guess"
+    )]
     pub http2_frame_count: Option<u64>,
     /// Those of type DATA (0).
-    #[column(unit = "count", scope = "flow", null = "no cleartext HTTP/2")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "no cleartext HTTP/2",
+        differs = "http2-guess"
+    )]
     pub http2_data_frames: Option<u64>,
     /// Those of type HEADERS (1).
-    #[column(unit = "count", scope = "flow", null = "no cleartext HTTP/2")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "no cleartext HTTP/2",
+        differs = "http2-guess"
+    )]
     pub http2_headers_frames: Option<u64>,
     /// Those of type SETTINGS (4).
-    #[column(unit = "count", scope = "flow", null = "no cleartext HTTP/2")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "no cleartext HTTP/2",
+        differs = "http2-guess"
+    )]
     pub http2_settings_frames: Option<u64>,
     /// Those of type PUSH_PROMISE (5).
-    #[column(unit = "count", scope = "flow", null = "no cleartext HTTP/2")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "no cleartext HTTP/2",
+        differs = "http2-guess"
+    )]
     pub http2_push_promise_frames: Option<u64>,
     /// Those of type GOAWAY (7).
-    #[column(unit = "count", scope = "flow", null = "no cleartext HTTP/2")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "no cleartext HTTP/2",
+        differs = "http2-guess"
+    )]
     pub http2_goaway_frames: Option<u64>,
     /// Those of type WINDOW_UPDATE (8).
-    #[column(unit = "count", scope = "flow", null = "no cleartext HTTP/2")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "no cleartext HTTP/2",
+        differs = "http2-guess"
+    )]
     pub http2_window_update_frames: Option<u64>,
     /// Distinct non-zero stream ids of those frames.
-    #[column(unit = "count", scope = "flow", null = "no cleartext HTTP/2")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "no cleartext HTTP/2",
+        differs = "stream-zero"
+    )]
     pub http2_streams_estimate: Option<u32>,
     /// A PUSH_PROMISE among those frames of B.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "http2-guess")]
     pub http2_server_push: bool,
     /// At least two distinct non-zero stream ids among those frames.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "stream-zero")]
     pub http2_multiplexed: bool,
     /// "h2" if http2_detected; "h3" if http3_detected; "1.0" or "1.1" if that ALPN was selected visibly; else the version of the
     /// HTTP/1 response that starts B, else of the request that starts F (else the same with F and B exchanged).
-    #[column(scope = "flow", null = "none of these")]
+    #[column(scope = "flow", null = "none of these", differs = "http2-guess")]
     pub http_version: Option<&'static str>,
 }
 

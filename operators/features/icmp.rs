@@ -11,59 +11,127 @@ use crate::statistics::{Distinct, ratio};
 
 /// Columns of group `icmp`, in output order.
 #[derive(Features)]
-#[features(profile = "JJ-EXPERIMENTAL")]
+#[features(profile = "JJ-EXPERIMENTAL", source = "RFC 792, RFC 4443")]
 pub struct Icmp {
     /// ICMP and ICMPv6 packets (protocol 1 or 58; later fragments and cut headers count here and have no type).
-    #[column(unit = "packets", scope = "flow", split = "yes")]
+    #[column(unit = "packets", scope = "flow", split = "yes", differs = "no-icmpv6")]
     pub icmp_packet_count: u64,
     /// Echo requests (ICMP type 8, ICMPv6 type 128).
-    #[column(unit = "packets", scope = "flow", split = "yes", null = "not ICMP")]
+    #[column(
+        unit = "packets",
+        scope = "flow",
+        split = "yes",
+        null = "not ICMP",
+        differs = "no-icmpv6"
+    )]
     pub icmp_echo_request_count: Option<u64>,
     /// Echo replies (ICMP type 0, ICMPv6 type 129).
-    #[column(unit = "packets", scope = "flow", split = "yes", null = "not ICMP")]
+    #[column(
+        unit = "packets",
+        scope = "flow",
+        split = "yes",
+        null = "not ICMP",
+        differs = "no-icmpv6"
+    )]
     pub icmp_echo_reply_count: Option<u64>,
     /// Destination unreachable messages (ICMP type 3, ICMPv6 type 1).
-    #[column(unit = "packets", scope = "flow", split = "yes", null = "not ICMP")]
+    #[column(
+        unit = "packets",
+        scope = "flow",
+        split = "yes",
+        null = "not ICMP",
+        differs = "no-icmpv6"
+    )]
     pub icmp_dest_unreachable_count: Option<u64>,
     /// Time exceeded messages (ICMP type 11, ICMPv6 type 3).
-    #[column(unit = "packets", scope = "flow", split = "yes", null = "not ICMP")]
+    #[column(
+        unit = "packets",
+        scope = "flow",
+        split = "yes",
+        null = "not ICMP",
+        differs = "no-icmpv6"
+    )]
     pub icmp_time_exceeded_count: Option<u64>,
     /// Distinct pairs of type and code, 4,096 at most.
-    #[column(unit = "count", scope = "flow", null = "not ICMP")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "not ICMP",
+        differs = "no-icmpv6"
+    )]
     pub icmp_unique_type_codes: Option<u16>,
     /// Most frequent type; ties go to the one that occurred first.
-    #[column(scope = "flow", null = "not ICMP or no type captured", default = "-1")]
+    #[column(
+        scope = "flow",
+        null = "not ICMP or no type captured",
+        default = "-1",
+        differs = "no-icmpv6"
+    )]
     pub icmp_dominant_type: Option<i16>,
     /// Packets of that type.
-    #[column(unit = "packets", scope = "flow", split = "yes", null = "not ICMP")]
+    #[column(
+        unit = "packets",
+        scope = "flow",
+        split = "yes",
+        null = "not ICMP",
+        differs = "no-icmpv6"
+    )]
     pub icmp_dominant_type_count: Option<u64>,
     /// Answered echo requests / echo requests. Answered: a later echo reply of the other direction has the same identifier and sequence
     /// number; one reply answers every outstanding request with that pair; at most 64 requests are outstanding, the oldest goes first.
-    #[column(scope = "flow", null = "not ICMP or no echo request")]
+    #[column(
+        scope = "flow",
+        null = "not ICMP or no echo request",
+        differs = "more-than-all"
+    )]
     pub icmp_echo_success_ratio: Option<f64>,
     /// Distinct identifiers of echo and timestamp messages (ICMP types 0, 8, 13 and 14, ICMPv6 types 128 and 129), 4,096 at
     /// most.
-    #[column(unit = "count", scope = "flow", null = "not ICMP")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        null = "not ICMP",
+        differs = "which-messages"
+    )]
     pub icmp_unique_ids: Option<u32>,
     /// Smallest sequence number of echo requests and replies.
-    #[column(scope = "flow", null = "not ICMP or no echo message")]
+    #[column(
+        scope = "flow",
+        null = "not ICMP or no echo message",
+        differs = "which-messages"
+    )]
     pub icmp_seq_min: Option<u16>,
     /// Largest sequence number of echo requests and replies.
-    #[column(scope = "flow", null = "not ICMP or no echo message")]
+    #[column(
+        scope = "flow",
+        null = "not ICMP or no echo message",
+        differs = "which-messages"
+    )]
     pub icmp_seq_max: Option<u16>,
     /// Echo requests whose sequence number is more than 1 and less than 2^15 (mod 2^16) above that of the request before with the same
     /// identifier.
-    #[column(unit = "count", scope = "flow", split = "yes", null = "not ICMP")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        split = "yes",
+        null = "not ICMP",
+        differs = "sorted-numbers"
+    )]
     pub icmp_seq_gaps: Option<u64>,
     /// 1 echo request; 2 echo reply; 4 unreachable; 8 time exceeded; 16 redirect (ICMP type 5, ICMPv6 type 137); 32 any
     /// other type.
-    #[column(unit = "bitmap", scope = "flow", null = "not ICMP")]
+    #[column(
+        unit = "bitmap",
+        scope = "flow",
+        null = "not ICMP",
+        differs = "no-icmpv6"
+    )]
     pub icmp_stat: Option<u8>,
     /// icmp_packet_count / total_packets.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "no-icmpv6")]
     pub icmp_ratio: f64,
     /// 1 if every packet is ICMP.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "no-icmpv6")]
     pub is_icmp_only: u8,
 }
 

@@ -8,7 +8,7 @@ use crate::statistics::{Distinct, Tally, ratio};
 
 /// Columns of group `ip_extended`, in output order.
 #[derive(Features)]
-#[features(profile = "JJ-EXTENDED")]
+#[features(profile = "JJ-EXTENDED", source = "RFC 791, RFC 2474, RFC 3168")]
 pub struct IpExtended {
     /// Minimum TTL (IPv6 hop limit) over the packets of the initiator.
     #[column(unit = "hops", scope = "fwd", null = "no packet forward")]
@@ -20,7 +20,12 @@ pub struct IpExtended {
     #[column(unit = "hops", scope = "fwd", null = "no packet forward")]
     pub ip_ttl_fwd_mean: Option<f64>,
     /// Number of consecutive packets of the initiator whose TTL differs from the one before.
-    #[column(unit = "count", scope = "fwd", null = "no packet forward")]
+    #[column(
+        unit = "count",
+        scope = "fwd",
+        null = "no packet forward",
+        differs = "distinct-values"
+    )]
     pub ip_ttl_fwd_changes: Option<u16>,
     /// Minimum TTL (IPv6 hop limit) over the packets of the responder.
     #[column(unit = "hops", scope = "bwd", null = "no packet backward")]
@@ -32,25 +37,47 @@ pub struct IpExtended {
     #[column(unit = "hops", scope = "bwd", null = "no packet backward")]
     pub ip_ttl_bwd_mean: Option<f64>,
     /// Number of consecutive packets of the responder whose TTL differs from the one before.
-    #[column(unit = "count", scope = "bwd", null = "no packet backward")]
+    #[column(
+        unit = "count",
+        scope = "bwd",
+        null = "no packet backward",
+        differs = "distinct-values"
+    )]
     pub ip_ttl_bwd_changes: Option<u16>,
     /// Smallest of 32, 64, 128 and 255 that is not below the TTL of the first packet of the initiator.
-    #[column(unit = "hops", scope = "fwd", null = "no packet forward", default = "")]
+    #[column(
+        unit = "hops",
+        scope = "fwd",
+        null = "no packet forward",
+        default = "",
+        differs = "ttl-32"
+    )]
     pub ip_ttl_fwd_initial_est: Option<u8>,
     /// ip_ttl_fwd_initial_est - TTL of the first packet of the initiator.
-    #[column(unit = "hops", scope = "fwd", null = "no packet forward", default = "")]
+    #[column(
+        unit = "hops",
+        scope = "fwd",
+        null = "no packet forward",
+        default = "",
+        differs = "ttl-32"
+    )]
     pub ip_ttl_fwd_hops_est: Option<u8>,
     /// TOS byte of the first packet.
-    #[column(scope = "flow", split = "yes", null = "not IPv4")]
+    #[column(
+        scope = "flow",
+        split = "yes",
+        null = "not IPv4",
+        differs = "least-value"
+    )]
     pub ip_tos_value: Option<u8>,
     /// Distinct TOS bytes; 0 for IPv6.
     #[column(unit = "count", scope = "flow", split = "yes")]
     pub ip_tos_unique_count: u16,
     /// DSCP of the first packet: the upper 6 bits of TOS or traffic class.
-    #[column(scope = "flow", split = "yes")]
+    #[column(scope = "flow", split = "yes", differs = "least-value")]
     pub ip_dscp: u8,
     /// OR of the ECN bits of all packets.
-    #[column(scope = "flow", split = "yes")]
+    #[column(scope = "flow", split = "yes", differs = "least-value")]
     pub ip_ecn: u8,
     /// OR over all packets of the 3-bit flags field (1 MF, 2 DF, 4 reserved).
     #[column(unit = "bitmap", scope = "flow", split = "yes", null = "not IPv4")]
@@ -66,7 +93,13 @@ pub struct IpExtended {
     pub ip_version: u8,
     /// Steps of more than 1 and less than 2^15 (mod 2^16) between the identifications of consecutive packets of a direction, both
     /// directions summed; packets with DF and identification 0 are left out, and a step back is no gap.
-    #[column(unit = "count", scope = "flow", split = "yes", null = "not IPv4")]
+    #[column(
+        unit = "count",
+        scope = "flow",
+        split = "yes",
+        null = "not IPv4",
+        differs = "mixed-ids"
+    )]
     pub ip_id_gaps: Option<u64>,
 }
 

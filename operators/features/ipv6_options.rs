@@ -8,7 +8,7 @@ use crate::statistics::Distinct;
 
 /// Columns of group `ipv6_options`, in output order.
 #[derive(Features)]
-#[features(profile = "JJ-EXPERIMENTAL")]
+#[features(profile = "JJ-EXPERIMENTAL", source = "RFC 8200")]
 pub struct Ipv6Options {
     /// Packets of an IPv6 flow, else 0.
     #[column(unit = "packets", scope = "flow", split = "yes")]
@@ -17,25 +17,25 @@ pub struct Ipv6Options {
     #[column(unit = "packets", scope = "flow", split = "yes")]
     pub ipv4_packet_count: u64,
     /// Flow label of the first packet.
-    #[column(scope = "flow", null = "not IPv6")]
+    #[column(scope = "flow", null = "not IPv6", differs = "least-value")]
     pub ipv6_flow_label: Option<u32>,
     /// Distinct flow labels, 4,096 at most; 0 for IPv4.
     #[column(unit = "count", scope = "flow", split = "yes")]
     pub ipv6_flow_label_unique_count: u32,
     /// Consecutive packets of a direction with different flow labels, both directions summed.
-    #[column(unit = "count", scope = "flow", split = "yes")]
+    #[column(unit = "count", scope = "flow", split = "yes", differs = "least-value")]
     pub ipv6_flow_label_changes: u32,
     /// Traffic class of the first packet.
-    #[column(scope = "flow", null = "not IPv6")]
+    #[column(scope = "flow", null = "not IPv6", differs = "least-value")]
     pub ipv6_traffic_class: Option<u8>,
     /// Distinct traffic classes; 0 for IPv4.
     #[column(unit = "count", scope = "flow", split = "yes")]
     pub ipv6_traffic_class_unique_count: u16,
     /// DSCP of the first packet: ipv6_traffic_class >> 2.
-    #[column(scope = "flow", null = "not IPv6")]
+    #[column(scope = "flow", null = "not IPv6", differs = "least-value")]
     pub ipv6_dscp: Option<u8>,
     /// OR of the ECN bits of all packets.
-    #[column(scope = "flow", null = "not IPv6")]
+    #[column(scope = "flow", null = "not IPv6", differs = "least-value")]
     pub ipv6_ecn: Option<u8>,
     /// ipv6_packet_count / (ipv6_packet_count + ipv4_packet_count): 1 or 0.
     #[column(scope = "flow")]

@@ -12,7 +12,7 @@ use crate::statistics::{Distinct, Tally};
 
 /// Columns of group `mac`, in output order.
 #[derive(Features)]
-#[features(profile = "JJ-EXPERIMENTAL")]
+#[features(profile = "JJ-EXPERIMENTAL", source = "IEEE 802.3, IEEE 802.1Q")]
 pub struct Mac {
     /// Source MAC of the first packet, lower-case hex with colons.
     #[column(
@@ -31,7 +31,7 @@ pub struct Mac {
     )]
     pub mac_dst: Option<String>,
     /// EtherType of the first packet behind all VLAN tags (the SNAP type where LLC/SNAP follows a length field).
-    #[column(scope = "flow", null = "no Ethernet header")]
+    #[column(scope = "flow", null = "no Ethernet header", differs = "tag-type")]
     pub mac_eth_type: Option<u16>,
     /// Smallest VLAN id seen (outer tag).
     #[column(scope = "flow", null = "no VLAN tag")]

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod applications;
+mod differences;
 mod dns;
 mod dns_more;
 mod entropy;
@@ -23,9 +24,11 @@ mod plan;
 mod quic;
 mod record;
 mod select;
+mod shape;
 mod size;
 mod ssh;
 mod ssh_algorithms;
+mod stats;
 mod tcp;
 mod tcp_fingerprint;
 mod tcp_mptcp;
@@ -43,14 +46,17 @@ mod tls_hello;
 mod tunnel;
 mod vpn;
 
-use crate::schema::Schema;
+use crate::schema::{Feature, Profile, Schema};
 use group::{Group, Settled};
 
+pub use differences::{DIFFERENCES, difference};
 pub use entropy::EntropyOptions;
 pub use extractor::{Extractor, Needs, NoOptions, Wanted};
 pub use options::{FeatureSettings, FeaturesOptions, Missing};
 pub use plan::{Extractors, FeaturePlan};
 pub use select::{Absence, SelectionError};
+pub use shape::Shape;
+pub use stats::StatsOptions;
 pub use timing::TimingOptions;
 
 macro_rules! extractors {
@@ -86,6 +92,7 @@ extractors! {
     tcp_fingerprint::State,
     icmp::State,
     record::State,
+    stats::State,
     http::State,
     vpn::State,
     tunnel::State,
@@ -99,6 +106,34 @@ pub fn group_names() -> Vec<&'static str> {
 /// Every column there is, in output order; the columns that `split` adds left out.
 pub fn catalogue() -> Schema {
     groups().iter().flat_map(|group| group.schema()).collect()
+}
+
+/// What it takes to have a column.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// What is read of each packet.
+    pub needs: Needs,
+    /// Bytes that its group keeps of each open record, without what is allocated.
+    pub state: usize,
+}
+
+/// What it takes to have each column of [`catalogue`], in its order, when no other one is asked for.
+pub fn costs() -> Vec<Cost> {
+    let mut settings = FeatureSettings::default();
+    let shared = &mut settings.shared;
+    (shared.flow_id, shared.raw_sequences, shared.splt) = (true, true, true);
+    shared.profile = Some(Profile::Extra.name().to_owned());
+    let whole = settings.plan().expect("a profile without other settings");
+    let cost = |feature: Feature| {
+        let mut plan = whole.clone();
+        plan.restrict(|other| other.name == feature.name);
+        let state = plan.bytes_per_flow().first().map_or(0, |(_, bytes)| *bytes);
+        Cost {
+            needs: plan.needs(),
+            state,
+        }
+    };
+    catalogue().into_iter().map(cost).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,11 @@
 
 use super::group::Group;
 use crate::decode::DecodeOptions;
-use crate::options::{Duration, Key, OptionError, Options, Setting, Wrong};
+use crate::options::{
+    Duration, Key, OptionError, OptionValue, Options, Setting, Step, Wrong, wrong_kind,
+};
+use crate::statistics::Deviation;
+use std::sync::Arc;
 
 /// Settings of `[features]`: which columns, and in which form.
 #[derive(Clone, Debug, Options)]
@@ -42,9 +46,52 @@ pub struct FeaturesOptions {
     /// The shortest time between two packets that ends a burst and counts as idle.
     #[option(default = "50ms")]
     pub burst_threshold: Duration,
+    /// Sequences are filled up to `max_sequence_length` entries with this number. By default they are as long as they are.
+    #[option]
+    pub pad: Option<i64>,
+    /// Sequences become columns `NAME_0`, `NAME_1` and so on, `max_sequence_length` of them, instead of a list.
+    #[option(default = "false")]
+    pub explode: bool,
+    /// The order of the columns: names and globs. Those that none of them names come at the end.
+    #[option(default = "[]")]
+    pub order: Vec<String>,
+    /// Other names for columns. All other keys of `[features]` go on to use the old ones; sinks use the new ones.
+    #[option]
+    pub rename: Renames,
+    /// What standard deviations (`*_std`) divide by: `population` (n), or `sample` (n - 1; 0 for one value).
+    #[option(default = "population")]
+    pub deviation: Deviation,
     /// What is written where a value is null: `null`, or the column's `default`.
     #[option(default = "null")]
     pub missing: Missing,
+}
+
+/// New names of columns: pairs of the old and the new one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Renames(pub Vec<(String, String)>);
+
+impl OptionValue for Renames {
+    fn kind() -> String {
+        "a table { old = \"new\" }".to_owned()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let Setting::Table(parts) = setting else {
+            return wrong_kind(&Self::kind(), setting);
+        };
+        let named = parts.iter().map(|(old, new)| {
+            let new = String::read(new).and_then(|new| {
+                if new.is_empty() || new.len() > 255 || new.contains(char::is_control) {
+                    let wrong = "expected a name of 1 to 255 bytes without control characters";
+                    return Err(Wrong::Other(wrong.to_owned()).into());
+                }
+                Ok(new)
+            });
+            new.map(|new| (old.clone(), new))
+                .map_err(|error| error.inside(Step::Key(old.clone())))
+        });
+        named.collect::<Result<_, _>>().map(Self)
+    }
 }
 
 /// What is written where a value is null.
@@ -63,6 +110,8 @@ pub struct FeatureSettings {
     pub decode: DecodeOptions,
     /// Those that concern all groups.
     pub shared: FeaturesOptions,
+    /// Names of the inputs, by ordinal; none before it is known which there are.
+    pub(super) sources: Arc<[String]>,
     /// Every group with its own, in column order.
     pub(super) groups: Vec<Box<dyn Group>>,
 }
@@ -72,6 +121,7 @@ impl Default for FeatureSettings {
         Self {
             decode: DecodeOptions::default(),
             shared: FeaturesOptions::default(),
+            sources: [].into(),
             groups: super::groups(),
         }
     }
@@ -82,6 +132,7 @@ impl Clone for FeatureSettings {
         Self {
             decode: self.decode.clone(),
             shared: self.shared.clone(),
+            sources: Arc::clone(&self.sources),
             groups: self.groups.iter().map(|group| group.boxed()).collect(),
         }
     }

@@ -40,7 +40,7 @@ pub struct Padding {
     #[column(null = "fewer than 2 packets")]
     pub iat_cv: Option<f64>,
     /// iat_cv <= 0.1 and at least 4 packets.
-    #[column(null = "fewer than 2 packets")]
+    #[column(null = "fewer than 2 packets", differs = "few-gaps")]
     pub is_constant_rate: Option<bool>,
     /// Packets with an IP length from 580 to 600.
     #[column(unit = "packets")]
@@ -52,17 +52,25 @@ pub struct Padding {
     #[column(split = "no")]
     pub is_tor_like: bool,
     /// burst_overhead_bytes / total_bytes: the share of headers; 0 if total_bytes = 0.
-    #[column(null = "fewer than 2 packets")]
+    #[column(null = "fewer than 2 packets", differs = "burst-padding")]
     pub burst_padding_ratio: Option<f64>,
     /// Sum of IP length - payload length over all packets.
-    #[column(unit = "bytes", null = "fewer than 2 packets")]
+    #[column(
+        unit = "bytes",
+        null = "fewer than 2 packets",
+        differs = "burst-padding"
+    )]
     pub burst_overhead_bytes: Option<i64>,
     /// Mean over all bursts (burst_count) of payload bytes / IP bytes of the burst, added in order of time; bursts without bytes
     /// are left out.
-    #[column(null = "fewer than 2 packets", default = "1")]
+    #[column(
+        null = "fewer than 2 packets",
+        default = "1",
+        differs = "captured-lengths"
+    )]
     pub avg_burst_payload_efficiency: Option<f64>,
     /// min(1, 0.3 is_constant_size + 0.2 (dominant_size_ratio > 0.8) + 0.2 is_constant_rate + 0.3 is_tor_like).
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "few-gaps")]
     pub padding_score: f64,
 }
 

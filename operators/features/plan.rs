@@ -3,12 +3,14 @@
 use super::extractor::{Needs, Wanted};
 use super::group::{Planned, Row, States, Targets};
 use super::options::FeatureSettings;
+use super::shape::{Pick, Shape};
 use crate::columns::{Column, Columns};
 use crate::flows::{Applications, Flow, Rules};
 use crate::packet::Packet;
 use crate::protocols::Protocols;
 use crate::schema::{Feature, Schema};
 use crate::slots::Slots;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,14 +38,18 @@ pub(super) struct Origin {
 /// The columns that a run computes, and what it takes to compute them.
 #[derive(Clone)]
 pub struct FeaturePlan {
-    /// The columns, in output order.
+    /// The columns of the rows, in output order.
     pub schema: Schema,
-    settings: FeatureSettings,
-    /// One entry a column.
+    /// For each of them, where it comes from.
+    picks: Vec<Pick>,
+    settings: Box<FeatureSettings>,
+    /// The columns that the groups give, in the order of the catalogue.
+    given: Schema,
+    /// One entry for each of these.
     origins: Vec<Origin>,
     /// The groups with a column in the schema.
     parts: Vec<Part>,
-    /// One row with what stands for a null in each column.
+    /// One row with what stands for a null in each column that the groups give.
     nulls: Arc<[Column]>,
 }
 
@@ -63,8 +69,12 @@ impl fmt::Debug for FeaturePlan {
 }
 
 impl FeaturePlan {
-    pub(super) fn new(settings: FeatureSettings, columns: Vec<(Feature, Origin)>) -> Self {
-        let (schema, origins): (Schema, Vec<Origin>) = columns.into_iter().unzip();
+    pub(super) fn new(
+        settings: Box<FeatureSettings>,
+        (given, origins): (Schema, Vec<Origin>),
+        shaped: Vec<(Feature, Pick)>,
+    ) -> Self {
+        let (schema, picks) = shaped.into_iter().unzip();
         let groups = settings.groups.iter().enumerate();
         let parts = groups.filter_map(|(at, group)| {
             let columns = group.schema();
@@ -84,6 +94,8 @@ impl FeaturePlan {
                     sequence: settings.shared.max_sequence_length,
                     burst_threshold: u64::try_from(settings.shared.burst_threshold.0).unwrap_or(0),
                     decode: settings.decode.clone(),
+                    sources: Arc::clone(&settings.sources),
+                    deviation: settings.shared.deviation,
                 })
             })?;
             Some(Part {
@@ -95,18 +107,47 @@ impl FeaturePlan {
         });
         Self {
             parts: parts.collect(),
-            nulls: schema.iter().map(null_of).collect(),
+            nulls: given.iter().map(null_of).collect(),
             schema,
+            picks,
             settings,
+            given,
             origins,
         }
     }
 
+    /// What makes rows of the columns that the groups give.
+    pub fn shape(&self) -> Shape {
+        let (picks, schema) = (self.picks.clone(), self.schema.clone());
+        Shape::new(picks, schema, self.given.len(), &self.settings.shared)
+    }
+
+    /// A batch for the columns that the groups give, with room for as many rows.
+    pub fn batch(&self, rows: usize) -> Columns {
+        Columns::with_room(&self.given, rows)
+    }
+
+    /// Tells the groups what the inputs are called, by ordinal.
+    pub fn name_sources(&mut self, names: Vec<String>) {
+        self.settings.sources = names.into();
+        self.restrict(|_| true);
+    }
+
     /// Keeps only these columns. Groups that lose all of them vanish and cost nothing.
     pub fn restrict(&mut self, keep: impl Fn(&Feature) -> bool) {
-        let columns = self.schema.drain(..).zip(self.origins.drain(..));
-        let columns = columns.filter(|(feature, _)| keep(feature)).collect();
-        *self = Self::new(std::mem::take(&mut self.settings), columns);
+        let shaped = self.schema.drain(..).zip(self.picks.drain(..));
+        let mut shaped: Vec<(Feature, Pick)> =
+            shaped.filter(|(feature, _)| keep(feature)).collect();
+        let used: BTreeSet<usize> = shaped.iter().map(|(_, pick)| pick.column).collect();
+        for (_, pick) in &mut shaped {
+            *pick = pick.at(used.range(..pick.column).count());
+        }
+        let given = self.given.drain(..).zip(self.origins.drain(..)).enumerate();
+        let given = given
+            .filter(|(at, _)| used.contains(at))
+            .map(|(_, one)| one);
+        let given = given.unzip();
+        *self = Self::new(std::mem::take(&mut self.settings), given, shaped);
     }
 
     /// What is read of a packet beyond its header fields.
@@ -120,17 +161,21 @@ impl FeaturePlan {
         self.parts.iter().map(|part| part.name)
     }
 
-    /// The plan of one of these groups alone. Its rows are the columns of the group; those of all groups side by side
-    /// ([`Columns::join`]) are the rows of this plan.
+    /// The plan of one of these groups alone. Its rows are the columns of the group as it gives them; those of all groups side by
+    /// side ([`Columns::join`]) are what [`FeaturePlan::shape`] makes the rows of this plan of.
     ///
     /// # Panics
     /// If there are fewer groups.
     #[must_use]
     pub fn group(&self, at: usize) -> Self {
         let name = self.parts[at].name;
-        let mut plan = self.clone();
-        plan.restrict(|feature| feature.group == name);
-        plan
+        let given = self.given.iter().cloned().zip(self.origins.iter().copied());
+        let given: (Schema, Vec<Origin>) =
+            given.filter(|(feature, _)| feature.group == name).unzip();
+        let plain = given.0.iter().cloned().enumerate();
+        let plain = plain.map(|(at, feature)| (feature, Pick::whole(at)));
+        let plain = plain.collect();
+        Self::new(self.settings.clone(), given, plain)
     }
 
     /// For each group, and for the parsers of application protocols: bytes of the state of one open record, without its heap parts.
@@ -224,7 +269,7 @@ impl Extractors {
         }
     }
 
-    /// Adds the row of the record in a slot, as of now, to a batch made for the schema of the plan.
+    /// Adds the row of the record in a slot, as of now, to a batch of [`FeaturePlan::batch`].
     pub fn finish(&self, slot: u32, flow: &Flow, rows: &mut Columns) {
         rows.keys.push((flow.start, flow.first));
         for group in &self.groups {

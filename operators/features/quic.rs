@@ -10,64 +10,95 @@ use std::borrow::Cow;
 
 /// Columns of group `quic`, in output order.
 #[derive(Features)]
-#[features(profile = "JJ-EXTENDED")]
+#[features(profile = "JJ-EXTENDED", source = "RFC 9000, RFC 9001, RFC 9369")]
 pub struct Quic {
     /// A UDP datagram starts with a valid long header: form and fixed bit; version known (v1; v2 0x6b3343cf, 0x709a50c4; drafts
     /// 22-34; mvfst 0xfaceb001, 002, 00e, 011, 013; Q046, Q050, T050, T051), reserved (0x?a?a?a?a) or 0 (negotiation with a whole
     /// version list); cid lengths <= 20; Length >= 20 and inside the datagram. Short headers alone never detect.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "quic-bits")]
     pub quic_detected: bool,
     /// Version of the first long header that is not version negotiation.
-    #[column(scope = "flow", null = "not QUIC or only version negotiation")]
+    #[column(
+        scope = "flow",
+        null = "not QUIC or only version negotiation",
+        differs = "quic-bits"
+    )]
     pub quic_version: Option<u32>,
     /// v1, v2 (both v2 numbers), draft-NN (two digits), "gQUIC Qnnn" or "gQUIC Tnnn", else 0xhhhhhhhh.
-    #[column(scope = "flow", null = "quic_version is null")]
+    #[column(scope = "flow", null = "quic_version is null", differs = "quic-bits")]
     pub quic_version_str: Option<Cow<'static, str>>,
     /// Destination connection id length of the first Initial of the initiator.
-    #[column(unit = "bytes", scope = "flow", null = "no Initial of the initiator")]
+    #[column(
+        unit = "bytes",
+        scope = "flow",
+        null = "no Initial of the initiator",
+        differs = "quic-bits"
+    )]
     pub quic_dcid_len: Option<u8>,
     /// Source connection id length of the first Initial of the initiator.
-    #[column(unit = "bytes", scope = "flow", null = "no Initial of the initiator")]
+    #[column(
+        unit = "bytes",
+        scope = "flow",
+        null = "no Initial of the initiator",
+        differs = "quic-bits"
+    )]
     pub quic_scid_len: Option<u8>,
     /// Packet number length of the first Initial of the initiator after header-protection removal.
-    #[column(unit = "bytes", scope = "flow", null = "it does not decrypt")]
+    #[column(
+        unit = "bytes",
+        scope = "flow",
+        null = "it does not decrypt",
+        differs = "protected-bits"
+    )]
     pub quic_pn_length: Option<u8>,
     /// QUIC Initial packets of both directions (v1 type 0, v2 type 1), coalesced packets counted one by one. Once a version was seen
     /// in the flow its long headers count with the fixed bit cleared too (RFC 9287).
-    #[column(unit = "packets", scope = "flow", null = "not QUIC")]
+    #[column(
+        unit = "packets",
+        scope = "flow",
+        null = "not QUIC",
+        differs = "quic-types"
+    )]
     pub quic_initial_packets: Option<u64>,
     /// A 0-RTT packet was seen.
-    #[column(scope = "flow", null = "not QUIC")]
+    #[column(scope = "flow", null = "not QUIC", differs = "quic-types")]
     pub quic_0rtt_detected: Option<bool>,
     /// A Retry packet was seen.
-    #[column(scope = "flow", null = "not QUIC")]
+    #[column(scope = "flow", null = "not QUIC", differs = "quic-types")]
     pub quic_retry_detected: Option<bool>,
     /// Spin bit (0x20) changed value in at least one direction among that direction's short-header packets in processing order:
     /// datagrams with form bit 0 after QUIC was detected, and short-header packets coalesced behind long ones.
-    #[column(scope = "flow", null = "not QUIC")]
+    #[column(scope = "flow", null = "not QUIC", differs = "spin-bit")]
     pub quic_spin_bit: Option<bool>,
     /// ALPN first offer in the decrypted client Initial (RFC 9001 initial keys).
-    #[column(scope = "flow", null = "no decrypted ClientHello or no ALPN in it")]
+    #[column(
+        scope = "flow",
+        null = "no decrypted ClientHello or no ALPN in it",
+        differs = "encrypted-initial"
+    )]
     pub quic_alpn: Option<String>,
     /// SNI in the decrypted client Initial (text as tls_sni).
     #[column(
         private = "name",
         scope = "flow",
-        null = "no decrypted ClientHello or no server_name in it"
+        null = "no decrypted ClientHello or no server_name in it",
+        differs = "encrypted-initial"
     )]
     pub quic_sni: Option<String>,
     /// JA4 of the decrypted ClientHello; equals ja4 of a QUIC flow.
     #[column(
         profile = "JF-EXTRA",
         scope = "flow",
-        null = "no decrypted ClientHello"
+        null = "no decrypted ClientHello",
+        source = "FoxIO, JA4"
     )]
     pub quic_ja4: Option<String>,
     /// JA3 hash of the same; equals ja3_hash of a QUIC flow.
     #[column(
         profile = "JF-EXTRA",
         scope = "flow",
-        null = "no decrypted ClientHello"
+        null = "no decrypted ClientHello",
+        source = "Salesforce, JA3 and JA3S"
     )]
     pub quic_ja3: Option<String>,
     /// Destination connection id of the first Initial of the initiator, hex.

@@ -5,15 +5,16 @@
 
 use super::options::{FeatureSettings, Missing};
 use super::plan::{FeaturePlan, Origin, Side};
-use crate::schema::{Feature, Profile, Scope, Split, is_beyond};
+use super::shape::shaped;
+use crate::schema::{Feature, Profile, Schema, Scope, Split, is_beyond};
 use glob::Pattern;
 
 /// A name in the settings that stands for no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelectionError {
-    /// The setting: `groups`, `only`, `add`, `drop` or `profile`.
+    /// The setting: `groups`, `only`, `add`, `drop`, `profile`, `order` or `rename`.
     pub key: &'static str,
-    /// Its place in the list; `None` for `profile`.
+    /// Its place in the list; `None` where there is none.
     pub index: Option<usize>,
     /// The name, without a leading `-`.
     pub name: String,
@@ -34,6 +35,10 @@ pub enum Absence {
     Switch(String),
     /// It is in no profile up to the one that is asked for; the smallest one that has it.
     Profile(String),
+    /// It is none of the columns that the other settings leave.
+    LeftOut,
+    /// It is the new name of two columns.
+    Taken,
 }
 
 /// A column that could be had.
@@ -104,7 +109,12 @@ impl FeatureSettings {
                 && !drop.list(name)
         });
         let columns = columns.map(|candidate| (candidate.feature, candidate.origin));
-        Ok(FeaturePlan::new(self.clone(), columns.collect()))
+        let columns: (Schema, Vec<Origin>) = columns.unzip();
+        let shaped = shaped(&columns.0, shared, &mut errors);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(FeaturePlan::new(Box::new(self.clone()), columns, shaped))
     }
 
     /// One entry a group: how it is taken, and whether all its columns are beyond the catalogue.
@@ -152,7 +162,9 @@ impl FeatureSettings {
     fn chosen_profile(&self, errors: &mut Vec<SelectionError>) -> Option<Profile> {
         let name = self.shared.profile.as_deref()?;
         let profiles = Profile::NAMED;
-        let found = profiles.into_iter().find(|profile| profile.name() == name);
+        let found = profiles
+            .into_iter()
+            .find(|profile| profile.name() == name || profile.short_name() == name);
         if found.is_none() {
             errors.push(SelectionError {
                 key: "profile",
@@ -268,6 +280,7 @@ impl Side {
         feature.scope = scope;
         feature.split = Split::Is;
         feature.element = None;
+        feature.differs = None;
         feature
     }
 }
@@ -317,15 +330,15 @@ fn check(
 }
 
 /// Names and globs of a setting; what is no glob matches nothing.
-struct Globs<'a>(Vec<(&'a String, Option<Pattern>)>);
+pub(super) struct Globs<'a>(Vec<(&'a String, Option<Pattern>)>);
 
 impl<'a> Globs<'a> {
-    fn new(names: &'a [String]) -> Self {
+    pub fn new(names: &'a [String]) -> Self {
         let glob = |name: &'a String| (name, Pattern::new(name).ok());
         Self(names.iter().map(glob).collect())
     }
 
-    fn list(&self, name: &str) -> bool {
+    pub fn list(&self, name: &str) -> bool {
         let mut globs = self.0.iter().filter_map(|(_, glob)| glob.as_ref());
         globs.any(|glob| glob.matches(name))
     }

@@ -4,7 +4,7 @@ use super::extractor::{Extractor, NoOptions, Wanted};
 use crate::flows::Flow;
 use crate::packet::Packet;
 use crate::schema::Features;
-use crate::statistics::{LengthSpread, LengthSummary, Lengths, Side, Sides, ratio};
+use crate::statistics::{Deviation, LengthSpread, LengthSummary, Lengths, Side, Sides, ratio};
 
 /// Columns of group `size`, in output order.
 #[derive(Features)]
@@ -19,40 +19,60 @@ pub struct Size {
     #[family(unit = "bytes", scope = "bwd", null = "no packet backward")]
     pub pkt_len_bwd: LengthSpread,
     /// Minimum of the payload lengths of all packets (packets without payload count as 0).
-    #[column(unit = "bytes")]
+    #[column(unit = "bytes", differs = "captured-lengths")]
     pub payload_len_min: u32,
     /// Maximum of the payload lengths of all packets.
-    #[column(unit = "bytes")]
+    #[column(unit = "bytes", differs = "captured-lengths")]
     pub payload_len_max: u32,
     /// Arithmetic mean of the payload lengths of all packets (packets without payload count as 0).
-    #[column(unit = "bytes")]
+    #[column(unit = "bytes", differs = "captured-lengths")]
     pub payload_len_mean: f64,
     /// Population standard deviation (divide by n) of the payload lengths of all packets.
-    #[column(unit = "bytes")]
+    #[column(unit = "bytes", differs = "captured-lengths")]
     pub payload_len_std: f64,
     /// Arithmetic mean of the payload lengths of the packets of the initiator.
-    #[column(unit = "bytes", scope = "fwd", null = "no packet forward")]
+    #[column(
+        unit = "bytes",
+        scope = "fwd",
+        null = "no packet forward",
+        differs = "captured-lengths"
+    )]
     pub payload_len_fwd_mean: Option<f64>,
     /// Population standard deviation (divide by n) of the payload lengths of the packets of the initiator.
-    #[column(unit = "bytes", scope = "fwd", null = "no packet forward")]
+    #[column(
+        unit = "bytes",
+        scope = "fwd",
+        null = "no packet forward",
+        differs = "captured-lengths"
+    )]
     pub payload_len_fwd_std: Option<f64>,
     /// Arithmetic mean of the payload lengths of the packets of the responder.
-    #[column(unit = "bytes", scope = "bwd", null = "no packet backward")]
+    #[column(
+        unit = "bytes",
+        scope = "bwd",
+        null = "no packet backward",
+        differs = "captured-lengths"
+    )]
     pub payload_len_bwd_mean: Option<f64>,
     /// Population standard deviation (divide by n) of the payload lengths of the packets of the responder.
-    #[column(unit = "bytes", scope = "bwd", null = "no packet backward")]
+    #[column(
+        unit = "bytes",
+        scope = "bwd",
+        null = "no packet backward",
+        differs = "captured-lengths"
+    )]
     pub payload_len_bwd_std: Option<f64>,
     /// Packets with payload.
-    #[column(unit = "packets")]
+    #[column(unit = "packets", differs = "captured-lengths")]
     pub packets_with_payload: u64,
     /// Packets of the initiator with payload.
-    #[column(unit = "packets", scope = "fwd")]
+    #[column(unit = "packets", scope = "fwd", differs = "captured-lengths")]
     pub packets_with_payload_fwd: u64,
     /// Packets of the responder with payload.
-    #[column(unit = "packets", scope = "bwd")]
+    #[column(unit = "packets", scope = "bwd", differs = "captured-lengths")]
     pub packets_with_payload_bwd: u64,
     /// (total_packets - packets_with_payload) / total_packets.
-    #[column]
+    #[column(differs = "captured-lengths")]
     pub header_only_ratio: f64,
     /// Population variance of the IP lengths of all packets.
     #[column(unit = "bytes^2")]
@@ -64,25 +84,45 @@ pub struct Size {
     #[column]
     pub dominant_pkt_ratio: f64,
     /// Alias of payload_bytes_fwd.
-    #[column(unit = "bytes", scope = "fwd")]
+    #[column(unit = "bytes", scope = "fwd", differs = "captured-lengths")]
     pub l7_bytes_fwd: u64,
     /// Alias of payload_bytes_bwd.
-    #[column(unit = "bytes", scope = "bwd")]
+    #[column(unit = "bytes", scope = "bwd", differs = "captured-lengths")]
     pub l7_bytes_bwd: u64,
     /// Alias of payload_bytes_total.
-    #[column(unit = "bytes", split = "is")]
+    #[column(unit = "bytes", split = "is", differs = "captured-lengths")]
     pub l7_bytes_total: u64,
     /// Minimum of the payload lengths of the packets of the initiator that have payload.
-    #[column(unit = "bytes", scope = "fwd", null = "no packet forward has payload")]
+    #[column(
+        unit = "bytes",
+        scope = "fwd",
+        null = "no packet forward has payload",
+        differs = "captured-lengths"
+    )]
     pub l7_pkt_min_fwd: Option<u32>,
     /// Maximum of the payload lengths of the packets of the initiator that have payload.
-    #[column(unit = "bytes", scope = "fwd", null = "no packet forward has payload")]
+    #[column(
+        unit = "bytes",
+        scope = "fwd",
+        null = "no packet forward has payload",
+        differs = "captured-lengths"
+    )]
     pub l7_pkt_max_fwd: Option<u32>,
     /// Minimum of the payload lengths of the packets of the responder that have payload.
-    #[column(unit = "bytes", scope = "bwd", null = "no packet backward has payload")]
+    #[column(
+        unit = "bytes",
+        scope = "bwd",
+        null = "no packet backward has payload",
+        differs = "captured-lengths"
+    )]
     pub l7_pkt_min_bwd: Option<u32>,
     /// Maximum of the payload lengths of the packets of the responder that have payload.
-    #[column(unit = "bytes", scope = "bwd", null = "no packet backward has payload")]
+    #[column(
+        unit = "bytes",
+        scope = "bwd",
+        null = "no packet backward has payload",
+        differs = "captured-lengths"
+    )]
     pub l7_pkt_max_bwd: Option<u32>,
     /// (packets_fwd - packets_bwd) / total_packets, from -1 to 1.
     #[column(split = "no")]
@@ -95,7 +135,9 @@ pub struct Size {
         unit = "bytes",
         split = "no",
         profile = "OPTIONAL",
-        when = "raw_sequences"
+        when = "raw_sequences",
+        sequence,
+        differs = "direction-by-address"
     )]
     pub pkt_len_sequence: Vec<i32>,
 }
@@ -143,6 +185,7 @@ impl Lists {
 pub struct Plan {
     histogram: bool,
     sequence: usize,
+    deviation: Deviation,
 }
 
 impl Extractor for State {
@@ -162,6 +205,7 @@ impl Extractor for State {
             } else {
                 0
             },
+            deviation: wanted.deviation,
         }
     }
 
@@ -203,17 +247,17 @@ impl Extractor for State {
         let (dominant, times) = lists.histogram.dominant().unwrap_or_default();
         let length = |value: Option<u64>| u32::try_from(value.unwrap_or(0)).unwrap_or(u32::MAX);
         Size {
-            pkt_len: LengthSummary::of(&all, sorted),
-            pkt_len_fwd: LengthSpread::of(&forward, sorted, 0),
-            pkt_len_bwd: LengthSpread::of(&backward, sorted, 1),
+            pkt_len: LengthSummary::of(&all, sorted, plan.deviation),
+            pkt_len_fwd: LengthSpread::of(&forward, sorted, 0, plan.deviation),
+            pkt_len_bwd: LengthSpread::of(&backward, sorted, 1, plan.deviation),
             payload_len_min: length(data.min()),
             payload_len_max: length(data.max()),
             payload_len_mean: data.mean(1).unwrap_or_default(),
-            payload_len_std: data.std(1).unwrap_or_default(),
+            payload_len_std: data.std(1, plan.deviation).unwrap_or_default(),
             payload_len_fwd_mean: data_forward.payloads.mean(1),
-            payload_len_fwd_std: data_forward.payloads.std(1),
+            payload_len_fwd_std: data_forward.payloads.std(1, plan.deviation),
             payload_len_bwd_mean: data_backward.payloads.mean(1),
-            payload_len_bwd_std: data_backward.payloads.std(1),
+            payload_len_bwd_std: data_backward.payloads.std(1, plan.deviation),
             packets_with_payload: present,
             packets_with_payload_fwd: data_forward.present,
             packets_with_payload_bwd: data_backward.present,
@@ -324,6 +368,22 @@ mod tests {
             (0.5, (180.0 - 1500.0) / 1680.0)
         );
         assert_eq!(row.pkt_len_sequence, [40, 100, -1500]);
+    }
+
+    #[test]
+    fn deviations_may_be_those_of_a_sample() {
+        let row = Packets::udp()
+            .push(forth().ip(40))
+            .push(forth().ip(100).payload_len(60))
+            .push(back().ip(70))
+            .deviation(Deviation::Sample)
+            .finish::<State>(&NoOptions);
+        assert_eq!((row.pkt_len.std, row.pkt_len_variance), (30.0, 600.0));
+        assert_eq!(row.pkt_len_fwd.std, Some(1800f64.sqrt()));
+        assert_eq!(
+            (row.pkt_len_bwd.std, row.payload_len_std),
+            (Some(0.0), 1200f64.sqrt())
+        );
     }
 
     #[test]

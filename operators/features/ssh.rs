@@ -9,11 +9,11 @@ use crate::schema::Features;
 
 /// Columns of group `ssh`, in output order.
 #[derive(Features)]
-#[features(profile = "JJ-EXTENDED")]
+#[features(profile = "JJ-EXTENDED", source = "RFC 4253")]
 pub struct Ssh {
     /// A whole line (up to LF, in the first `payload_prefix` bytes) starting "SSH-" and holding a second "-" opens the stream of
     /// either direction; other whole lines may come before it (RFC 4253 4.2).
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "ssh-banner")]
     pub ssh_detected: bool,
     /// Protocol version of the client line, else of the server line.
     #[column(scope = "flow", null = "no SSH line")]
@@ -34,23 +34,37 @@ pub struct Ssh {
     #[column(
         scope = "fwd",
         split = "no",
-        null = "no whole KEXINIT of the initiator"
+        null = "no whole KEXINIT of the initiator",
+        differs = "hassh-prefix",
+        source = "Salesforce, HASSH"
     )]
     pub ssh_hassh: Option<String>,
     /// MD5 hex of kex;enc_s2c;mac_s2c;comp_s2c of the first KEXINIT of the responder.
     #[column(
         scope = "bwd",
         split = "no",
-        null = "no whole KEXINIT of the responder"
+        null = "no whole KEXINIT of the responder",
+        differs = "hassh-prefix",
+        source = "Salesforce, HASSH"
     )]
     pub ssh_hassh_server: Option<String>,
     /// SSH binary packets (protocol 2.0 or 1.99) with message number 20..49 up to and with the first NEWKEYS (21) of their direction,
     /// whole in the first `payload_prefix` bytes, both directions.
-    #[column(unit = "packets", split = "no", null = "not SSH")]
+    #[column(
+        unit = "packets",
+        split = "no",
+        null = "not SSH",
+        differs = "ssh-lengths"
+    )]
     pub ssh_kex_packets: Option<u64>,
     /// TCP packets that carry a byte behind the first NEWKEYS of their direction (by sequence number, retransmissions included), from
     /// the packet on that completes the stream up to the end of that NEWKEYS.
-    #[column(unit = "packets", split = "no", null = "not SSH")]
+    #[column(
+        unit = "packets",
+        split = "no",
+        null = "not SSH",
+        differs = "ssh-lengths"
+    )]
     pub ssh_encrypted_packets: Option<u64>,
     #[part]
     pub algorithms: SshAlgorithms,

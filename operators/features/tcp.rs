@@ -12,6 +12,7 @@ use crate::statistics::ratio;
 
 /// Columns of group `tcp`, in output order.
 #[derive(Features)]
+#[features(source = "RFC 9293")]
 pub struct Tcp {
     /// protocol = 6.
     #[column(scope = "flow")]
@@ -46,10 +47,10 @@ pub struct Tcp {
     /// In this order: an initiator SYN without ACK (the latest counts); a responder SYN+ACK that acknowledges its ISN+1 (up to
     /// ISN+1+D where the SYN carried data); an initiator segment with ACK, without SYN and RST, whose acknowledgement number is
     /// responder ISN+1.
-    #[column(scope = "flow", null = "not TCP")]
+    #[column(scope = "flow", null = "not TCP", differs = "two-packet-handshake")]
     pub tcp_complete_handshake: Option<bool>,
     /// FIN seen from both endpoints and no RST in an earlier packet than the FIN that completes the pair.
-    #[column(scope = "flow", null = "not TCP")]
+    #[column(scope = "flow", null = "not TCP", differs = "ended-by-fin")]
     pub tcp_graceful_close: Option<bool>,
     /// tcp_rst_count > 0.
     #[column(scope = "flow", null = "not TCP")]
@@ -67,10 +68,10 @@ pub struct Tcp {
     #[column(null = "not TCP")]
     pub tcp_psh_ratio: Option<f64>,
     /// Packets with payload (equals packets_with_payload for TCP flows).
-    #[column(unit = "packets", null = "not TCP")]
+    #[column(unit = "packets", null = "not TCP", differs = "captured-lengths")]
     pub tcp_data_packets: Option<u64>,
     /// Packets with ACK set, SYN, FIN and RST clear and without payload.
-    #[column(unit = "packets", null = "not TCP")]
+    #[column(unit = "packets", null = "not TCP", differs = "captured-lengths")]
     pub tcp_ack_only_packets: Option<u64>,
     /// Whether any packet has no flag of the low 8 at all; FIN+PSH+URG; FIN without ACK and without SYN; SYN+FIN; or SYN+RST.
     #[column(null = "not TCP")]
@@ -83,7 +84,12 @@ pub struct Tcp {
     pub tcp_responder_synack: Option<bool>,
     /// 1 initiator SYN; 2 responder SYN+ACK; 4 tcp_ack_count > tcp_synack_count; 8 initiator FIN; 16 responder FIN; 32 RST; 64 data
     /// packet; 128 anomaly.
-    #[column(unit = "bitmap", scope = "flow", null = "not TCP")]
+    #[column(
+        unit = "bitmap",
+        scope = "flow",
+        null = "not TCP",
+        differs = "captured-lengths"
+    )]
     pub tcp_fstat: Option<u8>,
     /// OR of the flag bytes of all packets (FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128).
     #[column(unit = "bitmap", split = "is", null = "not TCP")]
@@ -96,6 +102,11 @@ pub struct Tcp {
     pub tcp_flags_bwd: Option<u16>,
     #[part]
     pub sides: TcpSides,
+    /// How far the connection came, by the first that holds: CLOSED_FIN (tcp_graceful_close), CLOSED_RST (a RST), HALF_CLOSED (a
+    /// FIN of one end), ESTABLISHED (tcp_complete_handshake, or a SYN+ACK of the responder and a packet with payload),
+    /// SYN_RECEIVED (a SYN+ACK of the responder), SYN_SENT (a SYN of the initiator without ACK), else MIDSTREAM.
+    #[column(scope = "flow", null = "not TCP", profile = "JF-EXTRA")]
+    pub tcp_state_end: Option<&'static str>,
 }
 
 /// What is kept of an open record.
@@ -111,8 +122,6 @@ pub struct State {
     /// Sides that sent a FIN before any RST, by direction.
     fins: [bool; 2],
     handshake: Handshake<()>,
-    /// If a column wants it, from the first packet on.
-    sides: Option<Box<Sides>>,
 }
 
 /// What is needed beyond the state that every record has.
@@ -143,11 +152,20 @@ enum Count {
 /// How many there are.
 const COUNTS: usize = Count::Cwr as usize + 1;
 
-/// Numbers of packets: narrow ones, and what they had no room for.
+/// Numbers of packets, and what else few records need.
 #[derive(Default)]
 struct Counts {
     narrow: [u16; COUNTS],
-    wide: Option<Box<[u64; COUNTS]>>,
+    /// Few records have it.
+    more: Option<Box<More>>,
+}
+
+#[derive(Default)]
+struct More {
+    /// What `narrow` had no room for.
+    wide: [u64; COUNTS],
+    /// If a column wants it, from the first packet on.
+    sides: Sides,
 }
 
 impl Counts {
@@ -168,14 +186,14 @@ impl Counts {
 
     #[cold]
     fn widen(&mut self) {
-        let wide = self.wide.get_or_insert_default();
-        for (wide, narrow) in wide.iter_mut().zip(&mut self.narrow) {
+        let more = self.more.get_or_insert_default();
+        for (wide, narrow) in more.wide.iter_mut().zip(&mut self.narrow) {
             *wide += u64::from(std::mem::take(narrow));
         }
     }
 
     fn of(&self, what: Count) -> u64 {
-        let wide = self.wide.as_ref().map_or(0, |wide| wide[what as usize]);
+        let wide = (self.more.as_ref()).map_or(0, |more| more.wide[what as usize]);
         wide + u64::from(self.narrow[what as usize])
     }
 }
@@ -197,7 +215,8 @@ impl Extractor for State {
             return;
         }
         if plan.sides {
-            self.sides.get_or_insert_default().packet(packet);
+            let more = self.counts.more.get_or_insert_default();
+            more.sides.packet(packet);
         }
         self.counts.packet();
         self.counts.add(Count::Data, packet.payload_len > 0);
@@ -235,7 +254,7 @@ impl Extractor for State {
         self.handshake.packet(packet, ());
     }
 
-    fn finish(&self, flow: &Flow, _: &Plan) -> Tcp {
+    fn finish(&self, flow: &Flow, plan: &Plan) -> Tcp {
         let is_tcp = flow.is_tcp();
         let packets = self.counts.of(Count::Packets);
         let count = |what: Count| is_tcp.then(|| self.counts.of(what));
@@ -283,18 +302,37 @@ impl Extractor for State {
             tcp_flags_agg: bits(self.flags[0] | self.flags[1]),
             tcp_flags_fwd: bits(self.flags[0]),
             tcp_flags_bwd: bits(self.flags[1]),
-            sides: (self.sides.as_ref()).map_or_else(TcpSides::default, |sides| sides.finish()),
+            sides: match &self.counts.more {
+                Some(more) if plan.sides => more.sides.finish(),
+                _ => TcpSides::default(),
+            },
+            tcp_state_end: is_tcp.then(|| self.end()),
         }
     }
 
     fn heap_bytes(&self) -> usize {
-        let wide = self.counts.wide.as_ref();
-        let sides = self.sides.as_ref();
-        wide.map_or(0, |wide| size_of_val(&**wide)) + sides.map_or(0, |sides| size_of_val(&**sides))
+        let more = self.counts.more.as_deref();
+        more.map_or(0, size_of_val)
     }
 }
 
 impl State {
+    /// `tcp_state_end`.
+    fn end(&self) -> &'static str {
+        let answered = self.responder_syn_ack;
+        let complete = matches!(self.handshake, Handshake::Complete { .. });
+        let has_data = self.counts.of(Count::Data) > 0;
+        match () {
+            () if self.graceful => "CLOSED_FIN",
+            () if self.seen(tcp::RST) => "CLOSED_RST",
+            () if self.seen(tcp::FIN) => "HALF_CLOSED",
+            () if complete || answered && has_data => "ESTABLISHED",
+            () if answered => "SYN_RECEIVED",
+            () if self.initiator_syn => "SYN_SENT",
+            () => "MIDSTREAM",
+        }
+    }
+
     /// Whether a packet had this flag, one of the low eight.
     #[inline]
     fn seen(&self, flag: u16) -> bool {
@@ -443,6 +481,27 @@ mod tests {
             Some(false)
         );
         assert_eq!(row([fin, rst, other]).tcp_reset_close, Some(true));
+    }
+
+    #[test]
+    fn how_far_a_connection_came() {
+        let end = |packets: &[Built]| row(packets.iter().copied()).tcp_state_end;
+        let [syn, answer, third] = opening();
+        let data = back().flags(ACK).payload_len(5);
+        assert_eq!(end(&[syn]), Some("SYN_SENT"));
+        assert_eq!(end(&[syn.payload_len(5)]), Some("SYN_SENT"));
+        assert_eq!(end(&[syn, answer]), Some("SYN_RECEIVED"));
+        assert_eq!(end(&[syn, answer, third]), Some("ESTABLISHED"));
+        assert_eq!(end(&[answer, data]), Some("ESTABLISHED"));
+        assert_eq!(end(&[data]), Some("MIDSTREAM"));
+        let fins = [forth(), back()].map(|packet| packet.flags(FIN | ACK));
+        assert_eq!(end(&[syn, answer, third, fins[0]]), Some("HALF_CLOSED"));
+        assert_eq!(end(&fins), Some("CLOSED_FIN"));
+        let reset = back().flags(RST);
+        assert_eq!(end(&[fins[0], fins[1], reset]), Some("CLOSED_FIN"));
+        assert_eq!(end(&[fins[0], reset]), Some("CLOSED_RST"));
+        let udp = Packets::udp().push(forth()).finish::<State>(&NoOptions);
+        assert_eq!(udp.tcp_state_end, None);
     }
 
     #[test]

@@ -15,18 +15,38 @@ pub struct TcpFingerprint {
     /// JA4T of the first SYN without ACK of the initiator: window_kinds_mss_scale in decimal; kinds of all options in order
     /// joined by "-", NOP 1 and every EOL byte 0 included (the list ends at a cut option and at a non-zero byte behind EOL); "00"
     /// for no options, no MSS, no scale or scale 0.
-    #[column(scope = "fwd", null = "no such packet or its window not captured")]
+    #[column(
+        scope = "fwd",
+        null = "no such packet or its window not captured",
+        differs = "hash-of-ttl",
+        source = "FoxIO, JA4T and JA4TS"
+    )]
     pub tcp_fp_fwd: Option<String>,
     /// JA4TS of the first SYN+ACK of the responder: window_kinds_mss_scale in decimal; kinds of all options in order joined by
     /// "-", NOP 1 and every EOL byte 0 included (the list ends at a cut option and at a non-zero byte behind EOL); "00" for no
     /// options, no MSS, no scale or scale 0.
-    #[column(scope = "bwd", null = "no such packet or its window not captured")]
+    #[column(
+        scope = "bwd",
+        null = "no such packet or its window not captured",
+        differs = "hash-of-ttl",
+        source = "FoxIO, JA4T and JA4TS"
+    )]
     pub tcp_fp_bwd: Option<String>,
     /// Operating system by the packet used for tcp_fp_fwd: always "unknown", as there is no table of signatures yet.
-    #[column(scope = "fwd", null = "no such packet", default = "unknown")]
+    #[column(
+        scope = "fwd",
+        null = "no such packet",
+        default = "unknown",
+        differs = "old-systems"
+    )]
     pub tcp_os_hint_fwd: Option<&'static str>,
     /// Operating system by the packet used for tcp_fp_bwd: always "unknown", as there is no table of signatures yet.
-    #[column(scope = "bwd", null = "no such packet", default = "unknown")]
+    #[column(
+        scope = "bwd",
+        null = "no such packet",
+        default = "unknown",
+        differs = "old-systems"
+    )]
     pub tcp_os_hint_bwd: Option<&'static str>,
     /// First TSval of the initiator / rate / 3600. Rate: (last TSval - first TSval) mod 2^32 / the time between their packets (at
     /// least 1 s), taken as the one of 1, 10, 100, 250 and 1000 Hz that it differs from by at most 10 %. 1000 Hz gives null:
@@ -34,7 +54,8 @@ pub struct TcpFingerprint {
     #[column(
         unit = "h",
         scope = "fwd",
-        null = "no rate can be estimated, or it is 1000 Hz"
+        null = "no rate can be estimated, or it is 1000 Hz",
+        differs = "random-offset"
     )]
     pub tcp_uptime_fwd: Option<f64>,
     /// First TSval of the responder / rate / 3600. Rate: (last TSval - first TSval) mod 2^32 / the time between their packets (at
@@ -43,7 +64,8 @@ pub struct TcpFingerprint {
     #[column(
         unit = "h",
         scope = "bwd",
-        null = "no rate can be estimated, or it is 1000 Hz"
+        null = "no rate can be estimated, or it is 1000 Hz",
+        differs = "random-offset"
     )]
     pub tcp_uptime_bwd: Option<f64>,
     /// Window field of the SYN used for tcp_fp_fwd.

@@ -9,25 +9,30 @@ use crate::schema::{Features, bitmap};
 
 /// Columns of group `tcp_mptcp`, in output order.
 #[derive(Features)]
-#[features(profile = "JJ-EXPERIMENTAL")]
+#[features(profile = "JJ-EXPERIMENTAL", source = "RFC 8684")]
 pub struct TcpMptcp {
     /// 1 if any packet carries an MPTCP option (kind 30).
-    #[column(scope = "flow", null = "not TCP")]
+    #[column(scope = "flow", null = "not TCP", differs = "mptcp-subtype")]
     pub mptcp_detected: Option<u8>,
     /// 1 if a SYN of the initiator carries MP_CAPABLE (subtype 0).
-    #[column(scope = "fwd", null = "not TCP")]
+    #[column(scope = "fwd", null = "not TCP", differs = "mptcp-subtype")]
     pub mptcp_capable_fwd: Option<u8>,
     /// 1 if a SYN of the responder carries MP_CAPABLE (subtype 0).
-    #[column(scope = "bwd", null = "not TCP")]
+    #[column(scope = "bwd", null = "not TCP", differs = "mptcp-subtype")]
     pub mptcp_capable_bwd: Option<u8>,
     /// Packets with an MPTCP option (kind 30).
-    #[column(unit = "packets", null = "not TCP")]
+    #[column(unit = "packets", null = "not TCP", differs = "mptcp-subtype")]
     pub mptcp_option_count: Option<u64>,
     /// 1 mptcp_detected; 2 mptcp_capable_fwd; 4 mptcp_capable_bwd; 8 both of these.
-    #[column(unit = "bitmap", scope = "flow", null = "not TCP")]
+    #[column(
+        unit = "bitmap",
+        scope = "flow",
+        null = "not TCP",
+        differs = "mptcp-subtype"
+    )]
     pub mptcp_stat: Option<u8>,
     /// 1 if SYNs of both sides carried MP_CAPABLE, or both MP_JOIN (subtype 1): an additional subflow.
-    #[column(scope = "flow", null = "not TCP")]
+    #[column(scope = "flow", null = "not TCP", differs = "mptcp-subtype")]
     pub is_mptcp: Option<u8>,
 }
 

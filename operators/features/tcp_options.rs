@@ -12,7 +12,7 @@ use crate::statistics::Tally;
 
 /// Columns of group `tcp_options`, in output order.
 #[derive(Features)]
-#[features(profile = "JJ-EXTENDED")]
+#[features(profile = "JJ-EXTENDED", source = "RFC 9293, RFC 7323, RFC 2018")]
 pub struct TcpOptions {
     /// Value of the first MSS option (kind 2) seen from the initiator.
     #[column(unit = "bytes", scope = "fwd", null = "not TCP or no such option")]
@@ -33,7 +33,7 @@ pub struct TcpOptions {
     #[column(scope = "bwd", null = "not TCP")]
     pub tcp_sack_permitted_bwd: Option<u8>,
     /// Blocks in the SACK options (kind 5) of all packets.
-    #[column(unit = "count", null = "not TCP")]
+    #[column(unit = "count", null = "not TCP", differs = "first-block")]
     pub tcp_sack_blocks_total: Option<u64>,
     /// 1 if a timestamp option (kind 8) was seen from the initiator.
     #[column(scope = "fwd", null = "not TCP")]
@@ -101,8 +101,23 @@ pub struct TcpOptions {
     #[column(unit = "bitmap", scope = "flow", split = "yes", null = "not TCP")]
     pub tcp_options_bitmap: Option<u8>,
     /// Packets with at least one option other than end of list and no operation.
-    #[column(unit = "packets", null = "not TCP")]
+    #[column(unit = "packets", null = "not TCP", differs = "option-packets")]
     pub tcp_options_pkt_count: Option<u64>,
+    /// Option kinds of the first packet with SYN of the initiator, in order, joined by "-": no operation (1) and end of list (0)
+    /// count each time, behind the first end of list only zero bytes do.
+    #[column(
+        scope = "fwd",
+        null = "no SYN from the initiator whose header was captured",
+        profile = "JF-EXTRA"
+    )]
+    pub tcp_option_kinds_fwd: Option<String>,
+    /// The same of the first packet with SYN of the responder, which is a SYN+ACK as a rule.
+    #[column(
+        scope = "bwd",
+        null = "no SYN from the responder whose header was captured",
+        profile = "JF-EXTRA"
+    )]
+    pub tcp_option_kinds_bwd: Option<String>,
 }
 
 /// What is kept of an open record: something where there was an option.
@@ -115,6 +130,13 @@ struct Seen {
     sides: [Side; 2],
     /// OR of [`bit`] over the options that count.
     kinds: u8,
+    /// `tcp_option_kinds_*`, if somebody wants them.
+    lists: Option<Box<[Option<Box<str>>; 2]>>,
+}
+
+/// What the plan fixes: whether somebody wants the kinds of a SYN.
+pub struct Plan {
+    lists: bool,
 }
 
 /// What is counted: places in a [`Tally`].
@@ -151,20 +173,27 @@ mod bit {
 impl Extractor for State {
     type Features = TcpOptions;
     type Options = NoOptions;
-    type Plan = ();
+    type Plan = Plan;
 
-    fn needs((): &()) -> Needs {
+    fn needs(_: &Plan) -> Needs {
         Needs {
             headers: true,
             ..Needs::NONE
         }
     }
 
-    fn plan(_: &NoOptions, _: &Wanted) {}
+    fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
+        Plan {
+            lists: wanted.any(|name| name.starts_with("tcp_option_kinds")),
+        }
+    }
 
-    fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, (): &()) {
+    fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, plan: &Plan) {
         if !flow.is_tcp() {
             return;
+        }
+        if plan.lists && packet.has(tcp::SYN) {
+            self.list(packet);
         }
         let options = Options::of(packet.transport_header());
         let mut rest = options;
@@ -211,7 +240,7 @@ impl Extractor for State {
         }
     }
 
-    fn finish(&self, flow: &Flow, (): &()) -> TcpOptions {
+    fn finish(&self, flow: &Flow, _: &Plan) -> TcpOptions {
         let none;
         let seen = match &self.0 {
             Some(seen) => seen,
@@ -229,6 +258,7 @@ impl Extractor for State {
             Some((first, last, last.wrapping_sub(first), stamps.first.echo))
         };
         let [ahead, behind] = [forward, backward].map(stamps);
+        let listed = |side: usize| seen.lists.as_ref()?[side].as_deref().map(str::to_owned);
         TcpOptions {
             tcp_mss_fwd: forward.mss,
             tcp_mss_bwd: backward.mss,
@@ -249,12 +279,36 @@ impl Extractor for State {
             tcp_ts_ecr_bwd_first: behind.map(|(.., echo)| echo),
             tcp_options_bitmap: flow.is_tcp().then_some(seen.kinds),
             tcp_options_pkt_count: count(Count::Packets),
+            tcp_option_kinds_fwd: listed(0),
+            tcp_option_kinds_bwd: listed(1),
         }
     }
 
     fn heap_bytes(&self) -> usize {
-        let bytes = |seen: &Seen| size_of_val(seen) + seen.counts.heap_bytes();
+        let lists = |lists: &[Option<Box<str>>; 2]| {
+            let texts = lists.iter().flatten().map(|text| text.len());
+            size_of_val(lists) + texts.sum::<usize>()
+        };
+        let bytes = |seen: &Seen| {
+            let lists = seen.lists.as_deref().map_or(0, lists);
+            size_of_val(seen) + seen.counts.heap_bytes() + lists
+        };
         self.0.as_deref().map_or(0, bytes)
+    }
+}
+
+impl State {
+    /// Keeps the kinds of the options of a SYN.
+    fn list(&mut self, packet: &Packet<'_>) {
+        let header = packet.transport_header();
+        let Some(kinds) = Options::whole(header).map(Options::kinds) else {
+            return;
+        };
+        let lists = self.0.get_or_insert_default().lists.get_or_insert_default();
+        lists[packet.direction as usize].get_or_insert_with(|| {
+            let kinds: Vec<String> = kinds.map(|kind| kind.to_string()).collect();
+            kinds.join("-").into()
+        });
     }
 }
 
@@ -271,6 +325,36 @@ mod tests {
             &echo.to_be_bytes(),
         ];
         packet.flags(ACK).options(&options.concat())
+    }
+
+    #[test]
+    fn kinds_of_the_syn_in_order() {
+        let kinds = |packets: &[Built]| {
+            let flow = packets
+                .iter()
+                .fold(Packets::tcp(), |flow, packet| flow.push(*packet));
+            let row = flow.finish::<State>(&NoOptions);
+            (row.tcp_option_kinds_fwd, row.tcp_option_kinds_bwd)
+        };
+        let syn = forth()
+            .flags(SYN)
+            .options(&[2, 4, 5, 0xB4, 1, 3, 3, 7, 4, 2, 0, 0]);
+        let answer = back().flags(SYN | ACK).options(&[2, 4, 5, 0xB4]);
+        let again = forth().flags(SYN).options(&[1, 1, 1, 1]);
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            kinds(&[syn, answer, again]),
+            (text("2-1-3-4-0-0"), text("2"))
+        );
+        assert_eq!(kinds(&[forth().flags(SYN).options(&[])]), (text(""), None));
+        let mut cut = syn;
+        cut.header.payload -= 1;
+        assert_eq!(
+            kinds(&[cut, again]),
+            (text("1-1-1-1"), None),
+            "a cut header says nothing"
+        );
+        assert_eq!(kinds(&[stamped(forth(), 1, 1)]), (None, None));
     }
 
     #[test]

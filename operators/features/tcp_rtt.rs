@@ -10,18 +10,19 @@ use crate::protocols::handshake::Handshake;
 use crate::protocols::sequence::{Numbering, Segment, Step, distance};
 use crate::protocols::tcp_options::{Options, Timestamps};
 use crate::schema::Features;
-use crate::statistics::{Moments, SECOND, ratio, seconds};
+use crate::statistics::{Deviation, Moments, SECOND, TimeSpread, ratio, seconds};
 
 /// Columns of group `tcp_rtt`, in output order.
 #[derive(Features)]
-#[features(profile = "JJ-EXTENDED")]
+#[features(profile = "JJ-EXTENDED", source = "RFC 6298, RFC 7323")]
 pub struct TcpRtt {
     /// Time from the SYN to the ACK of tcp_complete_handshake. Null if that SYN or its SYN+ACK was seen more than once before
     /// (Karn's algorithm, RFC 6298 section 3).
     #[column(
         unit = "s",
         scope = "flow",
-        null = "no complete handshake, or its SYN or SYN+ACK was repeated"
+        null = "no complete handshake, or its SYN or SYN+ACK was repeated",
+        differs = "doubled-half"
     )]
     pub tcp_rtt_handshake: Option<f64>,
     /// Minimum of the round-trip times by the timestamps option, both directions pooled (RFC 7323 section 4.1). A TSval waits
@@ -29,25 +30,29 @@ pub struct TcpRtt {
     /// its direction before; while 64 wait, further ones are left out. A packet of the other direction whose acknowledgement
     /// number is above all before it, or the first one, gives a sample if its TSecr is a waiting TSval: the time since then; all
     /// waiting ones that are not newer than TSecr stop waiting. RST packets take no part.
-    #[column(unit = "s", null = "no sample")]
+    #[column(unit = "s", null = "no sample", differs = "repeated-echoes")]
     pub tcp_rtt_min: Option<f64>,
     /// Maximum of the round-trip times by the timestamps option, both directions pooled (RFC 7323 section 4.1): see tcp_rtt_min.
-    #[column(unit = "s", null = "no sample")]
+    #[column(unit = "s", null = "no sample", differs = "repeated-echoes")]
     pub tcp_rtt_max: Option<f64>,
     /// Arithmetic mean of the round-trip times by the timestamps option, both directions pooled (RFC 7323 section 4.1): see
     /// tcp_rtt_min.
-    #[column(unit = "s", null = "no sample")]
+    #[column(unit = "s", null = "no sample", differs = "repeated-echoes")]
     pub tcp_rtt_mean: Option<f64>,
     /// Number of the round-trip times by the timestamps option, both directions pooled (RFC 7323 section 4.1): see tcp_rtt_min.
-    #[column(unit = "count")]
+    #[column(unit = "count", differs = "repeated-echoes")]
     pub tcp_rtt_samples: u64,
     /// Population standard deviation (divide by n) of the round-trip times by the timestamps option, both directions pooled (RFC
     /// 7323 section 4.1): see tcp_rtt_min.
-    #[column(unit = "s", null = "no sample")]
+    #[column(unit = "s", null = "no sample", differs = "repeated-echoes")]
     pub tcp_rtt_std: Option<f64>,
     /// Arithmetic mean of the absolute differences of consecutive samples (tcp_rtt_min) of the same direction, both directions
     /// pooled.
-    #[column(unit = "s", null = "no direction with 2 samples")]
+    #[column(
+        unit = "s",
+        null = "no direction with 2 samples",
+        differs = "mixed-jitter"
+    )]
     pub tcp_rtt_jitter_avg: Option<f64>,
     /// Minimum of the times from segment to acknowledgement, both directions pooled. A segment that takes sequence numbers waits
     /// if it ends above all before it in its direction, or is the first; one that starts below that end marks the waiting ones it
@@ -56,14 +61,46 @@ pub struct TcpRtt {
     /// the last of them gives the sample, unless one of them was sent again (Karn's algorithm, RFC 6298 section 3). While 64
     /// wait, further ones are left out, and the acknowledgement that reaches the end of the first such one gives no sample. RST
     /// packets take no part.
-    #[column(unit = "s", null = "no sample")]
+    #[column(unit = "s", null = "no sample", differs = "exact-acknowledgements")]
     pub tcp_rtt_ack_min: Option<f64>,
     /// Maximum of the times from segment to acknowledgement, both directions pooled: see tcp_rtt_ack_min.
-    #[column(unit = "s", null = "no sample")]
+    #[column(unit = "s", null = "no sample", differs = "exact-acknowledgements")]
     pub tcp_rtt_ack_max: Option<f64>,
     /// Arithmetic mean of the times from segment to acknowledgement, both directions pooled: see tcp_rtt_ack_min.
-    #[column(unit = "s", null = "no sample")]
+    #[column(unit = "s", null = "no sample", differs = "exact-acknowledgements")]
     pub tcp_rtt_ack_mean: Option<f64>,
+    #[part]
+    pub sides: TcpRttSides,
+}
+
+/// Further columns of group `tcp_rtt`, in output order: round trips on either side of the capture point.
+#[derive(Default, Features)]
+#[features(group = "tcp_rtt", profile = "JF-EXTRA", source = "RFC 6298")]
+pub struct TcpRttSides {
+    /// Time from the SYN to the SYN+ACK of tcp_complete_handshake, whether its ACK came or not: the way to the responder and
+    /// back. Null if one of them was seen more than once (Karn's algorithm, RFC 6298 section 3).
+    #[column(
+        unit = "s",
+        scope = "flow",
+        null = "no SYN+ACK to a SYN, or one of them was repeated"
+    )]
+    pub tcp_rtt_syn_synack: Option<f64>,
+    /// Time from the SYN+ACK to the ACK of tcp_complete_handshake: the way to the initiator and back. Null as
+    /// tcp_rtt_handshake.
+    #[column(
+        unit = "s",
+        scope = "flow",
+        null = "no complete handshake, or its SYN or SYN+ACK was repeated"
+    )]
+    pub tcp_rtt_synack_ack: Option<f64>,
+    /// the times from segment to acknowledgement of the segments of the initiator, the way to the responder and back: see
+    /// tcp_rtt_ack_min.
+    #[family(unit = "s", scope = "fwd", null = "no sample")]
+    pub tcp_rtt_fwd: TimeSpread,
+    /// the times from segment to acknowledgement of the segments of the responder, the way to the initiator and back: see
+    /// tcp_rtt_ack_min.
+    #[family(unit = "s", scope = "bwd", null = "no sample")]
+    pub tcp_rtt_bwd: TimeSpread,
 }
 
 /// What is kept of an open record: something where it is TCP.
@@ -78,6 +115,8 @@ struct Times {
     /// Sum and number of the differences of consecutive samples.
     jitter: (u64, u64),
     by_acks: Moments,
+    /// The same samples by the direction of their segments, if somebody wants them.
+    by_sides: Option<Box<[Moments; 2]>>,
 }
 
 /// One direction: what it sent that waits for an answer, and what it acknowledged.
@@ -121,6 +160,8 @@ pub struct Plan {
     handshake: bool,
     stamps: bool,
     acks: bool,
+    sides: bool,
+    deviation: Deviation,
 }
 
 impl Extractor for State {
@@ -136,12 +177,19 @@ impl Extractor for State {
     }
 
     fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
-        let is_handshake = |name: &str| name == "tcp_rtt_handshake";
-        let is_ack = |name: &str| name.starts_with("tcp_rtt_ack");
+        let is_handshake = |name: &str| {
+            let legs = ["tcp_rtt_syn_synack", "tcp_rtt_synack_ack"];
+            name == "tcp_rtt_handshake" || legs.contains(&name)
+        };
+        let is_side =
+            |name: &str| name.starts_with("tcp_rtt_fwd_") || name.starts_with("tcp_rtt_bwd_");
+        let is_ack = |name: &str| name.starts_with("tcp_rtt_ack") || is_side(name);
         Plan {
             handshake: wanted.any(is_handshake),
             stamps: wanted.any(|name| !is_handshake(name) && !is_ack(name)),
             acks: wanted.any(is_ack),
+            sides: wanted.any(is_side),
+            deviation: wanted.deviation,
         }
     }
 
@@ -162,12 +210,12 @@ impl Extractor for State {
             None
         };
         if packet.has(tcp::ACK) {
-            times.acknowledge(packet, stamps);
+            times.acknowledge(packet, stamps, plan);
         }
         times.send(packet, stamps, plan);
     }
 
-    fn finish(&self, _: &Flow, _: &Plan) -> TcpRtt {
+    fn finish(&self, _: &Flow, plan: &Plan) -> TcpRtt {
         let none;
         let times = match &self.0 {
             Some(times) => times,
@@ -181,8 +229,20 @@ impl Extractor for State {
                 opened,
                 completed,
                 repeated: false,
+                ..
             } => Some(seconds(completed.abs_diff(opened))),
             _ => None,
+        };
+        let legs = times.handshake.answer();
+        let third = match times.handshake {
+            Handshake::Complete { completed, .. } => Some(completed),
+            _ => None,
+        };
+        let by_side = |side: usize| {
+            let moments = times.by_sides.as_ref().map(|sides| &sides[side]);
+            moments.map_or_else(TimeSpread::default, |moments| {
+                TimeSpread::of(moments, plan.deviation)
+            })
         };
         let (stamps, acks) = (&times.by_stamps, &times.by_acks);
         let (jitter, differences) = times.jitter;
@@ -192,11 +252,19 @@ impl Extractor for State {
             tcp_rtt_max: stamps.max().map(seconds),
             tcp_rtt_mean: stamps.mean(SECOND),
             tcp_rtt_samples: stamps.count(),
-            tcp_rtt_std: stamps.std(SECOND),
+            tcp_rtt_std: stamps.std(SECOND, plan.deviation),
             tcp_rtt_jitter_avg: ratio(jitter.into(), u128::from(differences) * u128::from(SECOND)),
             tcp_rtt_ack_min: acks.min().map(seconds),
             tcp_rtt_ack_max: acks.max().map(seconds),
             tcp_rtt_ack_mean: acks.mean(SECOND),
+            sides: TcpRttSides {
+                tcp_rtt_syn_synack: legs.map(|(syn, answer)| seconds(answer.abs_diff(syn))),
+                tcp_rtt_synack_ack: legs
+                    .zip(third)
+                    .map(|((_, answer), third)| seconds(third.abs_diff(answer))),
+                tcp_rtt_fwd: by_side(0),
+                tcp_rtt_bwd: by_side(1),
+            },
         }
     }
 
@@ -205,14 +273,17 @@ impl Extractor for State {
             side.ticks.capacity() * size_of::<Tick>() + side.segments.capacity() * size_of::<Sent>()
         };
         self.0.as_deref().map_or(0, |times| {
-            size_of_val(times) + times.sides.iter().map(side).sum::<usize>()
+            let by_sides = times.by_sides.as_deref();
+            size_of_val(times)
+                + times.sides.iter().map(side).sum::<usize>()
+                + by_sides.map_or(0, size_of_val)
         })
     }
 }
 
 impl Times {
     /// Takes the acknowledgement of a packet: measures what its receiver sent.
-    fn acknowledge(&mut self, packet: &Packet<'_>, stamps: Option<Timestamps>) {
+    fn acknowledge(&mut self, packet: &Packet<'_>, stamps: Option<Timestamps>, plan: &Plan) {
         let [forward, backward] = &mut self.sides;
         let (sender, receiver) = if packet.is_forward() {
             (forward, backward)
@@ -258,7 +329,13 @@ impl Times {
             && !again
             && !beyond
         {
-            self.by_acks.push(packet.time.abs_diff(time));
+            let sample = packet.time.abs_diff(time);
+            self.by_acks.push(sample);
+            if plan.sides {
+                // of the direction whose segment was acknowledged
+                let side = 1 - packet.direction as usize;
+                self.by_sides.get_or_insert_default()[side].push(sample);
+            }
         }
     }
 

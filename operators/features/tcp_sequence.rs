@@ -5,81 +5,174 @@
 use super::extractor::{Extractor, NoOptions, Wanted};
 use crate::flows::Flow;
 use crate::packet::{Packet, marks, tcp};
-use crate::protocols::sequence::{Numbering, Segment, Step, distance};
+use crate::protocols::coverage::{Brought, Coverage, Covered};
+use crate::protocols::sequence::{Segment, distance};
 use crate::schema::Features;
 use crate::statistics::{Tally, ratio};
-use std::ops::Range;
 
 /// Columns of group `tcp_sequence`, in output order.
 #[derive(Features)]
-#[features(profile = "JJ-EXTENDED")]
+#[features(profile = "JJ-EXTENDED", source = "RFC 9293, RFC 5681")]
 pub struct TcpSequence {
     /// Sequence number of the first SYN or SYN+ACK of the initiator.
-    #[column(scope = "fwd", null = "not TCP or no SYN from the initiator")]
+    #[column(
+        scope = "fwd",
+        null = "not TCP or no SYN from the initiator",
+        differs = "first-number"
+    )]
     pub tcp_isn_fwd: Option<u32>,
     /// Sequence number of the first SYN or SYN+ACK of the responder.
-    #[column(scope = "bwd", null = "not TCP or no SYN from the responder")]
+    #[column(
+        scope = "bwd",
+        null = "not TCP or no SYN from the responder",
+        differs = "first-number"
+    )]
     pub tcp_isn_bwd: Option<u32>,
     /// Payload bytes of the initiator, each number of sequence space counted once: those above the highest end seen, and those
     /// that fill a recorded hole. Tracking starts at the first segment of the direction, and bytes below it are never new; a SYN
     /// with another sequence number than the last SYN restarts it, unless it is the first SYN seen and belongs right before that
     /// segment. RST segments take no part in this and the next three columns.
-    #[column(unit = "bytes", scope = "fwd", null = "not TCP")]
+    #[column(
+        unit = "bytes",
+        scope = "fwd",
+        null = "not TCP",
+        differs = "repeated-numbers"
+    )]
     pub tcp_seq_fwd_bytes_sent: Option<u64>,
     /// Segments of the initiator with payload that end at or below the highest end already seen and fill no recorded hole. A
     /// keep-alive (at most 1 byte, no SYN, no FIN, right below that end) is not one.
-    #[column(unit = "packets", scope = "fwd", null = "not TCP")]
+    #[column(
+        unit = "packets",
+        scope = "fwd",
+        null = "not TCP",
+        differs = "repeated-numbers"
+    )]
     pub tcp_seq_fwd_retrans: Option<u64>,
     /// Segments of the initiator, those without payload too, that start above the highest end seen so far (SYN and FIN take one
     /// number each). Each records a hole; of more than 16 the oldest is forgotten.
-    #[column(unit = "count", scope = "fwd", null = "not TCP")]
+    #[column(
+        unit = "count",
+        scope = "fwd",
+        null = "not TCP",
+        differs = "expected-number"
+    )]
     pub tcp_seq_fwd_gaps: Option<u64>,
     /// Segments of the initiator that fill any part of a recorded hole: late or sent again.
-    #[column(unit = "packets", scope = "fwd", null = "not TCP")]
+    #[column(
+        unit = "packets",
+        scope = "fwd",
+        null = "not TCP",
+        differs = "expected-number"
+    )]
     pub tcp_seq_fwd_ooo: Option<u64>,
     /// Payload bytes of the responder, each number of sequence space counted once: those above the highest end seen, and those
     /// that fill a recorded hole. Tracking starts at the first segment of the direction, and bytes below it are never new; a SYN
     /// with another sequence number than the last SYN restarts it, unless it is the first SYN seen and belongs right before that
     /// segment. RST segments take no part in this and the next three columns.
-    #[column(unit = "bytes", scope = "bwd", null = "not TCP")]
+    #[column(
+        unit = "bytes",
+        scope = "bwd",
+        null = "not TCP",
+        differs = "repeated-numbers"
+    )]
     pub tcp_seq_bwd_bytes_sent: Option<u64>,
     /// Segments of the responder with payload that end at or below the highest end already seen and fill no recorded hole. A
     /// keep-alive (at most 1 byte, no SYN, no FIN, right below that end) is not one.
-    #[column(unit = "packets", scope = "bwd", null = "not TCP")]
+    #[column(
+        unit = "packets",
+        scope = "bwd",
+        null = "not TCP",
+        differs = "repeated-numbers"
+    )]
     pub tcp_seq_bwd_retrans: Option<u64>,
     /// Segments of the responder, those without payload too, that start above the highest end seen so far (SYN and FIN take one
     /// number each). Each records a hole; of more than 16 the oldest is forgotten.
-    #[column(unit = "count", scope = "bwd", null = "not TCP")]
+    #[column(
+        unit = "count",
+        scope = "bwd",
+        null = "not TCP",
+        differs = "expected-number"
+    )]
     pub tcp_seq_bwd_gaps: Option<u64>,
     /// Segments of the responder that fill any part of a recorded hole: late or sent again.
-    #[column(unit = "packets", scope = "bwd", null = "not TCP")]
+    #[column(
+        unit = "packets",
+        scope = "bwd",
+        null = "not TCP",
+        differs = "expected-number"
+    )]
     pub tcp_seq_bwd_ooo: Option<u64>,
     /// Packets of the initiator with ACK.
-    #[column(unit = "packets", scope = "fwd", null = "not TCP")]
+    #[column(
+        unit = "packets",
+        scope = "fwd",
+        null = "not TCP",
+        differs = "acknowledgement-field"
+    )]
     pub tcp_ack_fwd_count: Option<u64>,
     /// Duplicate acknowledgements of the initiator (RFC 5681 section 2): ACK without payload, SYN, FIN and RST, with
     /// acknowledgement number and window field of its packet with ACK before, while the other side has sent beyond that number.
-    #[column(unit = "packets", scope = "fwd", null = "not TCP")]
+    #[column(
+        unit = "packets",
+        scope = "fwd",
+        null = "not TCP",
+        differs = "acknowledgement-field",
+        source = "RFC 5681 section 2"
+    )]
     pub tcp_ack_fwd_dup: Option<u64>,
     /// Packets of the responder with ACK.
-    #[column(unit = "packets", scope = "bwd", null = "not TCP")]
+    #[column(
+        unit = "packets",
+        scope = "bwd",
+        null = "not TCP",
+        differs = "acknowledgement-field"
+    )]
     pub tcp_ack_bwd_count: Option<u64>,
     /// Duplicate acknowledgements of the responder (RFC 5681 section 2): ACK without payload, SYN, FIN and RST, with
     /// acknowledgement number and window field of its packet with ACK before, while the other side has sent beyond that number.
-    #[column(unit = "packets", scope = "bwd", null = "not TCP")]
+    #[column(
+        unit = "packets",
+        scope = "bwd",
+        null = "not TCP",
+        differs = "acknowledgement-field",
+        source = "RFC 5681 section 2"
+    )]
     pub tcp_ack_bwd_dup: Option<u64>,
     /// tcp_seq_fwd_retrans + tcp_seq_bwd_retrans.
-    #[column(unit = "packets", split = "is", null = "not TCP")]
+    #[column(
+        unit = "packets",
+        split = "is",
+        null = "not TCP",
+        differs = "repeated-numbers"
+    )]
     pub tcp_total_retrans: Option<u64>,
     /// tcp_seq_fwd_ooo + tcp_seq_bwd_ooo.
-    #[column(unit = "packets", split = "is", null = "not TCP")]
+    #[column(
+        unit = "packets",
+        split = "is",
+        null = "not TCP",
+        differs = "expected-number"
+    )]
     pub tcp_total_ooo: Option<u64>,
     /// tcp_ack_fwd_dup + tcp_ack_bwd_dup.
-    #[column(unit = "packets", split = "is", null = "not TCP")]
+    #[column(
+        unit = "packets",
+        split = "is",
+        null = "not TCP",
+        differs = "acknowledgement-field"
+    )]
     pub tcp_total_dup_acks: Option<u64>,
     /// tcp_total_retrans / tcp_data_packets.
-    #[column(null = "not TCP or tcp_data_packets = 0")]
+    #[column(null = "not TCP or tcp_data_packets = 0", differs = "repeated-numbers")]
     pub tcp_retrans_ratio: Option<f64>,
+    /// Payload bytes of the initiator that were sent again: those below the highest end seen that fill no recorded hole. Those of
+    /// keep-alives do not count; see tcp_seq_fwd_bytes_sent.
+    #[column(unit = "bytes", scope = "fwd", null = "not TCP", profile = "JF-EXTRA")]
+    pub tcp_retrans_bytes_fwd: Option<u64>,
+    /// Payload bytes of the responder that were sent again: those below the highest end seen that fill no recorded hole. Those of
+    /// keep-alives do not count; see tcp_seq_fwd_bytes_sent.
+    #[column(unit = "bytes", scope = "bwd", null = "not TCP", profile = "JF-EXTRA")]
+    pub tcp_retrans_bytes_bwd: Option<u64>,
 }
 
 /// What is kept of an open record: something where it is TCP.
@@ -102,42 +195,19 @@ enum Count {
     Filling = 5,
     Acks = 7,
     Duplicates = 9,
+    AgainBytes = 11,
 }
 
-const COUNTS: usize = Count::Duplicates as usize + 2;
+const COUNTS: usize = Count::AgainBytes as usize + 2;
 
-/// The numbers of one direction. Positions count from where its numbering started.
+/// The numbers of one direction.
 #[derive(Default)]
 struct Side {
     isn: Option<u32>,
-    numbering: Numbering,
-    /// The highest end of a segment, as a position.
-    top: i64,
-    /// What is missing below it, in ascending order: the first is the oldest.
-    holes: Vec<Hole>,
+    coverage: Coverage,
     bytes: u64,
     /// Acknowledgement number and window of the last packet with ACK.
     last: Option<(u32, Option<u16>)>,
-}
-
-/// Positions that no segment has covered: from `start` to before `end`.
-struct Hole {
-    start: i64,
-    end: i64,
-}
-
-/// Holes that are remembered.
-const HOLES: usize = 16;
-
-/// What a segment brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Brought {
-    /// Numbers above all others, or nothing worth counting.
-    Other,
-    /// Numbers that were missing.
-    Missing,
-    /// Payload that was there already.
-    Again,
 }
 
 impl Extractor for State {
@@ -157,12 +227,14 @@ impl Extractor for State {
             return;
         }
         let at = packet.direction as usize;
-        let peer = sides[1 - at].numbering.top();
+        let peer = sides[1 - at].coverage.top();
         let side = &mut sides[at];
         if !packet.has(tcp::RST) {
-            let (gap, brought) = side.segment(&Segment::of(packet));
-            let (missing, again) = (brought == Brought::Missing, brought == Brought::Again);
-            counts.count(Count::Gaps as usize + at, gap);
+            let covered = side.segment(&Segment::of(packet));
+            let missing = covered.brought == Brought::Missing;
+            let again = covered.brought == Brought::Again;
+            counts.count(Count::Gaps as usize + at, covered.gap);
+            counts.add(Count::AgainBytes as usize + at, covered.again);
             counts.count(Count::Filling as usize + at, missing);
             counts.count(Count::Retransmitted as usize + at, again);
         }
@@ -207,110 +279,29 @@ impl Extractor for State {
             tcp_total_ooo: value(both(Count::Filling)),
             tcp_total_dup_acks: value(both(Count::Duplicates)),
             tcp_retrans_ratio: ratio(retransmitted.into(), data.into()),
+            tcp_retrans_bytes_fwd: value(count(Count::AgainBytes, 0)),
+            tcp_retrans_bytes_bwd: value(count(Count::AgainBytes, 1)),
         }
     }
 
     fn heap_bytes(&self) -> usize {
         self.0.as_deref().map_or(0, |sequences| {
-            let holes = sequences.sides.iter().map(|side| side.holes.capacity());
-            size_of_val(sequences)
-                + sequences.counts.heap_bytes()
-                + holes.sum::<usize>() * size_of::<Hole>()
+            let sides = sequences.sides.iter();
+            let holes: usize = sides.map(|side| side.coverage.heap_bytes()).sum();
+            size_of_val(sequences) + sequences.counts.heap_bytes() + holes
         })
     }
 }
 
 impl Side {
     /// Takes the next segment: whether it left a hole, and what it brought.
-    fn segment(&mut self, segment: &Segment) -> (bool, Brought) {
+    fn segment(&mut self, segment: &Segment) -> Covered {
         if segment.syn {
             self.isn.get_or_insert(segment.start);
         }
-        let start = match self.numbering.take(segment) {
-            Step::Next(top) => self.top + i64::from(distance(segment.start, top)),
-            Step::First | Step::Restart => {
-                self.top = 0;
-                self.holes = Vec::new();
-                0
-            }
-        };
-        let payload = start + i64::from(segment.syn);
-        let payload = payload..payload + i64::from(segment.payload);
-        let end = payload.end + i64::from(segment.fin);
-        let gap = start > self.top;
-        if gap {
-            self.remember(Hole {
-                start: self.top,
-                end: start,
-            });
-            self.top = start;
-        }
-        if end == start {
-            return (gap, Brought::Other);
-        }
-        let mut brought = Brought::Other;
-        if !self.holes.is_empty()
-            && let Some(bytes) = self.fill(start..end, &payload)
-        {
-            self.bytes += bytes;
-            brought = Brought::Missing;
-        }
-        self.bytes += length(&(payload.start.max(self.top)..payload.end));
-        let keeps_alive =
-            segment.payload <= 1 && start == self.top - 1 && !segment.syn && !segment.fin;
-        let is_old = end <= self.top;
-        if brought == Brought::Other && is_old && segment.payload > 0 && !keeps_alive {
-            brought = Brought::Again;
-        }
-        self.top = self.top.max(end);
-        (gap, brought)
-    }
-
-    /// Adds a hole above all others.
-    fn remember(&mut self, hole: Hole) {
-        if self.holes.len() == HOLES {
-            self.holes.remove(0);
-        }
-        self.holes.push(hole);
-    }
-
-    /// Takes numbers out of the holes: how many of them were payload, `None` if nothing was missing.
-    fn fill(&mut self, numbers: Range<i64>, payload: &Range<i64>) -> Option<u64> {
-        let mut filled = None;
-        let mut upper = None;
-        self.holes.retain_mut(|hole| {
-            let (low, high) = (hole.start.max(numbers.start), hole.end.min(numbers.end));
-            if low >= high {
-                return true;
-            }
-            let bytes = length(&(low.max(payload.start)..high.min(payload.end)));
-            filled = Some(filled.unwrap_or(0) + bytes);
-            if low == hole.start {
-                hole.start = high;
-            } else {
-                if high < hole.end {
-                    upper = Some(Hole {
-                        start: high,
-                        end: hole.end,
-                    });
-                }
-                hole.end = low;
-            }
-            hole.start < hole.end
-        });
-        if let Some(upper) = upper {
-            // it was one hole: what is left of it below stands before the place of what is left above
-            let mut at = self.holes.partition_point(|hole| hole.start < upper.start);
-            if self.holes.len() == HOLES {
-                self.holes.remove(0);
-                at -= 1;
-            }
-            self.holes.insert(at, upper);
-        }
-        if self.holes.is_empty() {
-            self.holes = Vec::new();
-        }
-        filled
+        let covered = self.coverage.segment(segment);
+        self.bytes += covered.bytes;
+        covered
     }
 
     /// Takes a packet with ACK: whether it is a duplicate. `peer` is how far the other side has come.
@@ -324,15 +315,11 @@ impl Side {
     }
 }
 
-/// How many positions a range has; none if it ends before it starts.
-fn length(range: &Range<i64>) -> u64 {
-    u64::try_from(range.end - range.start).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::features::testing::{Built, Packets, back, forth};
+    use crate::protocols::coverage::HOLES;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
     use tcp::{ACK, FIN, RST, SYN};
@@ -422,6 +409,23 @@ mod tests {
         );
         let reset = forth().flags(RST).seq(5000, 0).payload_len(3);
         assert_eq!(forward([sent(0, 10), reset, sent(10, 10)]), [20, 0, 0, 0]);
+    }
+
+    #[test]
+    fn bytes_that_are_sent_again() {
+        let again = |packets: &[Built]| row(packets.iter().copied()).tcp_retrans_bytes_fwd;
+        assert_eq!(
+            again(&[sent(0, 100), sent(0, 100), sent(40, 10)]),
+            Some(110)
+        );
+        assert_eq!(again(&[sent(0, 100), sent(50, 100)]), Some(50), "in part");
+        assert_eq!(again(&[sent(0, 100), sent(99, 1)]), Some(0), "a keep-alive");
+        let late = [sent(0, 10), sent(20, 10), sent(5, 20)];
+        assert_eq!(again(&late), Some(10), "what was missing is not sent again");
+        let other = [back().flags(ACK).seq(7, 0).payload_len(3); 2];
+        assert_eq!(row(other).tcp_retrans_bytes_bwd, Some(3));
+        let udp = Packets::udp().push(forth()).finish::<State>(&NoOptions);
+        assert_eq!(udp.tcp_retrans_bytes_fwd, None);
     }
 
     #[test]

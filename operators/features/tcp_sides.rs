@@ -7,7 +7,7 @@ use crate::schema::Features;
 
 /// Further columns of group `tcp`, in output order.
 #[derive(Default, Features)]
-#[features(group = "tcp", profile = "JF-EXTRA")]
+#[features(group = "tcp", profile = "JF-EXTRA", source = "RFC 9293")]
 pub struct TcpSides {
     /// Packets of the initiator with SYN set and ACK clear.
     #[column(unit = "packets", scope = "fwd", null = "not TCP")]

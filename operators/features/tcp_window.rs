@@ -11,7 +11,7 @@ use crate::statistics::{Tally, ratio};
 
 /// Columns of group `tcp_window`, in output order.
 #[derive(Features)]
-#[features(profile = "JJ-EXTENDED")]
+#[features(profile = "JJ-EXTENDED", source = "RFC 9293, RFC 7323")]
 pub struct TcpWindow {
     /// Window field of the first packet of the initiator, not scaled.
     #[column(unit = "bytes", scope = "fwd", null = "not TCP or no packet forward")]
@@ -35,7 +35,12 @@ pub struct TcpWindow {
     #[column(unit = "bytes", scope = "fwd", null = "not TCP or no packet forward")]
     pub tcp_win_fwd_mean: Option<f64>,
     /// Packets of the initiator with window 0, without those with RST.
-    #[column(unit = "packets", scope = "fwd", null = "not TCP or no packet forward")]
+    #[column(
+        unit = "packets",
+        scope = "fwd",
+        null = "not TCP or no packet forward",
+        differs = "reset-windows"
+    )]
     pub tcp_win_fwd_zero_count: Option<u64>,
     /// Minimum window field over the packets of the responder.
     #[column(unit = "bytes", scope = "bwd", null = "not TCP or no packet backward")]
@@ -50,7 +55,8 @@ pub struct TcpWindow {
     #[column(
         unit = "packets",
         scope = "bwd",
-        null = "not TCP or no packet backward"
+        null = "not TCP or no packet backward",
+        differs = "reset-windows"
     )]
     pub tcp_win_bwd_zero_count: Option<u64>,
     /// Packets of the initiator whose window field is larger than that of its packet before.
@@ -76,7 +82,8 @@ pub struct TcpWindow {
     #[column(
         unit = "bytes",
         scope = "fwd",
-        null = "not TCP or no packet of the initiator without SYN"
+        null = "not TCP or no packet of the initiator without SYN",
+        differs = "scaled-syn"
     )]
     pub tcp_scaled_win_fwd_max: Option<u64>,
     /// Maximum window over the packets of the responder without SYN: window field << tcp_win_scale_bwd, not shifted unless both
@@ -84,11 +91,12 @@ pub struct TcpWindow {
     #[column(
         unit = "bytes",
         scope = "bwd",
-        null = "not TCP or no packet of the responder without SYN"
+        null = "not TCP or no packet of the responder without SYN",
+        differs = "scaled-syn"
     )]
     pub tcp_scaled_win_bwd_max: Option<u64>,
     /// (tcp_win_fwd_zero_count + tcp_win_bwd_zero_count) / total_packets.
-    #[column(null = "not TCP")]
+    #[column(null = "not TCP", differs = "reset-windows")]
     pub tcp_zero_win_ratio: Option<f64>,
 }
 

@@ -5,6 +5,7 @@ use crate::decode::DecodeOptions;
 use crate::flows::{CloseState, ExtraKey, Flow, FlowKey};
 use crate::packet::{Direction, Header, Packet, marks};
 use crate::schema::Features;
+use crate::statistics::Deviation;
 use bytemuck::Zeroable;
 use std::time::Duration;
 
@@ -127,6 +128,7 @@ pub struct Packets {
     pub flow: Flow,
     pub packets: Vec<Built>,
     sequence: usize,
+    deviation: Deviation,
 }
 
 impl Packets {
@@ -173,6 +175,7 @@ impl Packets {
             flow,
             packets: Vec::new(),
             sequence: 50,
+            deviation: Deviation::Population,
         }
     }
 
@@ -197,6 +200,12 @@ impl Packets {
         self
     }
 
+    /// `deviation`.
+    pub fn deviation(mut self, deviation: Deviation) -> Self {
+        self.deviation = deviation;
+        self
+    }
+
     fn plan<T: Extractor>(&self, options: &T::Options) -> T::Plan {
         let names = T::Features::schema()
             .into_iter()
@@ -209,6 +218,8 @@ impl Packets {
             sequence: self.sequence,
             burst_threshold: 50_000_000,
             decode: DecodeOptions::default(),
+            sources: [].into(),
+            deviation: self.deviation,
         };
         T::plan(options, &wanted)
     }

@@ -7,7 +7,7 @@ use crate::options::Options;
 use crate::packet::{Direction, Packet};
 use crate::schema::{DataType, Features, Value};
 use crate::statistics::{
-    Gap, GapLists, Moments, Quantiles, SECOND, Spread, Summary, ratio, seconds,
+    Deviation, Gap, GapLists, Moments, Quantiles, SECOND, Spread, Summary, ratio, seconds,
 };
 
 /// Columns of group `timing`, in output order.
@@ -39,16 +39,16 @@ pub struct Timing {
     pub burstiness_index_bwd: Option<f64>,
     /// Number of bursts: maximal runs of packets whose consecutive inter-arrival times are below burst_threshold; a lone packet is a
     /// burst of 1.
-    #[column(unit = "count")]
+    #[column(unit = "count", differs = "lone-packet")]
     pub burst_count: u64,
     /// total_packets / burst_count.
-    #[column(unit = "packets")]
+    #[column(unit = "packets", differs = "lone-packet")]
     pub avg_burst_packets: f64,
     /// Mean over bursts of the time from the first packet of the burst to its last.
     #[column(unit = "s")]
     pub avg_burst_duration: f64,
     /// Largest number of packets in one burst.
-    #[column(unit = "packets")]
+    #[column(unit = "packets", differs = "lone-packet")]
     pub max_burst_packets: u64,
     /// Number of inter-arrival times of burst_threshold or more.
     #[column(unit = "count")]
@@ -63,23 +63,47 @@ pub struct Timing {
     #[column(unit = "s", scope = "bwd", split = "no", null = "no packet backward")]
     pub first_response_time: Option<f64>,
     /// The first max_sequence_length inter-arrival times.
-    #[column(unit = "s", profile = "OPTIONAL", when = "raw_sequences")]
+    #[column(
+        unit = "s",
+        profile = "OPTIONAL",
+        when = "raw_sequences",
+        sequence,
+        differs = "zero-padded"
+    )]
     pub iat_sequence: Vec<f64>,
     /// Time since start_time of the first max_sequence_length packets.
-    #[column(unit = "s", profile = "OPTIONAL", when = "raw_sequences")]
+    #[column(
+        unit = "s",
+        profile = "OPTIONAL",
+        when = "raw_sequences",
+        sequence,
+        differs = "zero-padded"
+    )]
     pub timestamp_sequence: Vec<f64>,
     /// For the first max_sequence_length packets: IP length, inter-arrival time in seconds (0 for the first packet), direction (+1
     /// forward, -1 backward).
-    #[column(split = "no", profile = "OPTIONAL", when = "splt")]
+    #[column(split = "no", profile = "OPTIONAL", when = "splt", sequence)]
     pub splt: Vec<Step>,
     /// The lengths of splt.
-    #[column(unit = "bytes", split = "no", profile = "OPTIONAL", when = "splt")]
+    #[column(
+        unit = "bytes",
+        split = "no",
+        profile = "OPTIONAL",
+        when = "splt",
+        sequence
+    )]
     pub splt_lengths: Vec<u32>,
     /// The inter-arrival times of splt.
-    #[column(unit = "s", split = "no", profile = "OPTIONAL", when = "splt")]
+    #[column(
+        unit = "s",
+        split = "no",
+        profile = "OPTIONAL",
+        when = "splt",
+        sequence
+    )]
     pub splt_times: Vec<f64>,
     /// The directions of splt.
-    #[column(split = "no", profile = "OPTIONAL", when = "splt")]
+    #[column(split = "no", profile = "OPTIONAL", when = "splt", sequence)]
     pub splt_directions: Vec<i8>,
 }
 
@@ -280,6 +304,7 @@ pub struct Plan {
     kept: usize,
     sequences: bool,
     steps: bool,
+    deviation: Deviation,
 }
 
 impl Extractor for State {
@@ -313,6 +338,7 @@ impl Extractor for State {
             },
             sequences,
             steps,
+            deviation: wanted.deviation,
         }
     }
 
@@ -377,9 +403,17 @@ impl Extractor for State {
             (Vec::new(), Vec::new())
         };
         Timing {
-            iat: Summary::of(all, plan.percentiles.then_some(&mut listed)),
-            iat_fwd: Spread::of(forward, plan.medians[0].then_some(&mut listed_forward)),
-            iat_bwd: Spread::of(backward, plan.medians[1].then_some(&mut listed_backward)),
+            iat: Summary::of(all, plan.percentiles.then_some(&mut listed), plan.deviation),
+            iat_fwd: Spread::of(
+                forward,
+                plan.medians[0].then_some(&mut listed_forward),
+                plan.deviation,
+            ),
+            iat_bwd: Spread::of(
+                backward,
+                plan.medians[1].then_some(&mut listed_backward),
+                plan.deviation,
+            ),
             burstiness_index: all.variation(),
             burstiness_index_fwd: forward.variation(),
             burstiness_index_bwd: backward.variation(),

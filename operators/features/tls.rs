@@ -15,50 +15,93 @@ use std::borrow::Cow;
 /// Columns of group `tls`, in output order. The client side is the initiator's if its direction has a ClientHello, else the other
 /// one; the ServerHello is looked for on the other side.
 #[derive(Features)]
+#[features(source = "RFC 5246, RFC 8446")]
 pub struct Tls {
     /// A ClientHello or ServerHello that parses wholly was seen: in the first `payload_prefix` bytes of either direction of a TCP
     /// stream, or a ClientHello decrypted from QUIC Initial packets, which then is the ClientHello of all tls columns (its
     /// ServerHello columns are null).
-    #[column(scope = "flow")]
+    #[column(scope = "flow", differs = "type-byte")]
     pub tls_detected: bool,
     /// Negotiated version: supported_versions of the ServerHello if present, else its legacy_version; if no ServerHello, the highest
     /// of 0x0300..0x0304 in the client supported_versions, else the highest other non-GREASE value there, else legacy_version.
-    #[column(scope = "flow", null = "no ClientHello and no ServerHello")]
+    #[column(
+        scope = "flow",
+        null = "no ClientHello and no ServerHello",
+        differs = "legacy-version"
+    )]
     pub tls_version: Option<u16>,
     /// Text of tls_version: "SSL 3.0","TLS 1.0".."TLS 1.3", else "Unknown (0xhhhh)".
-    #[column(scope = "flow", null = "no ClientHello and no ServerHello")]
+    #[column(
+        scope = "flow",
+        null = "no ClientHello and no ServerHello",
+        differs = "legacy-version"
+    )]
     pub tls_version_str: Option<Cow<'static, str>>,
     /// Cipher suite of the first ServerHello that is not a HelloRetryRequest (this is "the ServerHello" everywhere).
-    #[column(scope = "bwd", split = "no", null = "no ServerHello")]
+    #[column(
+        scope = "bwd",
+        split = "no",
+        null = "no ServerHello",
+        differs = "captured-prefix"
+    )]
     pub tls_cipher_suite: Option<u16>,
     /// Number of cipher suites offered, GREASE (RFC 8701) and 0x00FF/0x5600 signalling values included.
-    #[column(unit = "count", scope = "fwd", split = "no", null = "no ClientHello")]
+    #[column(
+        unit = "count",
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        differs = "captured-prefix"
+    )]
     pub tls_cipher_count: Option<u16>,
     /// Number of extensions in the ClientHello, GREASE included.
-    #[column(unit = "count", scope = "fwd", split = "no", null = "no ClientHello")]
+    #[column(
+        unit = "count",
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        differs = "captured-prefix"
+    )]
     pub tls_extension_count: Option<u16>,
     /// host_name of the server_name extension, lower-cased; bytes outside 0x21..0x7e and "%" as %XX.
     #[column(
         private = "name",
         scope = "fwd",
         split = "no",
-        null = "no ClientHello or no server_name"
+        null = "no ClientHello or no server_name",
+        differs = "captured-prefix"
     )]
     pub tls_sni: Option<String>,
     /// ALPN selected in the ServerHello if visible, else the first client offer (printable ASCII as it is, other bytes and "%" as
     /// %XX).
-    #[column(scope = "flow", null = "no ALPN extension seen")]
+    #[column(
+        scope = "flow",
+        null = "no ALPN extension seen",
+        differs = "offered-protocol"
+    )]
     pub tls_alpn: Option<String>,
     /// MD5 hex of the JA3 string (legacy_version, ciphers, extensions, groups, point formats, decimal; GREASE removed: both bytes
     /// equal and 0x?a, RFC 8701) of the first complete ClientHello.
-    #[column(scope = "fwd", split = "no", null = "no ClientHello")]
+    #[column(
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        differs = "fingerprint-prefix",
+        source = "Salesforce, JA3 and JA3S"
+    )]
     pub ja3_hash: Option<String>,
     /// MD5 hex of the JA3S string (legacy_version, cipher, extensions in order).
-    #[column(scope = "bwd", split = "no", null = "no ServerHello")]
+    #[column(
+        scope = "bwd",
+        split = "no",
+        null = "no ServerHello",
+        differs = "fingerprint-prefix",
+        source = "Salesforce, JA3 and JA3S"
+    )]
     pub ja3s_hash: Option<String>,
     /// Packets that delivered the first byte of at least one handshake record (content type 22, version 3.x, encrypted ones included)
     /// of the first `payload_prefix` bytes, from the first hello of each direction on; 0 for QUIC.
-    #[column(unit = "packets", split = "no")]
+    #[column(unit = "packets", split = "no", differs = "handshake-bytes")]
     pub tls_handshake_packets: u64,
     /// Certificates in the first Certificate message of the server side (negotiated version <= TLS 1.2, in clear, whole in the first
     /// `payload_prefix` bytes).
@@ -66,7 +109,8 @@ pub struct Tls {
         unit = "count",
         scope = "bwd",
         split = "no",
-        null = "no whole Certificate message"
+        null = "no whole Certificate message",
+        differs = "certificates-prefix"
     )]
     pub tls_cert_count: Option<u16>,
     /// Sum of the DER lengths of those certificates.
@@ -74,7 +118,8 @@ pub struct Tls {
         unit = "bytes",
         scope = "bwd",
         split = "no",
-        null = "no whole Certificate message"
+        null = "no whole Certificate message",
+        differs = "certificates-prefix"
     )]
     pub tls_cert_total_length: Option<u32>,
     /// DER length of the leaf.
@@ -82,7 +127,8 @@ pub struct Tls {
         unit = "bytes",
         scope = "bwd",
         split = "no",
-        null = "no whole Certificate message or no certificate in it"
+        null = "no whole Certificate message or no certificate in it",
+        differs = "certificates-prefix"
     )]
     pub tls_cert_first_length: Option<u32>,
     /// Alias of tls_cert_count.
@@ -90,34 +136,59 @@ pub struct Tls {
         unit = "count",
         scope = "bwd",
         split = "no",
-        null = "no whole Certificate message"
+        null = "no whole Certificate message",
+        differs = "certificates-prefix"
     )]
     pub tls_cert_chain_length: Option<u16>,
     /// legacy_session_id length of the ClientHello.
     #[column(unit = "bytes", scope = "fwd", split = "no", null = "no ClientHello")]
     pub tls_session_id_len: Option<u8>,
     /// ClientHello has session_ticket (35).
-    #[column(scope = "fwd", split = "no", null = "no ClientHello")]
+    #[column(
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        differs = "captured-prefix"
+    )]
     pub tls_session_ticket_ext: Option<bool>,
     /// Resumption accepted: TLS 1.3 ServerHello carries pre_shared_key (41); TLS <=1.2 server echoes a non-empty session id equal to
     /// the client one, or sends ChangeCipherSpec without a ServerHelloDone before it after a non-empty session_ticket was offered.
-    #[column(scope = "flow", null = "no ClientHello or no ServerHello")]
+    #[column(
+        scope = "flow",
+        null = "no ClientHello or no ServerHello",
+        differs = "resumption"
+    )]
     pub tls_session_resumed: Option<bool>,
     /// ClientHello has pre_shared_key (41).
-    #[column(scope = "fwd", split = "no", null = "no ClientHello")]
+    #[column(
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        differs = "captured-prefix"
+    )]
     pub tls_psk_ext: Option<bool>,
     /// ClientHello has early_data (42).
-    #[column(scope = "fwd", split = "no", null = "no ClientHello")]
+    #[column(
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        differs = "captured-prefix"
+    )]
     pub tls_early_data_ext: Option<bool>,
     /// Negotiated named group: ServerHello key_share group, else named curve of the ServerKeyExchange of an ECDHE suite, else null
     /// (finite-field DHE and RSA have none).
-    #[column(scope = "flow", null = "none seen")]
+    #[column(scope = "flow", null = "none seen", differs = "client-share")]
     pub tls_key_exchange_group: Option<u16>,
     /// IANA name of the group, else "unknown(0xhhhh)".
-    #[column(scope = "flow", null = "none seen")]
+    #[column(scope = "flow", null = "none seen", differs = "client-share")]
     pub tls_key_exchange_group_name: Option<Cow<'static, str>>,
     /// Length of the server key share or ECDHE public point * 8; for finite-field DHE the bit length of p.
-    #[column(unit = "bits", scope = "flow", null = "none seen")]
+    #[column(
+        unit = "bits",
+        scope = "flow",
+        null = "none seen",
+        differs = "client-share"
+    )]
     pub tls_key_exchange_length: Option<u32>,
     /// An application data record (content type 23) was seen in both directions in their first `payload_prefix` bytes, from the first
     /// hello of each on; in TLS 1.3 encrypted handshake messages look the same. False for QUIC.
@@ -301,6 +372,7 @@ impl Facts {
             tls::Message::ServerHelloDone => side.is_done = true,
             tls::Message::ChangeCipherSpec => side.is_changed = true,
             tls::Message::HandshakePacket => side.handshake_packets += 1,
+            tls::Message::Record(..) => {}
         }
     }
 }

@@ -10,15 +10,25 @@ use std::borrow::Cow;
 
 /// Further columns of group `tls`, in output order.
 #[derive(Default, Features)]
-#[features(group = "tls", profile = "JF-EXTRA")]
+#[features(group = "tls", profile = "JF-EXTRA", source = "RFC 5246, RFC 8446")]
 pub struct TlsHello {
     /// The text that ja3_hash is made of: legacy_version, ciphers, extensions, groups and point formats joined by ",", values decimal
     /// joined by "-"; its first 4,096 characters.
-    #[column(scope = "fwd", split = "no", null = "no ClientHello")]
+    #[column(
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        source = "Salesforce, JA3 and JA3S"
+    )]
     pub ja3_string: Option<String>,
     /// The text that ja3s_hash is made of: legacy_version, cipher and extensions in order, GREASE kept; its first 4,096
     /// characters.
-    #[column(scope = "bwd", split = "no", null = "no ServerHello")]
+    #[column(
+        scope = "bwd",
+        split = "no",
+        null = "no ServerHello",
+        source = "Salesforce, JA3 and JA3S"
+    )]
     pub ja3s_string: Option<String>,
     /// JA4 of the ClientHello, a_b_c, GREASE left out of every list and count. a: t (TCP) or q (QUIC); version = highest value of
     /// supported_versions, else legacy_version: 0304 13, 0303 12, 0302 11, 0301 10, 0300 s3, 0002 s2, else 00; d if extension 0 is
@@ -26,10 +36,20 @@ pub struct TlsHello {
     /// one of the two is not an ASCII letter or digit the first and last hex digit of the whole value, 00 without ALPN. b: first 12 hex
     /// digits of SHA-256 of the ciphers (4 hex digits, sorted, joined by ","), 000000000000 if none. c: the same of the extensions
     /// without 0000 and 0010, sorted, then "_" and the signature_algorithms in order if there are any.
-    #[column(scope = "fwd", split = "no", null = "no ClientHello")]
+    #[column(
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        source = "FoxIO, JA4"
+    )]
     pub ja4: Option<String>,
     /// JA4 with the texts of b and c instead of their hashes, its first 4,096 characters.
-    #[column(scope = "fwd", split = "no", null = "no ClientHello")]
+    #[column(
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        source = "FoxIO, JA4"
+    )]
     pub ja4_r: Option<String>,
     /// Values of supported_versions of the ClientHello in order, GREASE left out, 512 at most.
     #[column(
@@ -62,7 +82,12 @@ pub struct TlsHello {
     #[column(scope = "fwd", split = "no", null = "no ClientHello")]
     pub tls_alpn_offered: Option<Vec<String>>,
     /// IANA name of tls_cipher_suite, else "unknown(0xhhhh)".
-    #[column(scope = "bwd", split = "no", null = "no ServerHello")]
+    #[column(
+        scope = "bwd",
+        split = "no",
+        null = "no ServerHello",
+        source = "IANA, TLS Cipher Suites"
+    )]
     pub tls_cipher_suite_name: Option<Cow<'static, str>>,
     /// ClientHello has encrypted_client_hello (0xfe0d), real or GREASE: they cannot be told apart; tls_sni is then that of the outer
     /// hello.

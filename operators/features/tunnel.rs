@@ -12,7 +12,10 @@ use crate::schema::Features;
 
 /// Columns of group `tunnel`, in output order.
 #[derive(Features)]
-#[features(profile = "JF-EXTRA")]
+#[features(
+    profile = "JF-EXTRA",
+    source = "RFC 2890, RFC 7348, RFC 8926, 3GPP TS 29.281, RFC 4380"
+)]
 pub struct Tunnel {
     /// The outermost tunnel of the first packet, whether it is taken off or not: "gre", "ipip", "6in4", "vxlan", "geneve", "gtpu",
     /// "teredo", each told as `decap` tells it: an IP header that can be read must be inside.

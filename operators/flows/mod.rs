@@ -21,6 +21,7 @@ pub use key::KeyRule;
 pub use options::{
     Evict, FlowOptions, IcmpKey, IdleTimeout, InitiatorRule, KeyPart, Sampling, Terminate,
 };
+pub(crate) use stream::Stream as TcpStream;
 pub use table::{FlowTable, Meter, SHARDS};
 pub use typical::{Kept, typical};
 pub use unfused::track_apart;
@@ -71,15 +72,17 @@ where
     P: ParallelizationContract<u64, PacketBatch>,
 {
     let meter = Fused::new(&plan.features);
-    let schema = plan.features.schema.clone();
-    let take = move |meter: &mut Fused, all: bool| match meter.rows.rows() {
-        0 => Some(Columns::default()),
-        // the next batch gets room for as many rows, as growing hundreds of columns step by step costs more
-        rows if rows >= ROWS => Some(std::mem::replace(
-            &mut meter.rows,
-            Columns::with_room(&schema, rows),
-        )),
-        _ => all.then(|| std::mem::replace(&mut meter.rows, Columns::new(&schema))),
+    let (features, shape) = (plan.features.clone(), plan.features.shape());
+    let take = move |meter: &mut Fused, all: bool| {
+        let room = match meter.rows.rows() {
+            0 => return Some(Columns::default()),
+            // the next batch gets room for as many rows, as growing hundreds of columns step by step costs more
+            rows if rows >= ROWS => rows,
+            _ if all => 0,
+            _ => return None,
+        };
+        let rows = std::mem::replace(&mut meter.rows, features.batch(room));
+        Some(shape.apply(rows))
     };
     track_with(packets, pact, marks, Tracker::new(plan, meter), take, books)
 }
@@ -339,7 +342,7 @@ impl Fused {
     pub fn new(plan: &FeaturePlan) -> Self {
         Self {
             extractors: plan.extractors(),
-            rows: Columns::new(&plan.schema),
+            rows: plan.batch(0),
         }
     }
 }

@@ -129,7 +129,7 @@ fn extract<'scope>(
         move |_| {
             let mut rows = rows.activate();
             events.for_each(|capability, events| {
-                let mut piece = Columns::new(&plan.schema);
+                let mut piece = plan.batch(0);
                 for event in events.0.iter() {
                     match event {
                         Event::Open(slot, flow) => {
@@ -181,7 +181,7 @@ fn assemble<'scope>(
         .collect();
     let (rows, stream) = builder.new_output();
     let mut rows: OutputBuilder<u64, NoopBuilder<Columns>> = OutputBuilder::from(rows);
-    let width = plan.schema.len();
+    let shape = plan.shape();
     builder.build(move |_| {
         let mut waiting: Vec<VecDeque<(Capability<u64>, Columns)>> =
             inputs.iter().map(|_| VecDeque::new()).collect();
@@ -206,7 +206,7 @@ fn assemble<'scope>(
                     row.columns.extend(piece.columns);
                     held = Some(capability);
                 }
-                debug_assert_eq!(row.columns.len(), width);
+                let mut row = shape.apply(row);
                 if let Some(held) = held {
                     rows.session_with_builder(&held).give_container(&mut row);
                 }

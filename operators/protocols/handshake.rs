@@ -10,12 +10,14 @@ pub enum Handshake<T> {
     Closed,
     /// The latest SYN of the initiator.
     Syn(Syn<T>),
-    /// The same, and the sequence number of the latest SYN+ACK that acknowledges it.
-    Answered(Syn<T>, u32),
+    /// The same, and the latest SYN+ACK that acknowledges it.
+    Answered(Syn<T>, Answer<T>),
     /// The initiator acknowledged the SYN+ACK.
     Complete {
         /// When the SYN was seen.
         opened: T,
+        /// When the SYN+ACK was.
+        answered: T,
         /// When the acknowledgement was.
         completed: T,
         /// Whether SYN or SYN+ACK had been seen more than once.
@@ -36,7 +38,30 @@ pub struct Syn<T> {
     repeated: bool,
 }
 
+/// A SYN+ACK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// When it was seen last.
+    at: T,
+    /// Its sequence number.
+    isn: u32,
+}
+
 impl<T: Copy> Handshake<T> {
+    /// When SYN and SYN+ACK were seen, unless one of them was seen more than once.
+    pub fn answer(&self) -> Option<(T, T)> {
+        match *self {
+            Self::Answered(opening, answer) if !opening.repeated => Some((opening.at, answer.at)),
+            Self::Complete {
+                opened,
+                answered,
+                repeated: false,
+                ..
+            } => Some((opened, answered)),
+            _ => None,
+        }
+    }
+
     /// Takes a packet with known flags. A SYN that is sent again keeps the answer to it.
     #[inline]
     pub fn packet(&mut self, packet: &Packet<'_>, at: T) {
@@ -49,16 +74,18 @@ impl<T: Copy> Handshake<T> {
                 let acknowledged = packet.ack.wrapping_sub(opening.isn).wrapping_sub(1);
                 if syn && ack && acknowledged <= opening.length {
                     opening.repeated |= matches!(self, Self::Answered(..));
-                    *self = Self::Answered(opening, packet.seq);
+                    let isn = packet.seq;
+                    *self = Self::Answered(opening, Answer { at, isn });
                 }
             }
             _ if !packet.is_forward() => {}
             _ if syn && !ack => self.open(packet, at),
             Self::Answered(opening, answer)
-                if ack && !syn && packet.ack == answer.wrapping_add(1) =>
+                if ack && !syn && packet.ack == answer.isn.wrapping_add(1) =>
             {
                 *self = Self::Complete {
                     opened: opening.at,
+                    answered: answer.at,
                     completed: at,
                     repeated: opening.repeated,
                 };

@@ -13,6 +13,9 @@
     )
 )]
 
+pub mod community_id;
+pub mod conversation;
+pub mod coverage;
 pub mod dns;
 pub mod handshake;
 pub mod http;

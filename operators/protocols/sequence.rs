@@ -113,6 +113,13 @@ impl Numbering {
         step
     }
 
+    /// Takes it that all numbers below this one were used.
+    pub fn reach(&mut self, number: u32) {
+        if distance(number, self.top) > 0 {
+            self.top = number;
+        }
+    }
+
     /// The highest end so far; `None` before the first segment.
     #[inline]
     pub fn top(&self) -> Option<u32> {

@@ -49,6 +49,12 @@ impl<'a> Options<'a> {
         Self(header.get(20..offset).unwrap_or(&[]))
     }
 
+    /// The options of a TCP header that was captured to its end; `None` if it was cut or its data offset is impossible.
+    pub fn whole(header: &'a [u8]) -> Option<Self> {
+        let offset = usize::from(header.get(12)? >> 4) << 2;
+        header.get(20..offset).map(Self)
+    }
+
     /// The bytes of the list.
     pub fn bytes(self) -> &'a [u8] {
         self.0

@@ -118,6 +118,9 @@ pub fn tls(bytes: &[u8], size: usize) {
             tls::Message::ChangeCipherSpec => 1 << 25,
             tls::Message::ApplicationData => 1 << 26,
             tls::Message::HandshakePacket => return None,
+            tls::Message::Record(kind, length) => {
+                1 << 26 | Said::from(kind) << 16 | Said::from(length)
+            }
         })
     };
     let stream = |size: usize| {

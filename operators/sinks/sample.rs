@@ -19,9 +19,12 @@ pub(super) fn feature(name: &str, data_type: DataType, nullable: bool) -> Featur
         profile: Profile::Core,
         scope: Scope::Flow,
         split: Split::No,
+        sequence: false,
         when: None,
         definition: format!("Definition of {name}."),
         element: None,
+        source: None,
+        differs: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Families of columns: the statistics that the groups give of a list of numbers, with their names.
 
-use super::{Lengths, Moments, Quantiles, SECOND, SortedLengths, seconds};
+use super::{Deviation, Lengths, Moments, Quantiles, SECOND, SortedLengths, seconds};
 use crate::columns::RowWriter;
 use crate::schema::{Family, Member, Value};
 
@@ -51,6 +51,15 @@ family! {
     }
 }
 family! {
+    /// Four statistics of times in seconds; null for an empty list.
+    TimeSpread {
+        min: Option<f64> = "Minimum of",
+        mean: Option<f64> = "Arithmetic mean of",
+        max: Option<f64> = "Maximum of",
+        std: Option<f64> = "Population standard deviation (divide by n) of",
+    }
+}
+family! {
     /// Eight statistics of lengths in bytes, of a list that is never empty.
     LengthSummary {
         min: u32 = "Minimum of",
@@ -76,7 +85,7 @@ family! {
 
 impl Summary {
     /// The statistics of a list of ns. Without `quantiles` there are no percentiles: nobody asked for one.
-    pub fn of(moments: &Moments, quantiles: Option<&mut Quantiles>) -> Self {
+    pub fn of(moments: &Moments, quantiles: Option<&mut Quantiles>, deviation: Deviation) -> Self {
         let percentiles = |quantiles: &mut Quantiles| {
             quantiles.percentiles(moments, [50, 25, 75, 90, 99], SECOND)
         };
@@ -85,7 +94,7 @@ impl Summary {
             min: moments.min().map(seconds),
             max: moments.max().map(seconds),
             mean: moments.mean(SECOND),
-            std: moments.std(SECOND),
+            std: moments.std(SECOND, deviation),
             median,
             sum: (moments.count() > 0).then(|| seconds(moments.sum())),
             p25,
@@ -98,15 +107,27 @@ impl Summary {
 
 impl Spread {
     /// The statistics of a list of ns. Without `quantiles` there is no median: nobody asked for it.
-    pub fn of(moments: &Moments, quantiles: Option<&mut Quantiles>) -> Self {
+    pub fn of(moments: &Moments, quantiles: Option<&mut Quantiles>, deviation: Deviation) -> Self {
         let percentiles = |quantiles: &mut Quantiles| quantiles.percentiles(moments, [50], SECOND);
         let [median] = quantiles.map_or([None], percentiles);
         Self {
             min: moments.min().map(seconds),
             max: moments.max().map(seconds),
             mean: moments.mean(SECOND),
-            std: moments.std(SECOND),
+            std: moments.std(SECOND, deviation),
             median,
+        }
+    }
+}
+
+impl TimeSpread {
+    /// The statistics of a list of ns.
+    pub fn of(moments: &Moments, deviation: Deviation) -> Self {
+        Self {
+            min: moments.min().map(seconds),
+            mean: moments.mean(SECOND),
+            max: moments.max().map(seconds),
+            std: moments.std(SECOND, deviation),
         }
     }
 }
@@ -119,7 +140,7 @@ fn length(value: u64) -> u32 {
 impl LengthSummary {
     /// The statistics of lengths: `moments` and `lengths` are of the same packets. Without `lengths` percentiles are 0: nobody
     /// asked for one.
-    pub fn of(moments: &Moments, lengths: Option<&SortedLengths>) -> Self {
+    pub fn of(moments: &Moments, lengths: Option<&SortedLengths>, deviation: Deviation) -> Self {
         let percentile = |q| {
             let found = lengths.and_then(|lengths| lengths.percentile(q, Lengths::both));
             found.unwrap_or_default()
@@ -128,7 +149,7 @@ impl LengthSummary {
             min: moments.min().map(length).unwrap_or_default(),
             max: moments.max().map(length).unwrap_or_default(),
             mean: moments.mean(1).unwrap_or_default(),
-            std: moments.std(1).unwrap_or_default(),
+            std: moments.std(1, deviation).unwrap_or_default(),
             median: percentile(50),
             p25: percentile(25),
             p75: percentile(75),
@@ -140,12 +161,17 @@ impl LengthSummary {
 impl LengthSpread {
     /// The statistics of the lengths of one direction: `moments` are of its packets, `lengths` of all, if somebody asked for the
     /// median.
-    pub fn of(moments: &Moments, lengths: Option<&SortedLengths>, direction: usize) -> Self {
+    pub fn of(
+        moments: &Moments,
+        lengths: Option<&SortedLengths>,
+        direction: usize,
+        deviation: Deviation,
+    ) -> Self {
         Self {
             min: moments.min().map(length),
             max: moments.max().map(length),
             mean: moments.mean(1),
-            std: moments.std(1),
+            std: moments.std(1, deviation),
             median: lengths
                 .and_then(|lengths| lengths.percentile(50, |counts| counts[direction & 1])),
         }

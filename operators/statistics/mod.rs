@@ -12,15 +12,27 @@ mod moments;
 mod sides;
 mod tally;
 
+use crate::options::Options;
+
 pub use distinct::Distinct;
 pub use distribution::Quantiles;
 pub use entropy::{entropy, uniformity};
-pub use families::{LengthSpread, LengthSummary, Spread, Summary};
+pub use families::{LengthSpread, LengthSummary, Spread, Summary, TimeSpread};
 pub use gaps::{Gap, GapLists};
 pub use lengths::{Lengths, SortedLengths};
 pub use moments::Moments;
 pub use sides::{Side, Sides};
 pub use tally::Tally;
+
+/// What a standard deviation divides the sum of squares by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Options)]
+pub enum Deviation {
+    /// The number of values, n.
+    #[default]
+    Population,
+    /// n - 1; the deviation of one value is 0.
+    Sample,
+}
 
 /// Nanoseconds of a second.
 pub const SECOND: u64 = 1_000_000_000;

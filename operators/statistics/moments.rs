@@ -1,6 +1,6 @@
 //! Count, sum, sum of squares, least and largest of a list of whole numbers: mean and deviation without order effects.
 
-use super::{float, ratio};
+use super::{Deviation, float, ratio};
 
 /// The moments of a list; `Default` is the empty list. Merging two is the list of both.
 ///
@@ -99,11 +99,19 @@ impl Moments {
         }
     }
 
-    /// The population standard deviation, divided by `unit`; `None` for the empty list.
-    pub fn std(&self, unit: u64) -> Option<f64> {
+    /// The standard deviation, divided by `unit`; `None` for the empty list.
+    pub fn std(&self, unit: u64, deviation: Deviation) -> Option<f64> {
         let (high, low) = self.spread();
-        let n = u128::from(self.n) * u128::from(unit);
-        (n > 0).then(|| wide(high, low).sqrt() / float(n))
+        let n = u128::from(self.n);
+        match deviation {
+            _ if n == 0 => None,
+            Deviation::Population => Some(wide(high, low).sqrt() / float(n * u128::from(unit))),
+            Deviation::Sample if n == 1 => Some(0.0),
+            Deviation::Sample => {
+                let variance = wide(high, low) / float(n * (n - 1));
+                Some(variance.sqrt() / float(unit.into()))
+            }
+        }
     }
 
     /// The coefficient of variation, standard deviation / mean; `None` if the mean is 0 or there is none.
@@ -150,13 +158,26 @@ mod tests {
         let moments = of(&[2, 4, 4, 4, 5, 5, 7, 9]);
         assert_eq!(moments.mean(1), Some(5.0));
         assert_eq!(moments.variance(), Some(4.0));
-        assert_eq!(moments.std(1), Some(2.0));
-        assert_eq!(moments.std(2), Some(1.0));
+        let std = |moments: &Moments, unit| moments.std(unit, Deviation::Population);
+        assert_eq!(std(&moments, 1), Some(2.0));
+        assert_eq!(std(&moments, 2), Some(1.0));
         assert_eq!(moments.variation(), Some(0.4));
         assert_eq!(
             (moments.min(), moments.max(), moments.sum()),
             (Some(2), Some(9), 40)
         );
+    }
+
+    #[test]
+    fn samples_divide_by_one_less() {
+        let sample = |values: &[u64], unit| of(values).std(unit, Deviation::Sample);
+        assert_eq!(
+            sample(&[2, 4, 4, 4, 5, 5, 7, 9], 1),
+            Some((32.0f64 / 7.0).sqrt())
+        );
+        assert_eq!(sample(&[1, 3], 1), Some(2f64.sqrt()));
+        assert_eq!(sample(&[1, 3], 2), Some(2f64.sqrt() / 2.0));
+        assert_eq!((sample(&[5], 1), sample(&[], 1)), (Some(0.0), None));
     }
 
     #[test]
@@ -166,16 +187,19 @@ mod tests {
             (
                 empty.mean(1),
                 empty.variance(),
-                empty.std(1),
+                empty.std(1, Deviation::Population),
                 empty.variation(),
                 empty.min()
             ),
             (None, None, None, None, None)
         );
         let zeros = of(&[0, 0, 0]);
-        assert_eq!((zeros.std(1), zeros.variation()), (Some(0.0), None));
+        assert_eq!(
+            (zeros.std(1, Deviation::Population), zeros.variation()),
+            (Some(0.0), None)
+        );
         // The textbook trap: a deviation of 0 at a mean of 2^60.
-        assert_eq!(of(&[1 << 60; 7]).std(1), Some(0.0));
+        assert_eq!(of(&[1 << 60; 7]).std(1, Deviation::Population), Some(0.0));
     }
 
     #[test]
@@ -183,7 +207,7 @@ mod tests {
         // n * S2 = 1,000 * (2^61)^2 needs 132 bits.
         let mut values = vec![0; 999];
         values.push(1 << 61);
-        let std = of(&values).std(1).expect("a list");
+        let std = of(&values).std(1, Deviation::Population).expect("a list");
         let expected = 2f64.powi(61) * (999.0f64).sqrt() / 1000.0;
         assert!((std / expected - 1.0).abs() < 1e-15, "{std} {expected}");
         let variance = of(&values).variance().expect("a list");

@@ -18,7 +18,7 @@ import kit
 
 KNOWN = os.path.join(kit.REPOSITORY, "tests", "oracle_differences.toml")
 # columns beyond the catalogue that the oracle has too
-BEYOND = ["ja3_string", "ja3s_string", "ja4", "tls_ciphers", "tls_extensions", "tls_alpn_offered", "quic_ja3", "quic_ja4", "quic_client_dcid", "dns_queries",
+BEYOND = ["community_id", "ja3_string", "ja3s_string", "ja4", "tls_ciphers", "tls_extensions", "tls_alpn_offered", "quic_ja3", "quic_ja4", "quic_client_dcid", "dns_queries",
           "dns_responses", "dns_answers", "hassh_string", "hassh_server_string", "http_method", "http_host", "http_user_agent"]
 FEATURES = f"flow_id = true\nraw_sequences = true\nsplt = true\nquantile_exact = 0\nadd = {BEYOND}"
 # name -> (settings of [flows], settings of [features], settings of the oracle)
@@ -136,7 +136,7 @@ def compare(task):
         with open(base + ".json") as file:
             summary = json.load(file)
     settings = reference.settings.Settings(**settings)
-    expected, columns, books = reference.__main__.rows(kit.capture_path(capture), settings, set(kit.GROUPS))
+    expected, columns, books = reference.__main__.rows(kit.capture_path(capture), settings, {*kit.GROUPS, "community_id"})
     catalogue = golden.load_catalogue(reference.__main__.CATALOGUE)
     if variant == "split":
         more = list(split_columns(reference, kit.capture_path(capture), settings, catalogue))

@@ -208,6 +208,19 @@ impl Check<'_> {
                 format!("`{name}` is only there with `{switch} = true`"),
                 format!("set `{switch} = true`"),
             ),
+            (Absence::LeftOut, _) => {
+                let list = "`jayflow schema --output SPEC` lists the columns there are".to_owned();
+                (
+                    "E0201",
+                    format!("`{name}` is none of the columns that the other settings leave"),
+                    near.unwrap_or(list),
+                )
+            }
+            (Absence::Taken, _) => (
+                "E0201",
+                format!("two columns would have the name `{name}`"),
+                "give each a name of its own".to_owned(),
+            ),
             (Absence::Profile(profile), _) => (
                 "E0201",
                 format!("`{name}` is in no profile below {profile}"),

@@ -58,6 +58,8 @@ pub enum Message<'a> {
     ChangeCipherSpec,
     /// Another packet that brought the first byte of a handshake record.
     HandshakePacket,
+    /// The header of a record: content type and length of what follows.
+    Record(u8, u16),
     /// The first record of application data.
     ApplicationData,
 }
@@ -243,6 +245,7 @@ impl Side {
             self.state = State::Over;
             return;
         }
+        tell(Message::Record(kind, length));
         let kept = self.kept.get_or_insert_default();
         if kind == content::HANDSHAKE
             && let Err(place) = kept.packets.binary_search(&packet)

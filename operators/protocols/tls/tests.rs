@@ -36,11 +36,33 @@ fn said(pieces: &[&[u8]]) -> Vec<String> {
                 }
                 Message::ServerHello(hello) => format!("server {:x}", hello.cipher),
                 Message::HandshakePacket => format!("packet {packet}"),
+                Message::Record(..) => return,
                 other => format!("{other:?}"),
             });
         });
     }
     said
+}
+
+#[test]
+fn headers_of_records_are_told() {
+    let stream = [
+        record(22, &client()),
+        record(20, &[1]),
+        record(23, &[7; 300]),
+    ]
+    .concat();
+    for size in [1, 7, stream.len()] {
+        let (mut side, mut records) = (Side::default(), Vec::new());
+        for (packet, piece) in (0..).zip(stream.chunks(size)) {
+            side.push(piece, packet, &mut |message| {
+                if let Message::Record(kind, length) = message {
+                    records.push((kind, length));
+                }
+            });
+        }
+        assert_eq!(records, [(22, client().len() as u16), (20, 1), (23, 300)]);
+    }
 }
 
 #[test]
