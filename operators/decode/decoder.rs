@@ -2,10 +2,11 @@
 
 use super::bytes::{Bytes, Skipped};
 use super::fragment::{FragmentInfo, FragmentTable};
-use super::options::{Decap, DecodeOptions, Fragments};
+use super::options::{Decap, DecodeOptions, Fragments, Tunnel};
 use super::stack::{Label, Labels};
 use super::{fast, link, network, transport, tunnel};
 use crate::books::{Anomaly, Books, Skip};
+use crate::columns::Address;
 use crate::packet::{Header, marks};
 use crate::sources::Record;
 use bytemuck::Zeroable;
@@ -120,6 +121,77 @@ pub fn describe(frame: &[u8], link: u16, wire_len: u32, options: &DecodeOptions)
     walk.labels
 }
 
+/// The outermost tunnel of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outermost {
+    /// What it is.
+    pub tunnel: Tunnel,
+    /// VNI of VXLAN and Geneve, TEID of GTP-U, key of GRE, where there is one.
+    pub id: Option<u32>,
+    /// Source of the packet around it.
+    pub source: Address,
+    /// Destination of the packet around it.
+    pub destination: Address,
+}
+
+/// The outermost tunnel that a frame holds, whether tunnels are taken off or not: of a packet that was admitted.
+///
+/// `wire_len` is that of the packet's [`Header`]; `max_depth` that of the settings it was decoded with.
+pub fn outermost_tunnel(
+    frame: &[u8],
+    link: u16,
+    wire_len: u32,
+    max_depth: u8,
+) -> Option<Outermost> {
+    let header = Header {
+        link,
+        wire_len,
+        ..Header::zeroed()
+    };
+    let mut walk = Walk::new(header, First::default());
+    // it may end within the tunnel, but not before
+    let _ = walk.read(frame, Tunnel::ALL.into_iter().collect(), max_depth);
+    let First(found) = walk.labels;
+    let (tunnel, id) = found?;
+    let outer = frame.get(usize::try_from(walk.header.outer).ok()?..)?;
+    let (source, destination) = addresses(outer)?;
+    Some(Outermost {
+        tunnel,
+        id,
+        source,
+        destination,
+    })
+}
+
+/// Source and destination in an IP header.
+fn addresses(header: &[u8]) -> Option<(Address, Address)> {
+    let (family, at, octets) = match *header.first()? >> 4 {
+        4 => (4, 12, 4),
+        _ => (6, 8, 16),
+    };
+    let mut addresses = header.get(at..)?.chunks_exact(octets).map(|octets| {
+        let mut bytes = [0; 16];
+        bytes
+            .iter_mut()
+            .zip(octets)
+            .for_each(|(to, from)| *to = *from);
+        Address { family, bytes }
+    });
+    Some((addresses.next()?, addresses.next()?))
+}
+
+/// Keeps the first tunnel of a walk.
+#[derive(Clone, Copy, Debug, Default)]
+struct First(Option<(Tunnel, Option<u32>)>);
+
+impl Labels for First {
+    fn push(&mut self, _: Label, _: u8) {}
+
+    fn tunnel(&mut self, tunnel: Tunnel, id: Option<u32>) {
+        self.0.get_or_insert((tunnel, id));
+    }
+}
+
 /// The captured bytes of a record.
 fn frame_of<'a>(record: &Record, block: &'a [u8]) -> &'a [u8] {
     let rest = usize::try_from(record.offset)
@@ -176,6 +248,11 @@ impl<L: Labels> Walk<L> {
     /// Adds a header to the stack.
     pub fn push(&mut self, label: Label) {
         self.labels.push(label, self.header.protocol);
+    }
+
+    /// Notes a tunnel.
+    pub fn tunnel(&mut self, tunnel: Tunnel, id: Option<u32>) {
+        self.labels.tunnel(tunnel, id);
     }
 
     /// Notes an anomaly, once a packet.

@@ -34,7 +34,7 @@ mod transport;
 mod tunnel;
 
 use decoder::blank;
-pub use decoder::{Decoder, describe};
+pub use decoder::{Decoder, Outermost, describe, outermost_tunnel};
 pub use fragment::{FragmentInfo, FragmentTable};
 pub use link::{ethertype, ethertype_of, linktype};
 pub use options::{Decap, DecodeOptions, Fragments, Tunnel};

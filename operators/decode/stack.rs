@@ -3,6 +3,8 @@
 //!
 //! A stack that does not fit is [`UNPACKED`]; [`describe`](super::describe) then walks the frame again.
 
+use super::options::Tunnel;
+
 macro_rules! labels {
     ($($label:ident = $text:literal,)+) => {
         /// A header, as stacks name it.
@@ -71,6 +73,9 @@ const MASK: u64 = 31;
 pub trait Labels: Clone {
     /// Adds the next one. `protocol` is the number of a [`Label::Proto`].
     fn push(&mut self, label: Label, protocol: u8);
+
+    /// Notes a tunnel, outermost first, and the number of the network or the endpoint in its header, where it has one.
+    fn tunnel(&mut self, _tunnel: Tunnel, _id: Option<u32>) {}
 }
 
 /// A packed stack; 0 is the empty one.

@@ -37,8 +37,14 @@ pub(super) fn enter<'a, L: Labels>(
 ) -> Entered<'a> {
     let bytes = body.bytes;
     match walk.header.protocol {
-        protocol::IPV4 if decap.has(Tunnel::Ipip) => version(bytes, 4),
-        protocol::IPV6 if decap.has(Tunnel::SixInFour) => version(bytes, 6),
+        protocol::IPV4 if decap.has(Tunnel::Ipip) => {
+            walk.tunnel(Tunnel::Ipip, None);
+            version(bytes, 4)
+        }
+        protocol::IPV6 if decap.has(Tunnel::SixInFour) => {
+            walk.tunnel(Tunnel::SixInFour, None);
+            version(bytes, 6)
+        }
         protocol::GRE if decap.has(Tunnel::Gre) => gre(walk, bytes),
         protocol::UDP => {
             let [a, b, c, d] = bytes.array(0)?;
@@ -53,6 +59,7 @@ pub(super) fn enter<'a, L: Labels>(
             } else if (dst == port::GTPU || src == port::GTPU) && decap.has(Tunnel::Gtpu) {
                 gtpu(walk, inside)
             } else if (dst == port::TEREDO || src == port::TEREDO) && decap.has(Tunnel::Teredo) {
+                walk.tunnel(Tunnel::Teredo, None);
                 teredo(inside)
             } else {
                 Err(NO_TUNNEL)
@@ -95,9 +102,16 @@ fn gre<'a, L: Labels>(walk: &mut Walk<L>, bytes: Bytes<'a>) -> Entered<'a> {
         _ => return Err(NO_TUNNEL),
     };
     let mut inside = bytes.skip(4)?;
-    for _ in 0..(flags & words).count_ones() {
-        inside = inside.skip(4)?;
+    let mut key = None;
+    for word in [CHECKSUM, KEY, SEQUENCE, ACKNOWLEDGEMENT] {
+        if flags & words & word != 0 {
+            if word == KEY {
+                key = Some(inside.u32(0)?);
+            }
+            inside = inside.skip(4)?;
+        }
     }
+    walk.tunnel(Tunnel::Gre, key);
     walk.push(Label::Gre);
     match (flags & 7, kind) {
         (_, 0x880B) => {
@@ -125,6 +139,7 @@ fn vxlan<'a, L: Labels>(walk: &mut Walk<L>, bytes: Bytes<'a>, generic: bool) -> 
     if flags & NETWORK == 0 {
         return Err(NO_TUNNEL);
     }
+    walk.tunnel(Tunnel::Vxlan, Some(bytes.u32(4)? >> 8));
     walk.push(Label::Vxlan);
     match next {
         _ if !generic || flags & NEXT_PROTOCOL == 0 => link::ethernet(walk, inside),
@@ -141,6 +156,7 @@ fn geneve<'a, L: Labels>(walk: &mut Walk<L>, bytes: Bytes<'a>) -> Entered<'a> {
         return Err(NO_TUNNEL);
     }
     let options = usize::from(first & 63) << 2;
+    walk.tunnel(Tunnel::Geneve, Some(bytes.u32(4)? >> 8));
     walk.push(Label::Geneve);
     let inside = bytes.skip(8)?.skip(options)?;
     ether(walk, inside, bytes.u16(2)?)
@@ -163,6 +179,7 @@ fn gtpu<'a, L: Labels>(walk: &mut Walk<L>, bytes: Bytes<'a>) -> Entered<'a> {
             inside = inside.skip(size)?;
         }
     }
+    walk.tunnel(Tunnel::Gtpu, Some(bytes.u32(4)?));
     walk.push(Label::Gtp);
     Ok(inside)
 }

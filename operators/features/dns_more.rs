@@ -10,7 +10,7 @@ use crate::statistics::entropy;
 
 /// Further columns of group `dns`, in output order.
 #[derive(Default, Features)]
-#[features(group = "dns", profile = "JF-EXTRA")]
+#[features(group = "dns", profile = "JF-EXTRA", source = "RFC 1035, RFC 3597")]
 pub struct DnsMore {
     /// Valid messages with QR=0.
     #[column(unit = "count", scope = "flow", null = "not DNS")]

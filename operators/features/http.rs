@@ -14,7 +14,7 @@ use crate::schema::Features;
 /// `payload_prefix` bytes. Its fields are those whose lines do; white space around values is removed, folded lines are joined by one
 /// space. Bytes outside 0x20..0x7e are shown as %XX.
 #[derive(Features)]
-#[features(profile = "JF-EXTRA")]
+#[features(profile = "JF-EXTRA", source = "RFC 9110, RFC 9112")]
 pub struct Http {
     /// Method of the request that starts the stream of the initiator: a line of token, target and HTTP/1.0 or HTTP/1.1 with one space
     /// between, ended by LF (CR before it dropped).

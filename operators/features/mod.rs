@@ -44,6 +44,7 @@ mod timing;
 mod tls;
 mod tls_certificate;
 mod tls_hello;
+mod tunnel;
 mod vpn;
 
 use crate::schema::{Feature, Profile, Schema};
@@ -97,6 +98,7 @@ extractors! {
     stats::State,
     http::State,
     vpn::State,
+    tunnel::State,
 }
 
 /// The names of all groups, in column order.

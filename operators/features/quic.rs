@@ -89,14 +89,16 @@ pub struct Quic {
     #[column(
         profile = "JF-EXTRA",
         scope = "flow",
-        null = "no decrypted ClientHello"
+        null = "no decrypted ClientHello",
+        source = "FoxIO, JA4"
     )]
     pub quic_ja4: Option<String>,
     /// JA3 hash of the same; equals ja3_hash of a QUIC flow.
     #[column(
         profile = "JF-EXTRA",
         scope = "flow",
-        null = "no decrypted ClientHello"
+        null = "no decrypted ClientHello",
+        source = "Salesforce, JA3 and JA3S"
     )]
     pub quic_ja3: Option<String>,
     /// Destination connection id of the first Initial of the initiator, hex.
@@ -200,9 +202,8 @@ impl Extractor for State {
         let facts = self.0.as_deref();
         let version = facts.and_then(|facts| facts.version);
         let identifiers = facts.and_then(|facts| facts.identifiers);
-        let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        let shown = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
         let fingerprints = facts.and_then(|facts| facts.fingerprints.as_deref());
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         Quic {
             quic_detected: facts.is_some(),
             quic_version: version,
@@ -214,11 +215,11 @@ impl Extractor for State {
             quic_0rtt_detected: facts.map(|facts| facts.has_zero_rtt),
             quic_retry_detected: facts.map(|facts| facts.has_retry),
             quic_spin_bit: facts.map(|facts| facts.is_spinning),
-            quic_alpn: facts.and_then(|facts| text(&facts.protocol)),
-            quic_sni: facts.and_then(|facts| text(&facts.name)),
+            quic_alpn: facts.and_then(|facts| shown(&facts.protocol)),
+            quic_sni: facts.and_then(|facts| shown(&facts.name)),
             quic_ja4: fingerprints.map(|(ja4, _)| ja4.clone()),
-            quic_ja3: fingerprints.map(|(_, ja3)| hex(ja3)),
-            quic_client_dcid: facts.and_then(|facts| facts.identifier.as_deref().map(hex)),
+            quic_ja3: fingerprints.map(|(_, ja3)| text::hex(ja3)),
+            quic_client_dcid: facts.and_then(|facts| facts.identifier.as_deref().map(text::hex)),
         }
     }
 

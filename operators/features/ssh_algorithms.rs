@@ -12,20 +12,22 @@ use std::collections::HashSet;
 /// Further columns of group `ssh`, in output order. They look at the first KEXINIT of each direction; an algorithm is agreed on if it is
 /// the first of the initiator's list that the responder lists too. Names are cut behind 64 characters.
 #[derive(Default, Features)]
-#[features(group = "ssh", profile = "JF-EXTRA")]
+#[features(group = "ssh", profile = "JF-EXTRA", source = "RFC 4253 section 7.1")]
 pub struct SshAlgorithms {
     /// The text that ssh_hassh is made of, its first 4,096 characters.
     #[column(
         scope = "fwd",
         split = "no",
-        null = "no whole KEXINIT of the initiator"
+        null = "no whole KEXINIT of the initiator",
+        source = "Salesforce, HASSH"
     )]
     pub hassh_string: Option<String>,
     /// The text that ssh_hassh_server is made of, its first 4,096 characters.
     #[column(
         scope = "bwd",
         split = "no",
-        null = "no whole KEXINIT of the responder"
+        null = "no whole KEXINIT of the responder",
+        source = "Salesforce, HASSH"
     )]
     pub hassh_server_string: Option<String>,
     /// Key exchange that they agree on.

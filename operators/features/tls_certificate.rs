@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 /// Further columns of group `tls`, in output order: of the first certificate in the Certificate message that tls_cert_count counts. Texts
 /// are the bytes of their value, those outside 0x20..0x7e and "%" as %XX, 256 bytes at most.
 #[derive(Default, Features)]
-#[features(group = "tls", profile = "JF-EXTRA")]
+#[features(group = "tls", profile = "JF-EXTRA", source = "RFC 5280")]
 pub struct TlsCertificate {
     /// First common name (2.5.4.3) of the subject.
     #[column(
@@ -160,8 +160,7 @@ impl TlsCertificate {
 
     /// The columns of a leaf in a record that starts at this time, ns since 1970.
     pub fn of(leaf: &Leaf, start: i64) -> Self {
-        let hash = leaf.hash.iter().map(|byte| format!("{byte:02x}"));
-        let cert_sha256 = Some(hash.collect());
+        let cert_sha256 = Some(text::hex(&leaf.hash));
         let Some(read) = &leaf.read else {
             return Self {
                 cert_sha256,

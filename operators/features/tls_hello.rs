@@ -10,14 +10,25 @@ use std::borrow::Cow;
 
 /// Further columns of group `tls`, in output order.
 #[derive(Default, Features)]
-#[features(group = "tls", profile = "JF-EXTRA")]
+#[features(group = "tls", profile = "JF-EXTRA", source = "RFC 5246, RFC 8446")]
 pub struct TlsHello {
     /// The text that ja3_hash is made of: legacy_version, ciphers, extensions, groups and point formats joined by ",", values decimal
-    /// joined by "-".
-    #[column(scope = "fwd", split = "no", null = "no ClientHello")]
+    /// joined by "-"; its first 4,096 characters.
+    #[column(
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        source = "Salesforce, JA3 and JA3S"
+    )]
     pub ja3_string: Option<String>,
-    /// The text that ja3s_hash is made of: legacy_version, cipher and extensions in order, GREASE kept.
-    #[column(scope = "bwd", split = "no", null = "no ServerHello")]
+    /// The text that ja3s_hash is made of: legacy_version, cipher and extensions in order, GREASE kept; its first 4,096
+    /// characters.
+    #[column(
+        scope = "bwd",
+        split = "no",
+        null = "no ServerHello",
+        source = "Salesforce, JA3 and JA3S"
+    )]
     pub ja3s_string: Option<String>,
     /// JA4 of the ClientHello, a_b_c, GREASE left out of every list and count. a: t (TCP) or q (QUIC); version = highest value of
     /// supported_versions, else legacy_version: 0304 13, 0303 12, 0302 11, 0301 10, 0300 s3, 0002 s2, else 00; d if extension 0 is
@@ -25,43 +36,58 @@ pub struct TlsHello {
     /// one of the two is not an ASCII letter or digit the first and last hex digit of the whole value, 00 without ALPN. b: first 12 hex
     /// digits of SHA-256 of the ciphers (4 hex digits, sorted, joined by ","), 000000000000 if none. c: the same of the extensions
     /// without 0000 and 0010, sorted, then "_" and the signature_algorithms in order if there are any.
-    #[column(scope = "fwd", split = "no", null = "no ClientHello")]
+    #[column(
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        source = "FoxIO, JA4"
+    )]
     pub ja4: Option<String>,
-    /// JA4 with the texts of b and c instead of their hashes.
-    #[column(scope = "fwd", split = "no", null = "no ClientHello")]
+    /// JA4 with the texts of b and c instead of their hashes, its first 4,096 characters.
+    #[column(
+        scope = "fwd",
+        split = "no",
+        null = "no ClientHello",
+        source = "FoxIO, JA4"
+    )]
     pub ja4_r: Option<String>,
-    /// Values of supported_versions of the ClientHello in order, GREASE left out.
+    /// Values of supported_versions of the ClientHello in order, GREASE left out, 512 at most.
     #[column(
         scope = "fwd",
         split = "no",
         null = "no ClientHello or no supported_versions in it"
     )]
     pub tls_versions_offered: Option<Vec<u16>>,
-    /// Cipher suites offered in the ClientHello in order, GREASE included.
+    /// Cipher suites offered in the ClientHello in order, GREASE included, 512 at most.
     #[column(scope = "fwd", split = "no", null = "no ClientHello")]
     pub tls_ciphers: Option<Vec<u16>>,
-    /// Types of the extensions of the ClientHello in order, GREASE and repeated ones included.
+    /// Types of the extensions of the ClientHello in order, GREASE and repeated ones included, 512 at most.
     #[column(scope = "fwd", split = "no", null = "no ClientHello")]
     pub tls_extensions: Option<Vec<u16>>,
-    /// Values of supported_groups (10) of the ClientHello in order, GREASE included.
+    /// Values of supported_groups (10) of the ClientHello in order, GREASE included, 512 at most.
     #[column(
         scope = "fwd",
         split = "no",
         null = "no ClientHello or no supported_groups in it"
     )]
     pub tls_groups: Option<Vec<u16>>,
-    /// Values of signature_algorithms (13) of the ClientHello in order.
+    /// Values of signature_algorithms (13) of the ClientHello in order, GREASE included, 512 at most.
     #[column(
         scope = "fwd",
         split = "no",
         null = "no ClientHello or no signature_algorithms in it"
     )]
     pub tls_sig_algs: Option<Vec<u16>>,
-    /// Names in the ALPN extension of the ClientHello in order (text as tls_alpn); empty without one.
+    /// Names in the ALPN extension of the ClientHello in order (text as tls_alpn), 512 at most; empty without one.
     #[column(scope = "fwd", split = "no", null = "no ClientHello")]
     pub tls_alpn_offered: Option<Vec<String>>,
     /// IANA name of tls_cipher_suite, else "unknown(0xhhhh)".
-    #[column(scope = "bwd", split = "no", null = "no ServerHello")]
+    #[column(
+        scope = "bwd",
+        split = "no",
+        null = "no ServerHello",
+        source = "IANA, TLS Cipher Suites"
+    )]
     pub tls_cipher_suite_name: Option<Cow<'static, str>>,
     /// ClientHello has encrypted_client_hello (0xfe0d), real or GREASE: they cannot be told apart; tls_sni is then that of the outer
     /// hello.

@@ -16,12 +16,12 @@ pub struct Vpn {
     /// A UDP datagram is a handshake message of WireGuard: an initiation (type 1, 148 bytes), a response (type 2, 92 bytes) or a cookie
     /// (type 3, 64 bytes), with three zero bytes behind the type; or two datagrams of one direction, one behind the other, are transport
     /// data (type 4 with three zero bytes, 32 bytes or more, a multiple of 16) for the same receiver with a counter that goes up.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", source = "Donenfeld, WireGuard, section 5.4")]
     pub wireguard: bool,
     /// The first payload of the initiator is a hard reset of an OpenVPN client (opcode 1, 7 or 10, key 0, a session id that is not 0, 14
     /// bytes at least), and the first of the responder one of a server (opcode 2 or 8) with another session id. Over TCP both stand behind
     /// the length of their packet, which is that of the payload or less.
-    #[column(scope = "flow")]
+    #[column(scope = "flow", source = "OpenVPN, wire protocol")]
     pub openvpn: bool,
 }
 

@@ -33,6 +33,13 @@ pub fn visible(bytes: &[u8]) -> String {
     percent(bytes, |byte| byte.is_ascii_graphic() && byte != b'%')
 }
 
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    bytes.iter().for_each(|byte| push_hex(&mut text, *byte));
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

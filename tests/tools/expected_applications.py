@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Our columns beyond the catalogue against what other programs are expected to say of open captures (`pcaps/truth/*_expected.jsonl`): FoxIO
-(JA4), nDPI (JA3, JA3S, JA4, WireGuard, OpenVPN), Arkime (JA3, JA3S, JA4, HASSH), Zeek (HTTP, SSH, names of cipher suites, QUIC, DNS).
+(JA4), nDPI (JA3, JA3S, JA4, WireGuard, OpenVPN), Arkime (JA3, JA3S, JA4, HASSH), Zeek (HTTP, SSH, names of cipher suites, QUIC, DNS, tunnels).
 
     expected_applications.py BINARY [JOBS]
 
@@ -24,8 +24,9 @@ SETTINGS = 'idle_timeout = "off"\nterminate = "never"\ninitiator = "first"'
 ENDS = ["src_ip", "dst_ip", "src_port", "dst_port", "protocol"]
 COLUMNS = [
     "ja3_hash", "ja3s_hash", "ja4", "tls_cipher_suite_name", "quic_client_dcid", "ssh_hassh", "ssh_hassh_server", "ssh_kex_alg", "ssh_host_key_alg",
-    "ssh_cipher", "ssh_mac", "ssh_compression", "http_method", "http_host", "http_uri", "http_user_agent", "http_status", "dns_rtt", "wireguard", "openvpn",
+    "ssh_cipher", "ssh_mac", "ssh_compression", "http_method", "http_host", "http_uri", "http_user_agent", "http_status", "dns_rtt", "wireguard", "openvpn", "tunnel_type",
 ]
+TUNNELS = {"Tunnel::IP": "ipip", "Tunnel::GRE": "gre", "Tunnel::VXLAN": "vxlan", "Tunnel::GENEVE": "geneve", "Tunnel::GTPv1": "gtpu", "Tunnel::TEREDO": "teredo"}
 VPN = {"WireGuard": "wireguard", "OpenVPN": "openvpn"}
 
 
@@ -101,6 +102,8 @@ def zeek():
         except (KeyError, ValueError):
             continue
         found = {column + " zeek": row[name] for name, column in ZEEK.get(row["log"], {}).items() if row.get(name) not in (None, "-", "")}
+        if row["log"] == "tunnel" and row["tunnel_type"] in TUNNELS:
+            found["tunnel_type zeek"] = TUNNELS[row["tunnel_type"]]
         yield row["file"], ends, found
 
 
@@ -131,7 +134,7 @@ def compare(binary, capture, expected, folder):
     """(lines `FIELD VALUE`, details, counts of equal values) of one capture"""
     base = os.path.join(folder, capture.replace("/", "_"))
     names = ", ".join(f'"{name}"' for name in [*ENDS, *COLUMNS])
-    kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", SETTINGS, f"only = [{names}]").replace("groups = [", 'groups = ["record", "http", "vpn", '), base)
+    kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", SETTINGS, f"only = [{names}]").replace("groups = [", 'groups = ["http", "vpn", "tunnel", '), base)
     counts, same, details = Counter(), Counter(), []
     if not os.path.exists(base + ".csv"):
         return [], [], same

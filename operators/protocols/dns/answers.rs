@@ -3,6 +3,7 @@
 //! Names may be compressed in the types that RFC 1035 knew, and are read so in SRV and DNAME too.
 
 use super::super::reader::Reader;
+use super::super::text::hex;
 use super::{Message, name, write_label};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -67,11 +68,8 @@ impl<'a> Message<'a> {
             _ => None,
         };
         known.unwrap_or_else(|| {
-            let mut text = format!("\\# {} ", data.len());
-            for byte in data.iter().take(SHOWN) {
-                let _ = write!(text, "{byte:02x}");
-            }
-            text
+            let shown = data.get(..SHOWN).unwrap_or(data);
+            format!("\\# {} {}", data.len(), hex(shown))
         })
     }
 

@@ -6,6 +6,7 @@
 
 use super::super::joiner::{Joiner, Length};
 use super::{Version, is_token, may_be_line, trimmed};
+use memchr::memchr;
 use std::cell::Cell;
 
 /// What is in a stream of HTTP/1.
@@ -114,7 +115,7 @@ fn length(stage: Stage, bytes: &[u8]) -> Length {
         Stage::Body(left) | Stage::Chunk(left) => some(left),
         // most streams are none of HTTP: they do not wait for a line end
         Stage::Start if !may_be_line(bytes) => Length::Wrong,
-        _ => match bytes.iter().position(|byte| *byte == b'\n') {
+        _ => match memchr(b'\n', bytes) {
             Some(end) => Length::Known(end.saturating_add(1)),
             None => Length::Unknown,
         },
