@@ -20,8 +20,7 @@ pub struct DnsMore {
     pub dns_responses: Option<u32>,
     /// Data of the answer records of R in order, at most 32, up to the first unreadable one: A, AAAA as RFC 5952 text; CNAME, NS, PTR,
     /// DNAME as name text; MX "preference name"; SRV "priority weight port name"; TXT each string quoted (" and \ with \, bytes outside
-    /// 0x20..0x7e as \DDD) joined by a space; every other type, and data that does not parse, "\# length hex" (RFC 3597); of TXT and of
-    /// hex 1,024 bytes at most.
+    /// 0x20..0x7e as \DDD) joined by a space; every other type, and data that does not parse, "\# length hex" (RFC 3597).
     #[column(private = "name", scope = "flow", null = "no R")]
     pub dns_answers: Option<Vec<String>>,
     /// Time from the first query to the first response behind it with its identifier (R).

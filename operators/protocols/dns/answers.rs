@@ -8,9 +8,6 @@ use super::{Message, name, write_label};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Bytes of the data that are written out at most.
-const SHOWN: usize = 1024;
-
 /// Types whose data is written out.
 mod kind {
     pub const A: u16 = 1;
@@ -67,10 +64,7 @@ impl<'a> Message<'a> {
             kind::TXT => strings(data),
             _ => None,
         };
-        known.unwrap_or_else(|| {
-            let shown = data.get(..SHOWN).unwrap_or(data);
-            format!("\\# {} {}", data.len(), hex(shown))
-        })
+        known.unwrap_or_else(|| format!("\\# {} {}", data.len(), hex(data)))
     }
 
     fn name_text(&self, at: usize) -> Option<String> {
@@ -86,14 +80,11 @@ impl<'a> Message<'a> {
 
 /// Strings of TXT, each in quotes; `None` where one is cut.
 fn strings(data: &[u8]) -> Option<String> {
-    let (mut reader, mut text, mut left) = (Reader::new(data), String::new(), SHOWN);
+    let (mut reader, mut text) = (Reader::new(data), String::new());
     while !reader.is_empty() {
         let string = reader.vector8()?;
-        if left == 0 {
-            continue;
-        }
         text.push_str(if text.is_empty() { "\"" } else { " \"" });
-        for byte in string.iter().take(left) {
+        for byte in string {
             match byte {
                 b'"' | b'\\' => text.extend(['\\', char::from(*byte)]),
                 b' '..=b'~' => text.push(char::from(*byte)),
@@ -103,7 +94,6 @@ fn strings(data: &[u8]) -> Option<String> {
             }
         }
         text.push('"');
-        left = left.saturating_sub(string.len().max(1));
     }
     Some(text)
 }
@@ -111,6 +101,17 @@ fn strings(data: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_is_written_out_whole() {
+        let long = [0xab; 3000];
+        let known = answers(&[
+            (65280, &long),
+            (16, &[&[200][..], &[b'x'; 200]].concat().repeat(8)),
+        ]);
+        assert_eq!(known[0], format!("\\# 3000 {}", "ab".repeat(3000)));
+        assert_eq!(known[1].len(), 8 * 202 + 7);
+    }
 
     /// The answers of a response to a question for `example.`, each type and data.
     fn answers(records: &[(u16, &[u8])]) -> Vec<String> {
