@@ -4,7 +4,7 @@ use super::extractor::{Extractor, Needs, NoOptions, Wanted};
 use super::ssh_algorithms::{Lists, SshAlgorithms};
 use crate::flows::Flow;
 use crate::packet::{Direction, Packet};
-use crate::protocols::{Message, Protocols, ssh};
+use crate::protocols::{Message, Protocols, ssh, text};
 use crate::schema::Features;
 
 /// Columns of group `ssh`, in output order.
@@ -138,7 +138,7 @@ impl Extractor for State {
         let facts = self.0.as_deref();
         let line = |side: usize| facts.and_then(|facts| facts.lines[side].as_ref());
         let hash = |side: usize| facts.and_then(|facts| facts.hashes[side]);
-        let hex = |hash: [u8; 16]| format!("{:032x}", u128::from_be_bytes(hash));
+        let hex = |hash: [u8; 16]| text::hex(&hash);
         let version = |line: Option<&(Box<str>, Box<str>)>| line.map(|line| line.0.to_string());
         let software = |line: Option<&(Box<str>, Box<str>)>| line.map(|line| line.1.to_string());
         Ssh {

@@ -10,7 +10,7 @@ use crate::options::{Duration, Options};
 use crate::packet::{Direction, Packet, marks, tcp};
 use crate::protocols::coverage::Coverage;
 use crate::protocols::sequence::Segment;
-use crate::protocols::tls;
+use crate::protocols::{text, tls};
 use crate::schema::{DataType, Features, Value};
 use crate::statistics::{Deviation, Moments, SECOND, TimeSpread, ratio, seconds};
 
@@ -268,8 +268,7 @@ impl Opening {
     }
 
     fn digits(&self) -> Option<String> {
-        let digits = self.bytes.iter().map(|byte| format!("{byte:02x}"));
-        (!self.bytes.is_empty()).then(|| digits.collect())
+        (!self.bytes.is_empty()).then(|| text::hex(&self.bytes))
     }
 }
 

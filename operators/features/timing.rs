@@ -204,6 +204,12 @@ struct Lists {
     first: Vec<Seen>,
 }
 
+/// The lists of a record that has none.
+const NO_LISTS: &Lists = &Lists {
+    gaps: GapLists::NONE,
+    first: Vec::new(),
+};
+
 /// A packet that may enter a sequence.
 struct Seen {
     time: i64,
@@ -371,11 +377,7 @@ impl Extractor for State {
                 &few
             }
         };
-        const NONE: &Lists = &Lists {
-            gaps: GapLists::NONE,
-            first: Vec::new(),
-        };
-        let lists = gaps.lists.as_deref().unwrap_or(NONE);
+        let lists = gaps.lists.as_deref().unwrap_or(NO_LISTS);
         let first = self.opening.map_or(0, |opening| opening.direction as usize);
         let [mut listed, mut listed_forward, mut listed_backward] = if plan.exact > 0 {
             lists.gaps.lists(first)

@@ -462,8 +462,8 @@ impl Extractor for State {
             tls_extension_count: client.map(|client| client.extensions),
             tls_sni: client.and_then(|client| client.name.as_deref().map(str::to_owned)),
             tls_alpn: protocol.map(str::to_owned),
-            ja3_hash: client.map(|client| hex(client.ja3)),
-            ja3s_hash: server.map(|server| hex(server.ja3s)),
+            ja3_hash: client.map(|client| text::hex(&client.ja3)),
+            ja3s_hash: server.map(|server| text::hex(&server.ja3s)),
             tls_handshake_packets: handshake_packets.into(),
             tls_cert_count: certificates.map(|chain| chain.count),
             tls_cert_total_length: certificates.map(|chain| chain.bytes),
@@ -509,10 +509,6 @@ impl Extractor for State {
             size_of::<Facts>() + clients.chain(servers).chain(leaves).sum::<usize>()
         })
     }
-}
-
-fn hex(bytes: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 #[cfg(test)]

@@ -53,6 +53,11 @@ impl Sorter {
         }
     }
 
+    /// Bytes of rows that it holds in memory.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether it holds more than its budget, and wants to [`Sorter::spill`].
     pub fn is_full(&self) -> bool {
         self.bytes > self.budget

@@ -12,6 +12,8 @@ use crate::views::Shared;
 use arrow::array::{
     Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt16Array, UInt64Array,
 };
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -256,27 +258,49 @@ fn lines(file: File, path: &Path) -> Box<dyn Iterator<Item = Result<FlowEdge, Er
             .map(move |(line, number)| {
                 let line = line.map_err(|error| Error::file("read", &path, error))?;
                 let at = |why: String| unreadable(&path, &format!("line {number}: {why}"));
-                let value: serde_json::Value =
+                let row: Line<'_> =
                     serde_json::from_str(&line).map_err(|error| at(error.to_string()))?;
-                // numbers as they are written: a time must not pass through a float
-                let texts = COLUMNS.map(|name| match value.get(name) {
-                    Some(serde_json::Value::String(text)) => Some(text.clone()),
-                    Some(serde_json::Value::Number(number)) => Some(decimal(&number.to_string())),
-                    _ => None,
-                });
-                let cells = texts
-                    .each_ref()
-                    .map(|text| text.as_deref().map_or(Cell::None, Cell::Text));
+                let cells = row.texts().map(|text| text.map_or(Cell::None, Cell::Text));
                 edge(cells).map_err(at)
             }),
     )
 }
 
-/// A number without more than nine decimals, which is what a time may have.
-fn decimal(text: &str) -> String {
-    match text.split_once('.') {
-        Some((whole, part)) => format!("{whole}.{}", &part[..part.len().min(9)]),
-        None => text.to_owned(),
+/// What is taken of a line, as it is written: a time must not pass through a float.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    src_ip: Option<&'a RawValue>,
+    #[serde(borrow)]
+    dst_ip: Option<&'a RawValue>,
+    #[serde(borrow)]
+    src_port: Option<&'a RawValue>,
+    #[serde(borrow)]
+    dst_port: Option<&'a RawValue>,
+    #[serde(borrow)]
+    total_packets: Option<&'a RawValue>,
+    #[serde(borrow)]
+    total_bytes: Option<&'a RawValue>,
+    #[serde(borrow)]
+    start_time: Option<&'a RawValue>,
+    #[serde(borrow)]
+    end_time: Option<&'a RawValue>,
+}
+
+impl<'a> Line<'a> {
+    /// The values in the order of `COLUMNS`, without quotes: no address, count or time needs an escape.
+    fn texts(&self) -> [Option<&'a str>; 8] {
+        [
+            self.src_ip,
+            self.dst_ip,
+            self.src_port,
+            self.dst_port,
+            self.total_packets,
+            self.total_bytes,
+            self.start_time,
+            self.end_time,
+        ]
+        .map(|value| value.map(|value| value.get().trim_matches('"')))
     }
 }
 
@@ -357,6 +381,9 @@ mod tests {
             (found[1].start, found[1].to.family),
             (1_700_000_000_123_456_789, 6)
         );
+        // more digits than a float has
+        let json = r#"{"src_ip":"10.0.0.1","dst_ip":"2001:db8::1","src_port":0,"dst_port":0,"total_packets":1,"total_bytes":60,"more":[{"a":"}"}],"start_time":1700000000.123456789,"end_time":1700000001}"#;
+        assert_eq!(read("a.jsonl", json).unwrap(), found[1..]);
         let json = r#"{"src_ip":"10.0.0.1","dst_ip":"10.0.0.2","src_port":1025,"dst_port":80,"total_packets":3,"total_bytes":180,"start_time":1.5,"end_time":2.000000001}"#;
         assert_eq!(read("a.jsonl", json).unwrap(), found[..1]);
     }

@@ -55,7 +55,6 @@ impl GapLists {
         self.push_apart(&gap, exact);
     }
 
-    #[cold]
     fn push_apart(&mut self, gap: &Gap<'_>, exact: usize) {
         let Self::Apart(lists) = self else { return };
         let [all, sides @ ..] = &mut **lists;

@@ -130,7 +130,6 @@ enum State {
 struct Open {
     edges: Vec<FlowEdge>,
     rows: Sorter,
-    bytes: usize,
 }
 
 /// What waits on one worker.
@@ -203,22 +202,26 @@ impl Gate {
             let open = self.open.entry(tick).or_insert_with(|| Open {
                 edges: Vec::new(),
                 rows: Sorter::new(schema, self.plan.budget, &self.plan.folder),
-                bytes: 0,
             });
             let edges = picks.iter().map(|(_, row)| rows.edges[*row as usize]);
             open.edges.extend(edges);
             let mut part = Columns::new(schema);
             part.gather(&[rows], &picks);
-            open.bytes += part.bytes();
             open.rows.push(part);
         }
         // the budget is that of all ticks together: the largest makes room
-        while self.open.values().map(|open| open.bytes).sum::<usize>() > self.plan.budget {
-            let Some(largest) = self.open.values_mut().max_by_key(|open| open.bytes) else {
+        while self
+            .open
+            .values()
+            .map(|open| open.rows.bytes())
+            .sum::<usize>()
+            > self.plan.budget
+        {
+            let all = self.open.values_mut().map(|open| &mut open.rows);
+            let Some(largest) = all.max_by_key(|rows| rows.bytes()) else {
                 break;
             };
-            largest.rows.spill()?;
-            largest.bytes = 0;
+            largest.spill()?;
         }
         Ok(())
     }
@@ -280,7 +283,7 @@ impl Gate {
             if to.ready.len() >= AHEAD {
                 return Ok(State::Busy);
             }
-            let time = time_of(tick);
+            let time = Window::time(tick);
             self.session.advance_to(time);
             let open = self.open.remove(&tick);
             let mut staying = Vec::new();
@@ -350,9 +353,4 @@ impl Gate {
         });
         Ok(State::Busy)
     }
-}
-
-/// A tick as a time of the graph: in the same order, from 0.
-const fn time_of(tick: i64) -> u64 {
-    (tick as u64) ^ (1 << 63)
 }

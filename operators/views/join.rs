@@ -1,6 +1,6 @@
 //! The way back from the graph: each row gets its connection columns from the tables of its tick, and goes on to the sinks.
 
-use super::graph::{Fact, Measured, NodeFacts, Relation, Tables, Written, nodes_of};
+use super::graph::{Fact, Measured, NodeFacts, Relation, Tables, Written, count, nodes_of};
 use super::handover::{Ready, Rows, Shared};
 use super::options::Window;
 use crate::columns::{Columns, FlowEdge};
@@ -260,8 +260,8 @@ impl View {
     fn ends(&self) -> i64 {
         match (self.plan.options.window, self.tick) {
             (Window::Sliding { step, .. }, Some(tick)) => {
-                let tick = (tick ^ (1 << 63)).cast_signed();
-                tick.saturating_add(1).saturating_mul(step)
+                let next = Window::of_time(tick).saturating_add(1);
+                next.saturating_mul(step)
             }
             _ => 0,
         }
@@ -278,9 +278,4 @@ fn rate(flows: i64, span: u64) -> f64 {
         return 0.0;
     }
     flows as f64 * 1e9 / span as f64
-}
-
-/// Counts are never negative.
-fn count(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(0)
 }

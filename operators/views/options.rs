@@ -104,6 +104,18 @@ impl Window {
     }
 }
 
+impl Window {
+    /// A tick as a time of the graph: in the same order, from 0.
+    pub(super) const fn time(tick: i64) -> u64 {
+        tick.cast_unsigned() ^ (1 << 63)
+    }
+
+    /// The tick of a time of the graph.
+    pub(super) const fn of_time(time: u64) -> i64 {
+        (time ^ (1 << 63)).cast_signed()
+    }
+}
+
 impl OptionValue for Window {
     fn kind() -> String {
         "`\"all\"`, { tumbling = \"60s\" } or { sliding = \"300s\", step = \"10s\" }".to_owned()

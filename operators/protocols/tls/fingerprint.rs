@@ -1,7 +1,7 @@
 //! Fingerprints of hellos: JA3 and JA3S (Salesforce), JA4 (FoxIO). Values that stand for nothing (GREASE) are left out.
 
 use super::hello::{ClientHello, ServerHello, is_grease};
-use crate::protocols::text::push_decimal;
+use crate::protocols::text::{hex, push_decimal};
 use md5::{Digest, Md5};
 use sha2::Sha256;
 use std::fmt::Write;
@@ -57,11 +57,8 @@ pub fn ja4(hello: &ClientHello<'_>, transport: char) -> String {
     let hashed = |text: &str| match text {
         "" => "000000000000".to_owned(),
         text => {
-            let hash = Sha256::digest(text);
-            hash.iter()
-                .take(6)
-                .map(|byte| format!("{byte:02x}"))
-                .collect()
+            let digits = hex(&Sha256::digest(text));
+            digits.get(..12).unwrap_or_default().to_owned()
         }
     };
     format!(

@@ -15,6 +15,11 @@ use timely::dataflow::operators::vec::Map as _;
 /// Flows, packets, bytes.
 pub type Sums = (i64, i64, i64);
 
+/// A count as it is shown: none is negative.
+pub fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
 /// What is to be maintained beyond flows, packets and bytes of nodes and edges, which always are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measures {

@@ -28,7 +28,7 @@ pub use held::{merge_when_idle, updates_held};
 pub use kcore::core_numbers;
 pub use label_propagation::label_propagation;
 pub use louvain::{louvain, modularity};
-pub use maintain::{Fact, Measures, Sums, Times, maintain};
+pub use maintain::{Fact, Measures, Sums, Times, count, maintain};
 pub use measured::Measured;
 pub use pagerank::pagerank;
 pub use relations::{Emit, Metric, Relation, Table, Written};

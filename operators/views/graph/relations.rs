@@ -1,7 +1,7 @@
 //! The graph as tables: nodes, edges and communities, as graph sinks write them.
 
 use super::edge::Node;
-use super::maintain::{Measures, Sums};
+use super::maintain::{Measures, Sums, count};
 use super::measured::Measured;
 use super::tables::Tables;
 use crate::columns::{Address, Columns, RowWriter, Time};
@@ -436,9 +436,4 @@ fn with_sums((flows, packets, bytes): Sums) -> Element {
         bytes: count(bytes),
         ..Element::default()
     }
-}
-
-/// Counts are never negative.
-fn count(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(0)
 }
