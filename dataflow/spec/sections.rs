@@ -120,6 +120,18 @@ pub fn sink_keys(kind: Option<&str>) -> Vec<Key> {
     keys
 }
 
+/// Keys of a section that no node of it can be named after: those that nodes of every type have.
+pub fn reserved_keys(section: &Section) -> Vec<&'static str> {
+    let mut names: Vec<&str> = section_keys(section).iter().map(|key| key.name).collect();
+    if section.name == "sinks" {
+        for kind in SinkOptions::KINDS {
+            let keys = sink_keys(Some(kind));
+            names.retain(|name| *name == "path" || keys.iter().any(|key| key.name == *name));
+        }
+    }
+    names
+}
+
 /// The keys of a section, in order; for sinks those of all types.
 pub fn section_keys(section: &Section) -> Vec<Key> {
     let (mut keys, own) = match section.name {

@@ -3,7 +3,7 @@
 use super::{Check, Raw};
 use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::load::{Entry, Kind};
-use crate::spec::sections::{SECTIONS, Section, section_keys};
+use crate::spec::sections::{SECTIONS, Section, reserved_keys, section_keys};
 use crate::spec::suggest::{did_you_mean, list, nearest};
 use operators::options::Setting;
 
@@ -126,9 +126,20 @@ impl<'a> Check<'a> {
             return vec![whole(title)];
         };
         let keys = section_keys(section);
-        let key_of = |entry: &Entry| keys.iter().find(|key| key.name == entry.name);
         let is_header =
             |entry: &Entry| matches!(entry.value.kind, Kind::Table { inline: false, .. });
+        let is_key = |entry: &Entry| keys.iter().any(|key| key.name == entry.name);
+        let is_plain = entries
+            .iter()
+            .any(|entry| !is_header(entry) && is_key(entry));
+        // A key of some types only is no key before the type is known: `[sinks.metrics]` is a sink.
+        let reserved = reserved_keys(section);
+        let key_of = |entry: &Entry| {
+            let mut known = keys.iter();
+            known
+                .find(|key| key.name == entry.name)
+                .filter(|key| is_plain || !is_header(entry) || reserved.contains(&key.name))
+        };
         let named: Vec<&Entry> = entries
             .iter()
             .filter(|entry| is_header(entry) && key_of(entry).is_none())
