@@ -3,6 +3,7 @@
 //! Those in specs with nodes that are not built wait for them, by name: a list that fails as soon as one of them could run.
 
 use crate::shared::{shared, skipped};
+use jayflow::spec::layout::{Layout, lay_out};
 use jayflow::spec::{Diagnostic, Diagnostics, Loaded};
 use std::path::{Path, PathBuf};
 
@@ -10,18 +11,18 @@ use std::path::{Path, PathBuf};
 const WAITING: &[(&str, &[&str], &[&str])] = &[
     (
         "03_nfstream.toml",
-        &["extends"],
+        &["nfstream"],
         &["3:11", "11:13", "10:18"],
     ),
     (
         "04_cicflowmeter.toml",
-        &["extends", "duration_unit", "derive"],
+        &["cicflowmeter", "duration_unit", "derive"],
         &["12:18", "13:16", "14:61"],
     ),
     (
         "05_live_prometheus_postgres.toml",
-        &["live", "prometheus", "postgres", "views", "vars"],
-        &["26:44", "34:8", "43:8"],
+        &["live", "prometheus", "postgres", "views"],
+        &["26:44", "34:8"],
     ),
     (
         "06_dns_tunnels.toml",
@@ -50,8 +51,8 @@ const WAITING: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "11_archive_cluster.toml",
-        &["object", "joins", "sensor", "checkpoint", "vars"],
-        &["9:28", "37:8", "26:44"],
+        &["object", "joins", "sensor", "checkpoint"],
+        &["37:8", "26:44"],
     ),
     (
         "12_remote_kafka.toml",
@@ -192,6 +193,28 @@ fn typical_mistakes_give_exactly_the_expected_diagnostics() {
             "of {waiting} of the {} mistakes, which are in specs with nodes that are not built",
             list.len()
         ));
+    }
+}
+
+#[test]
+fn the_example_specs_are_laid_out_as_fmt_does_it() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("specs")];
+    folders.extend(shared().map(|shared| shared.join("specs")));
+    for path in folders.iter().flat_map(|folder| {
+        let files = std::fs::read_dir(folder).unwrap();
+        files.map(|entry| entry.unwrap().path())
+    }) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let out = lay_out("t", &text, Layout::default()).unwrap();
+        assert_eq!(out, text, "{}", path.display());
+        let old = lay_out("t", &text, Layout { toml_1_0: true }).unwrap();
+        let tree = |text: &str| {
+            let root = Loaded::text("t", text, PathBuf::new()).map(|loaded| loaded.root);
+            root.map(|root| jayflow::spec::format::text(&root)).ok()
+        };
+        assert_eq!(tree(&old), tree(&text), "{}", path.display());
+        let again = lay_out("t", &old, Layout { toml_1_0: true }).unwrap();
+        assert_eq!(again, old, "{}", path.display());
     }
 }
 

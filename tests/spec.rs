@@ -40,6 +40,10 @@ fn every_code_has_an_example_that_gives_it_and_one_that_does_not() {
     for code in CODES {
         let found = match check(code.wrong) {
             Ok(_) if code.code == "E0703" => deep(code.wrong).expect_err("no such file"),
+            Ok(_) if code.code == "E0507" => Loaded::text("spec.toml", code.wrong, PathBuf::new())
+                .expect("TOML")
+                .find_secrets(None, |_| None)
+                .expect_err("no such secret"),
             Ok(spec) => spec.warnings,
             Err(found) => found,
         };
@@ -60,6 +64,11 @@ fn codes_in_the_program_are_explained() {
         include_str!("../dataflow/spec/check/nodes.rs"),
         include_str!("../dataflow/spec/check/outputs.rs"),
         include_str!("../dataflow/spec/check/sections.rs"),
+        include_str!("../dataflow/spec/check/variables.rs"),
+        include_str!("../dataflow/spec/assign.rs"),
+        include_str!("../dataflow/spec/extend.rs"),
+        include_str!("../dataflow/spec/merge.rs"),
+        include_str!("../dataflow/spec/secrets.rs"),
         include_str!("../dataflow/spec/files.rs"),
         include_str!("../dataflow/spec/load.rs"),
     ];
@@ -263,7 +272,7 @@ fn nodes() {
               = help: write `[sinks.NAME]` for each instead of `[[sinks]]`
               = see `jayflow help E0007`
 
-            error[E0011]: `A` cannot be the name of a node
+            error[E0011]: `A` cannot be the name of a feature set
               --> spec.toml:10:11 (features.A)
                |
             10 | [features.A]
