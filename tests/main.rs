@@ -15,6 +15,7 @@ mod program;
 mod reliability;
 mod shared;
 mod spec;
+mod spec_tests;
 #[cfg(unix)]
 mod system;
 mod traffic;

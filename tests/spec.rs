@@ -64,6 +64,7 @@ fn codes_in_the_program_are_explained() {
         include_str!("../dataflow/spec/check/nodes.rs"),
         include_str!("../dataflow/spec/check/outputs.rs"),
         include_str!("../dataflow/spec/check/sections.rs"),
+        include_str!("../dataflow/spec/check/tests.rs"),
         include_str!("../dataflow/spec/check/variables.rs"),
         include_str!("../dataflow/spec/assign.rs"),
         include_str!("../dataflow/spec/extend.rs"),

@@ -16,6 +16,7 @@ mod progress;
 mod run;
 mod schema;
 mod signals;
+mod test;
 mod topology;
 
 pub use help::manual;
@@ -82,6 +83,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Topology(topology::Topology),
+    Test(test::Test),
     Fmt(fmt::Fmt),
     New(new::New),
     Info(info::Info),
@@ -211,6 +213,7 @@ impl Command {
             Self::Check(command) => command.run(global),
             Self::Explain(command) => command.run(global),
             Self::Topology(command) => command.run(global),
+            Self::Test(command) => command.run(global),
             Self::Fmt(command) => command.run(global),
             Self::New(command) => command.run(),
             Self::Info(command) => command.run(),

@@ -34,6 +34,7 @@ pub use options::{Progress, RunOptions};
 pub use secrets::Secrets;
 pub use sections::{SECTIONS, Section, section_keys, sink_keys, source_types};
 
+use crate::testing::Test;
 use operators::decode::DecodeOptions;
 use operators::features::{FeaturePlan, FeatureSettings};
 use operators::flows::FlowOptions;
@@ -77,6 +78,8 @@ pub struct Spec {
     pub columns: FeaturePlan,
     /// Where rows go, in the order of the text.
     pub sinks: Vec<Node<Sink>>,
+    /// What must be true of its rows.
+    pub tests: Vec<Node<Test>>,
     /// How the work is done.
     pub run: RunOptions,
     /// The text that gives this spec: that of the file, or of everything laid over it.

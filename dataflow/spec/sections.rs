@@ -2,6 +2,7 @@
 
 use super::RunOptions;
 use super::variables::VariableOptions;
+use crate::testing::TestOptions;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::flows::FlowOptions;
@@ -25,7 +26,7 @@ pub struct Section {
 }
 
 /// Every section, in data order.
-pub const SECTIONS: [Section; 7] = [
+pub const SECTIONS: [Section; 8] = [
     Section {
         name: "vars",
         node: "variable",
@@ -67,6 +68,13 @@ pub const SECTIONS: [Section; 7] = [
         single: Some("sink"),
         named: false,
         doc: "Where rows go.",
+    },
+    Section {
+        name: "tests",
+        node: "test",
+        single: None,
+        named: true,
+        doc: "What must be true of the rows of a capture; `jayflow test` looks.",
     },
     Section {
         name: "run",
@@ -233,6 +241,7 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
                 .chain(list_forms())
                 .collect(),
         ),
+        "tests" => (Vec::new(), TestOptions::keys()),
         "run" => (Vec::new(), RunOptions::keys()),
         _ => (sink_keys(None), Vec::new()),
     };

@@ -7,6 +7,7 @@ mod keys;
 mod nodes;
 mod outputs;
 mod sections;
+mod tests;
 mod variables;
 
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
@@ -140,6 +141,7 @@ impl<'a> Check<'a> {
                 Some((raw, options))
             })
             .collect();
+        let tests = self.test_options();
         let run_raw = self.nodes("run").pop();
         let run: RunOptions = self.optional("run", run_raw.as_ref());
         if let Some(raw) = &run_raw {
@@ -165,7 +167,8 @@ impl<'a> Check<'a> {
             .map(|(raw, _)| raw)
             .chain(&flows_raw)
             .chain(&features_raw)
-            .chain(sinks.iter().map(|(raw, _)| raw));
+            .chain(sinks.iter().map(|(raw, _)| raw))
+            .chain(tests.iter().map(|(raw, _)| raw));
         self.unique(raws, &[&flows_name, &features_name]);
         let start = loaded
             .root
@@ -214,6 +217,7 @@ impl<'a> Check<'a> {
                 );
             }
         }
+        let tests = self.tests(tests, &columns.schema, &features_name);
         self.paths(&sinks);
         let is_rows = self.rows(sources.iter().map(|(raw, _)| raw), &sinks);
         let sinks: Vec<Node<Sink>> = sinks
@@ -264,6 +268,7 @@ impl<'a> Check<'a> {
             },
             columns,
             sinks,
+            tests,
             run,
             variables: Vec::new(),
             text: String::new(),
