@@ -34,7 +34,7 @@ pub use options::{
 };
 use rayon::ThreadPool;
 pub use sink::{Description, Sink};
-pub use sorter::{Sorted, Sorter};
+pub use sorter::{Sorted, SortedColumns, Sorter};
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -273,12 +273,7 @@ impl Collector {
             return Ok(());
         };
         let sink = &mut self.sink;
-        self.pool.install(|| {
-            for rows in sorter.finish()? {
-                sink.write(rows?)?;
-            }
-            Ok(())
-        })
+        self.pool.install(|| sink.write_sorted(sorter.finish()?))
     }
 
     /// Makes the rows appear, and gives how many the destination confirmed.

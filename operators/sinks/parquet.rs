@@ -4,8 +4,8 @@
 //! Rows come in order; sorting is not done here.
 
 use super::file::WholeFile;
-use super::record_batch::{arrays, schema};
-use super::{Compression, Description, ParquetOptions, Sink};
+use super::record_batch::{array, arrays, schema};
+use super::{Compression, Description, ParquetOptions, Sink, Sorted, SortedColumns};
 use crate::columns::Columns;
 use crate::error::Error;
 use arrow::array::{Array, ArrayRef};
@@ -133,7 +133,7 @@ impl Parquet {
         let mut from = 0;
         while from < count {
             if self.columns.is_empty() {
-                self.start_group()?;
+                self.columns = self.encoders()?;
             }
             let taken = (count - from).min(self.group_rows - self.filled);
             let columns = self.columns.par_iter_mut().zip(arrays.par_iter());
@@ -147,14 +147,30 @@ impl Parquet {
         Ok(())
     }
 
-    fn start_group(&mut self) -> Result<(), ParquetError> {
+    /// Encodes rows that are all in memory, one column after the other: what a column takes while it is made serves the next one.
+    fn encode_columns(&mut self, mut rows: SortedColumns) -> Result<(), ParquetError> {
+        let mut from = 0;
+        while from < rows.rows() {
+            let to = rows.rows().min(from + self.group_rows);
+            let encoders = self.encoders()?;
+            let chunks = rows.take(from..to, encoders, |mut encoder, column| {
+                encoder.write(&array(column, encoder.field.data_type())?)?;
+                encoder.close()
+            })?;
+            self.write_group(chunks)?;
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// Those of the columns of the next row group.
+    fn encoders(&self) -> Result<Vec<Encoder>, ParquetError> {
         let place = self.writer.flushed_row_groups().len();
         let mut leaves = self.groups.create_column_writers(place)?.into_iter();
         let fields = self.schema.fields().iter();
-        self.columns = fields
+        Ok(fields
             .map(|field| Encoder::new(field, &mut leaves))
-            .collect();
-        Ok(())
+            .collect())
     }
 
     /// Writes the row group, if there is one.
@@ -167,13 +183,16 @@ impl Parquet {
             .into_par_iter()
             .map(Encoder::close)
             .collect::<Result<_, _>>()?;
+        self.filled = 0;
+        self.write_group(chunks)
+    }
+
+    fn write_group(&mut self, chunks: Vec<Vec<ArrowColumnChunk>>) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
         for chunk in chunks.into_iter().flatten() {
             chunk.append_to_row_group(&mut group)?;
         }
-        group.close()?;
-        self.filled = 0;
-        Ok(())
+        group.close().map(|_| ())
     }
 
     fn end(&mut self) -> Result<(), ParquetError> {
@@ -190,6 +209,17 @@ impl Sink for Parquet {
     fn write(&mut self, rows: Columns) -> Result<(), Error> {
         self.rows += rows.rows() as u64;
         self.encode(rows).map_err(|error| self.failed(error))
+    }
+
+    fn write_sorted(&mut self, rows: Sorted) -> Result<(), Error> {
+        match rows.by_column() {
+            Ok(rows) => {
+                self.rows += rows.rows() as u64;
+                self.encode_columns(rows)
+                    .map_err(|error| self.failed(error))
+            }
+            Err(mut rows) => rows.try_for_each(|batch| self.write(batch?)),
+        }
     }
 
     fn commit(mut self: Box<Self>) -> Result<u64, Error> {
