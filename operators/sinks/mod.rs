@@ -234,6 +234,11 @@ impl Collector {
         &self.name
     }
 
+    /// Whether some of its rows wait in files.
+    pub fn has_spilled(&self) -> bool {
+        self.sorter.as_ref().is_some_and(Sorter::has_spilled)
+    }
+
     fn push(&mut self, rows: Columns, books: &mut Books) {
         Doing::begin("sink", None);
         books.sinks.entry(self.name.clone()).or_default().offered += rows.rows() as u64;

@@ -6,7 +6,7 @@
 use super::file::WholeFile;
 use super::record_batch::{array, arrays, schema};
 use super::{Compression, Description, ParquetOptions, Sink, Sorted, SortedColumns};
-use crate::columns::Columns;
+use crate::columns::{Column, Columns};
 use crate::error::Error;
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType as ArrowType, FieldRef, SchemaRef};
@@ -25,6 +25,9 @@ use rayon::iter::{
     IntoParallelRefMutIterator as _, ParallelIterator as _,
 };
 use std::sync::Arc;
+
+/// Bytes of the rows of a row group before they are encoded, about.
+const GROUP_BYTES: usize = 32 << 20;
 
 struct Parquet {
     writer: SerializedFileWriter<WholeFile>,
@@ -62,10 +65,23 @@ impl Encoder {
         pairs.try_for_each(|(leaf, part)| leaf.write(part))
     }
 
+    /// A column of a row group, all at once.
+    fn whole(mut self, column: Column) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+        self.write(&array(column, self.field.data_type())?)?;
+        self.close()
+    }
+
     fn close(self) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
         let leaves = self.leaves.into_iter();
         leaves.map(ArrowColumnWriter::close).collect()
     }
+}
+
+/// Rows that take so many bytes where texts and lists are empty: the same whatever is in them.
+fn rows_of(bytes: usize, description: &Description) -> usize {
+    let mut row = Columns::new(&description.schema);
+    row.columns.iter_mut().for_each(Column::push_zero);
+    (bytes / row.bytes().max(1)).max(1)
 }
 
 fn leaf_count(data_type: &ArrowType) -> usize {
@@ -118,7 +134,11 @@ pub fn open(
         writer,
         schema,
         groups,
-        group_rows: options.row_group.0.get(),
+        group_rows: options
+            .row_group
+            .0
+            .get()
+            .min(rows_of(GROUP_BYTES, description)),
         columns: Vec::new(),
         filled: 0,
         rows: 0,
@@ -153,14 +173,19 @@ impl Parquet {
         while from < rows.rows() {
             let to = rows.rows().min(from + self.group_rows);
             let encoders = self.encoders()?;
-            let chunks = rows.take(from..to, encoders, |mut encoder, column| {
-                encoder.write(&array(column, encoder.field.data_type())?)?;
-                encoder.close()
-            })?;
+            let chunks = rows.take(from..to, encoders, Encoder::whole)?;
             self.write_group(chunks)?;
             from = to;
         }
         Ok(())
+    }
+
+    /// Encodes a whole row group, one column after the other.
+    fn encode_group(&mut self, rows: Columns) -> Result<(), ParquetError> {
+        let columns = self.encoders()?.into_par_iter().zip(rows.columns);
+        let chunks = columns.map(|(encoder, column)| encoder.whole(column));
+        let chunks = chunks.collect::<Result<_, _>>()?;
+        self.write_group(chunks)
     }
 
     /// Those of the columns of the next row group.
@@ -218,7 +243,14 @@ impl Sink for Parquet {
                 self.encode_columns(rows)
                     .map_err(|error| self.failed(error))
             }
-            Err(mut rows) => rows.try_for_each(|batch| self.write(batch?)),
+            Err(mut rows) => {
+                while let Some(rows) = rows.next_rows(self.group_rows)? {
+                    self.rows += rows.rows() as u64;
+                    self.encode_group(rows)
+                        .map_err(|error| self.failed(error))?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -235,7 +267,7 @@ impl Sink for Parquet {
 mod tests {
     use super::*;
     use crate::sinks::record_batch::record_batch;
-    use crate::sinks::{RowGroup, sample};
+    use crate::sinks::{RowGroup, Sorter, sample};
     use arrow::compute::concat_batches;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use parquet::basic::{LogicalType, TimeUnit};
@@ -326,6 +358,53 @@ mod tests {
             panic!("{:?}", logical("u16"));
         };
         assert!(number.bit_width == 16 && !number.is_signed);
+    }
+
+    #[test]
+    fn rows_in_memory_and_rows_in_files_give_the_same_bytes() {
+        let (description, rows) = sample::rows();
+        let options = ParquetOptions {
+            row_group: RowGroup(NonZeroUsize::new(4).unwrap()),
+            ..ParquetOptions::default()
+        };
+        let bytes = |budget| {
+            let mut file = sample::file(|path| {
+                let folder = tempfile::tempdir().unwrap();
+                let mut sorter = Sorter::new(&description.schema, budget, folder.path());
+                for batch in 0..7 {
+                    let mut rows = rows.clone();
+                    (0_u64..)
+                        .zip(&mut rows.keys)
+                        .for_each(|(row, key)| *key = (7 - batch, row));
+                    sorter.push(rows);
+                    if sorter.is_full() {
+                        sorter.spill()?;
+                    }
+                }
+                assert_eq!(sorter.has_spilled(), budget == 0);
+                let options = ParquetOptions {
+                    path,
+                    ..options.clone()
+                };
+                let mut sink = open(&options, &description, "1-0")?;
+                sink.write_sorted(sorter.finish()?)?;
+                let rows = sink.commit()?;
+                assert_eq!(rows, 21);
+                Ok(rows)
+            });
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        assert!(bytes(0) == bytes(usize::MAX));
+    }
+
+    #[test]
+    fn wide_tables_have_small_row_groups() {
+        let (description, _) = sample::rows();
+        let width = rows_of(1 << 20, &description);
+        assert!((4_000..20_000).contains(&width), "{width} rows of a MiB");
+        assert_eq!(rows_of(1, &description), 1);
     }
 
     #[test]

@@ -67,6 +67,11 @@ impl Sorter {
         self.bytes > self.budget
     }
 
+    /// Whether some of its rows are in files.
+    pub fn has_spilled(&self) -> bool {
+        self.runs.iter().any(|runs| !runs.is_empty())
+    }
+
     /// The rows, sorted.
     ///
     /// # Errors
@@ -137,6 +142,14 @@ pub struct Sorted {
 }
 
 impl Sorted {
+    /// The next rows, at most so many.
+    ///
+    /// # Errors
+    /// A temporary file cannot be read.
+    pub fn next_rows(&mut self, rows: usize) -> Result<Option<Columns>, Error> {
+        self.rows.next(&self.schema, rows)
+    }
+
     /// The rows column by column, where all are in memory: who takes a column after the other touches less memory at a time.
     ///
     /// # Errors
@@ -208,7 +221,7 @@ impl Iterator for Sorted {
 
     /// The next rows, about 8,192. An error is that of a temporary file that cannot be read; nothing sound follows it.
     fn next(&mut self) -> Option<Self::Item> {
-        self.rows.next(&self.schema, BATCH).transpose()
+        self.next_rows(BATCH).transpose()
     }
 }
 
@@ -256,7 +269,7 @@ impl Held {
         self.given = end;
         (!picks.is_empty()).then(|| {
             let sources: Vec<&Columns> = self.batches.iter().collect();
-            let mut batch = Columns::new(schema);
+            let mut batch = Columns::with_room(schema, picks.len());
             batch.gather(&sources, picks);
             batch
         })
@@ -382,7 +395,7 @@ impl Merge {
     }
 
     fn next(&mut self, schema: &Schema, rows: usize) -> Result<Option<Columns>, Error> {
-        let mut batch = Columns::new(schema);
+        let mut batch = Columns::with_room(schema, rows);
         let mut picks = Vec::with_capacity(rows);
         while batch.rows() + picks.len() < rows {
             let Some(Reverse((_, run, row))) = self.heads.pop() else {
