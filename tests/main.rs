@@ -6,6 +6,8 @@ mod fuzz;
 mod golden;
 mod graph;
 mod invariance;
+mod loading;
+mod mistakes;
 #[cfg(unix)]
 mod processes;
 #[cfg(unix)]

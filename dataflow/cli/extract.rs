@@ -4,7 +4,7 @@ use super::run::Ending;
 use super::{Failure, Global, Outcome, Set, print};
 use crate::Error;
 use crate::spec::diagnostic::Source;
-use crate::spec::{Loaded, format};
+use crate::spec::{Loaded, format, reference};
 use clap::{Args, ValueEnum};
 use operators::features::catalogue;
 use operators::options::Setting;
@@ -224,8 +224,8 @@ impl Extract {
             loaded.check()?;
             return print(&format::text(&loaded.root));
         }
-        self.ending
-            .run(&loaded, self.running.process, false, global)
+        let process = self.running.process;
+        self.ending.run(loaded, &self.set, process, false, global)
     }
 
     /// The spec that the options mean.
@@ -237,7 +237,7 @@ impl Extract {
         };
         let mut loaded = match &self.spec {
             Some(path) => {
-                let mut loaded = Loaded::file(path).map_err(Failure::Usage)??;
+                let mut loaded = self.set.file(path).map_err(Failure::Usage)??;
                 let writes = self.output.out.is_some();
                 loaded
                     .root
@@ -271,7 +271,9 @@ impl Extract {
             let gap = if out.is_empty() { "" } else { "\n" };
             let _ = writeln!(out, "{gap}[{name}]");
             for (key, value) in keys {
-                let _ = writeln!(out, "{key} = {}", format::setting(&value));
+                // what is on the command line stands for itself
+                let value = reference::escaped(&format::setting(&value));
+                let _ = writeln!(out, "{key} = {value}");
             }
         }
         Ok(out)

@@ -3,7 +3,7 @@
 use super::run::Ending;
 use super::{Failure, Global, Outcome, Set, print};
 use crate::Error;
-use crate::spec::{Loaded, format};
+use crate::spec::{Loaded, format, reference};
 use clap::Args;
 use operators::options::{Duration, OptionValue as _, Setting};
 use operators::sources::{Moment, is_rows};
@@ -78,7 +78,7 @@ impl Graph {
             loaded.check()?;
             return print(&format::text(&loaded.root));
         }
-        self.ending.run(&loaded, None, false, global)
+        self.ending.run(loaded, &self.set, None, false, global)
     }
 
     fn text(&self) -> Result<String, Failure> {
@@ -88,7 +88,8 @@ impl Graph {
                 let _ = writeln!(out, "\n[{name}]");
             }
             for (key, value) in keys {
-                let _ = writeln!(out, "{key} = {}", format::setting(&value));
+                let value = reference::escaped(&format::setting(&value));
+                let _ = writeln!(out, "{key} = {value}");
             }
         };
         section("sources", self.source()?);
