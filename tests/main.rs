@@ -7,6 +7,8 @@ mod golden;
 mod graph;
 mod invariance;
 #[cfg(unix)]
+mod live;
+#[cfg(unix)]
 mod processes;
 #[cfg(unix)]
 mod program;
