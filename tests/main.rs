@@ -9,6 +9,8 @@ mod invariance;
 mod loading;
 mod mistakes;
 #[cfg(unix)]
+mod live;
+#[cfg(unix)]
 mod processes;
 #[cfg(unix)]
 mod program;
