@@ -6,10 +6,10 @@ mod fuzz;
 mod golden;
 mod graph;
 mod invariance;
-mod loading;
-mod mistakes;
 #[cfg(unix)]
 mod live;
+mod loading;
+mod mistakes;
 #[cfg(unix)]
 mod processes;
 #[cfg(unix)]
