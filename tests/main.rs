@@ -7,6 +7,10 @@ mod golden;
 mod graph;
 mod invariance;
 #[cfg(unix)]
+mod live;
+mod loading;
+mod mistakes;
+#[cfg(unix)]
 mod processes;
 #[cfg(unix)]
 mod program;
