@@ -173,7 +173,7 @@ fn chain(body: &[u8]) -> Said {
     let Some(found) = tls::certificates(body) else {
         return 0;
     };
-    certificate(tls::first_certificate(body).unwrap_or(&[]));
+    tls::certificate_list(body).for_each(certificate);
     let bytes = found.bytes as usize;
     assert!(bytes + 3 * usize::from(found.count) <= body.len());
     bytes

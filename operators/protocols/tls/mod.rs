@@ -9,6 +9,8 @@ mod key_exchange;
 mod names;
 
 pub use ciphers::cipher_name;
+#[cfg(any(test, feature = "ja4plus"))]
+pub(crate) use fingerprint::{ends, version_digits};
 pub use fingerprint::{ja3, ja3_text, ja3s, ja3s_text, ja4, ja4_r};
 pub use hello::{ClientHello, Extensions, Hellos, ServerHello, is_grease};
 pub use key_exchange::{KeyExchange, key_exchange};
@@ -83,10 +85,10 @@ pub fn certificates(body: &[u8]) -> Option<Certificates> {
     reader.is_empty().then_some(found)
 }
 
-/// The first certificate of a Certificate message up to TLS 1.2, in DER.
-pub fn first_certificate(body: &[u8]) -> Option<&[u8]> {
-    let chain = Reader::new(body).vector24()?;
-    Reader::new(chain).vector24()
+/// The certificates of a Certificate message up to TLS 1.2, in DER, as far as they can be read.
+pub fn certificate_list(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut chain = Reader::new(Reader::new(body).vector24().unwrap_or(&[]));
+    std::iter::from_fn(move || chain.vector24())
 }
 
 /// Lengths of a chain of certificates.
