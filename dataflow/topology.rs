@@ -48,6 +48,8 @@ pub struct Context<'a> {
     pub slicing: Slicing,
     /// Number of inputs of the whole run.
     pub inputs: usize,
+    /// Whether a row leaves as soon as it is there, as somebody may wait for it.
+    pub prompt: bool,
     /// Workers of each process.
     pub workers: usize,
     /// The inputs this worker reads.
@@ -123,6 +125,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         sharing,
         slicing,
         inputs,
+        prompt,
         workers,
         splitter,
         control,
@@ -221,7 +224,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     slicing,
                     inputs,
                     in_order,
-                    prompt: graph.as_ref().is_some_and(|graph| graph.plan.is_prompt()),
+                    prompt: prompt || graph.as_ref().is_some_and(|graph| graph.plan.is_prompt()),
                 };
                 let seen = marks.clone();
                 let books = Rc::clone(&books);

@@ -6,6 +6,8 @@ mod fuzz;
 mod golden;
 mod graph;
 mod invariance;
+#[cfg(unix)]
+mod live;
 mod loading;
 mod mistakes;
 #[cfg(unix)]

@@ -57,6 +57,9 @@ struct Reading {
     /// Takes tunnels off: `all`, or any of gre, ipip, 6in4, vxlan, geneve, gtpu, teredo.
     #[arg(long, value_name = "TUNNELS", value_delimiter = ',')]
     decap: Vec<String>,
+    /// Reads one file on as it grows, until the run is stopped.
+    #[arg(long)]
+    follow: bool,
     /// Packets to read of each input at most.
     #[arg(long, value_name = "N")]
     limit: Option<i64>,
@@ -286,6 +289,7 @@ impl Extract {
             several => keys.list("path", several),
         }
         keys.flag("recursive", self.reading.recursive, true);
+        keys.flag("follow", self.reading.follow, true);
         keys.text("merge", self.reading.merge.as_deref());
         keys.number("limit", self.reading.limit);
         keys.text("errors", self.reading.strict.then_some("fail"));

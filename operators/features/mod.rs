@@ -18,6 +18,8 @@ mod http2;
 mod icmp;
 mod ip_extended;
 mod ipv6_options;
+#[cfg(feature = "ja4plus")]
+mod ja4plus;
 mod mac;
 mod options;
 mod padding;

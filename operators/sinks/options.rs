@@ -134,7 +134,7 @@ pub struct ParquetOptions {
     /// Compression of the pages.
     #[option(default = "zstd")]
     pub compression: Compression,
-    /// Rows of a row group.
+    /// Rows of a row group, at most; of wide tables as many as take about 32 MiB before they are encoded.
     #[option(default = "131072")]
     pub row_group: RowGroup,
     /// Order of the rows.

@@ -22,7 +22,9 @@ impl Check<'_> {
             .map(section_keys)
             .unwrap_or_default();
         if kind == Some("rows") {
-            keys.retain(|key| !["merge", "limit", "errors"].contains(&key.name));
+            keys.retain(|key| {
+                !["merge", "limit", "errors", "follow", "patience"].contains(&key.name)
+            });
         }
         let mut options: PcapOptions = self.options(raw, &["type"], &keys);
         let Some(entry) = raw.entry("path") else {
@@ -30,6 +32,14 @@ impl Check<'_> {
         };
         if options.path.is_empty() && matches!(entry.value.kind, Kind::List(_)) {
             self.not_allowed(raw, "path", "the list is empty", "name at least one input");
+        }
+        if options.patience.is_some() && !options.follow {
+            self.not_allowed(
+                raw,
+                "patience",
+                "nothing is waited for",
+                "set `follow = true`, or leave `patience` out",
+            );
         }
         let several = matches!(entry.value.kind, Kind::List(_));
         for (index, path) in options.path.iter_mut().enumerate() {
