@@ -4,6 +4,7 @@
 
 mod check;
 mod completions;
+mod docs;
 mod explain;
 mod extract;
 mod features;
@@ -84,6 +85,7 @@ enum Command {
     Explain(explain::Explain),
     Topology(topology::Topology),
     Test(test::Test),
+    Docs(docs::Docs),
     Fmt(fmt::Fmt),
     New(new::New),
     Info(info::Info),
@@ -214,6 +216,7 @@ impl Command {
             Self::Explain(command) => command.run(global),
             Self::Topology(command) => command.run(global),
             Self::Test(command) => command.run(global),
+            Self::Docs(command) => command.run(global),
             Self::Fmt(command) => command.run(global),
             Self::New(command) => command.run(),
             Self::Info(command) => command.run(),

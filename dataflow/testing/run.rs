@@ -125,7 +125,7 @@ fn rows(spec: &Spec, source: &PcapOptions, workers: usize, folder: &Path) -> Res
     let values = read(&lines)?
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_slice(line))
+        .map(serde_json::from_slice)
         .collect::<Result<_, _>>()
         .map_err(|error| Error::new("rows that are no JSON").because(error))?;
     let text = Table::read(&read(&table)?)
