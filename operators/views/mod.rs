@@ -5,8 +5,10 @@ pub mod graph;
 mod handover;
 mod join;
 mod options;
+mod past;
 
 pub use gate::{GatePlan, Session, gate};
 pub use handover::{Handover, Shared};
 pub use join::{Joined, join};
 pub use options::{Communities, ConnectionOptions, Window};
+pub use past::Recent;
