@@ -3,13 +3,14 @@
 //! Every worker builds the same operators in the same order, as timely's channels are positional: nothing here depends on the
 //! index of a worker but which inputs it reads.
 
-use crate::plan::{Kind, Plan};
+use crate::plan::{Edge, Kind, Node, Plan};
 use differential_dataflow::input::Input as _;
 use operators::books::Books;
 use operators::columns::Columns;
 use operators::container::{ByShard, Deal};
-use operators::decode::{DecodePlan, FragmentBatch, decode, join_fragments};
+use operators::decode::{Choice, DecodePlan, FragmentBatch, decode, join_fragments};
 use operators::features::ConnectionPlan;
+use operators::filters::{derive, filter};
 use operators::flows::{KeyRule, TrackPlan, track, track_apart};
 use operators::packet::PacketBatch;
 use operators::sinks::{Collector, collect};
@@ -19,6 +20,7 @@ use operators::views::{GatePlan, Session, Shared, gate, join};
 use petgraph::Direction;
 use petgraph::algo::toposort;
 use petgraph::graph::NodeIndex;
+use petgraph::visit::EdgeRef as _;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -89,16 +91,7 @@ pub fn build_graph(
     let tables = plan.sinks().filter_map(|(_, sink)| sink.table.as_ref());
     let relations = tables.map(|table| table.relation.clone()).collect();
     let joined = join(facts, connection.clone(), relations, handover);
-    let (rows, mut tables) = (joined.rows, joined.tables.into_iter());
-    let mut collectors = collectors.into_iter();
-    for (_, sink) in plan.sinks() {
-        let books = Rc::clone(books);
-        let rows = match &sink.table {
-            Some(_) => tables.next().expect("a table for each graph sink"),
-            None => rows.clone(),
-        };
-        collect(rows, sink.columns.clone(), collectors.next(), books);
-    }
+    behind_features(plan, joined.rows, joined.tables, collectors, books);
     // an open input would keep the dataflow alive
     (scope.index() == 0).then_some(session)
 }
@@ -110,7 +103,6 @@ enum AnyStream<'scope> {
         Stream<'scope, u64, PacketBatch>,
         StreamVec<'scope, u64, Mark>,
     ),
-    Rows(Stream<'scope, u64, Columns>),
 }
 
 /// Builds the operators of a plan.
@@ -126,7 +118,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         workers,
         splitter,
         control,
-        collectors,
+        mut collectors,
         books,
         mut graph,
         rows,
@@ -155,12 +147,6 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
     let in_order = is_whole && (inputs <= 1 || matches!(slicing, Slicing::Packets(_)));
     let first_of_process = scope.index() - scope.index() % workers;
     let mut splitter = Some(splitter);
-    let sinks = plan
-        .graph
-        .node_indices()
-        .filter(|node| matches!(plan.graph[*node].kind, Kind::Sink(_)));
-    let mut collectors: HashMap<NodeIndex, Rc<RefCell<Collector>>> =
-        sinks.zip(collectors).collect();
     let mut streams: HashMap<NodeIndex, AnyStream<'_>> = HashMap::new();
     let features = plan.features().expect("a plan has features");
     let flows = plan.flows().expect("a plan has flows");
@@ -183,6 +169,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     key: KeyRule::new(flows),
                     needs: features.plan.needs(),
                     in_order: is_whole,
+                    choice: plan.condition.as_ref().map(Choice::new),
                 };
                 let books = || Rc::clone(&books);
                 if is_whole {
@@ -224,14 +211,14 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     prompt: graph.as_ref().is_some_and(|graph| graph.plan.is_prompt()),
                 };
                 let seen = marks.clone();
-                let books = Rc::clone(&books);
+                let own = Rc::clone(&books);
                 let by_shard = DistributorPact(ByShard::new);
                 let is_fused = plan.run.fused || features.plan.groups().len() == 0;
                 let rows = match (is_whole, is_fused) {
-                    (true, true) => track(packets, Pipeline, marks, &track_plan, books),
-                    (false, true) => track(packets, by_shard, marks, &track_plan, books),
-                    (true, false) => track_apart(packets, Pipeline, marks, &track_plan, books),
-                    (false, false) => track_apart(packets, by_shard, marks, &track_plan, books),
+                    (true, true) => track(packets, Pipeline, marks, &track_plan, own),
+                    (false, true) => track(packets, by_shard, marks, &track_plan, own),
+                    (true, false) => track_apart(packets, Pipeline, marks, &track_plan, own),
+                    (false, false) => track_apart(packets, by_shard, marks, &track_plan, own),
                 };
                 let rows = rows.probe_with(&control.probe);
                 if let Some(Entrance {
@@ -244,25 +231,73 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     gate(rows, seen, plan, session, handover);
                     continue;
                 }
-                AnyStream::Rows(rows)
-            }
-            Kind::Sink(sink) => {
-                let mut inputs = plan.graph.neighbors_directed(node, Direction::Incoming);
-                let rows = inputs.find_map(|input| match streams.get(&input) {
-                    Some(AnyStream::Rows(rows)) => Some(rows.clone()),
-                    _ => None,
-                });
-                let Some(rows) = rows else { continue };
-                collect(
-                    rows,
-                    sink.columns.clone(),
-                    collectors.remove(&node),
-                    Rc::clone(&books),
-                );
+                let collectors = std::mem::take(&mut collectors);
+                behind_features(plan, rows, Vec::new(), collectors, &books);
                 continue;
             }
+            // behind the features, or behind the graph
+            Kind::Filter(_) | Kind::Sink(_) => continue,
         };
         streams.insert(node, stream);
+    }
+}
+
+/// Builds what rows go through: derived columns, filters, sinks. `tables` are those of graph sinks, in their order.
+fn behind_features(
+    plan: &Plan,
+    rows: Stream<'_, u64, Columns>,
+    tables: Vec<Stream<'_, u64, Columns>>,
+    collectors: Vec<Rc<RefCell<Collector>>>,
+    books: &Rc<RefCell<Books>>,
+) {
+    let features = plan.features().expect("a plan has features");
+    let rows = match features.computer() {
+        Some(computer) => derive(rows, computer, Rc::clone(books)),
+        None => rows,
+    };
+    let (mut tables, mut collectors) = (tables.into_iter(), collectors.into_iter());
+    // the outputs of each node
+    let mut outputs: HashMap<NodeIndex, Vec<Stream<'_, u64, Columns>>> = HashMap::new();
+    let order = toposort(&plan.graph, None).expect("a plan has no cycle");
+    let sinks = |node: &NodeIndex| matches!(plan.graph[*node].kind, Kind::Sink(_));
+    // sinks in the order of the spec, as their collectors are
+    let (inner, _): (Vec<NodeIndex>, Vec<NodeIndex>) =
+        order.into_iter().partition(|node| !sinks(node));
+    let last = plan.graph.node_indices().filter(sinks);
+    for node in inner.into_iter().chain(last) {
+        let mut inputs: Vec<_> = plan.graph.edges_directed(node, Direction::Incoming).collect();
+        inputs.sort_by_key(|edge| edge.id());
+        let read = inputs.into_iter().filter_map(|edge| {
+            let output = match edge.weight() {
+                Edge::Route(output) => *output,
+                _ => 0,
+            };
+            outputs.get(&edge.source())?.get(output).cloned()
+        });
+        let read = read.reduce(|one, other| one.concat(other));
+        let Node { name, kind } = &plan.graph[node];
+        match (kind, read) {
+            (Kind::Features(_), _) => {
+                outputs.insert(node, vec![rows.clone()]);
+            }
+            (Kind::Filter(options), Some(read)) => {
+                let streams = filter(read, plan.filter(name, options), Rc::clone(books));
+                outputs.insert(node, streams);
+            }
+            (Kind::Sink(sink), read) => {
+                let (collector, books) = (collectors.next(), Rc::clone(books));
+                let read = match &sink.table {
+                    Some(_) => tables.next(),
+                    None => read,
+                };
+                let condition = sink.condition.as_ref();
+                let condition = condition.map(|one| (sink.label.clone(), plan.conditions([one])));
+                if let Some(read) = read {
+                    collect(read, sink.columns.clone(), condition, collector, books);
+                }
+            }
+            _ => {}
+        }
     }
 }
 

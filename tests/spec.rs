@@ -54,6 +54,8 @@ fn every_code_has_an_example_that_gives_it_and_one_that_does_not() {
 #[test]
 fn codes_in_the_program_are_explained() {
     let sources = [
+        include_str!("../dataflow/spec/check/expressions.rs"),
+        include_str!("../dataflow/spec/check/filters.rs"),
         include_str!("../dataflow/spec/check/graph.rs"),
         include_str!("../dataflow/spec/check/keys.rs"),
         include_str!("../dataflow/spec/check/mod.rs"),

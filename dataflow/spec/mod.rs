@@ -24,12 +24,18 @@ pub use options::{Progress, RunOptions};
 pub use sections::{SECTIONS, Section, section_keys, sink_keys, source_types};
 
 use operators::decode::DecodeOptions;
+use operators::expressions::{Derived, Typed};
 use operators::features::{FeaturePlan, FeatureSettings};
+use operators::filters::{Mode, Route};
 use operators::flows::FlowOptions;
 use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 use operators::views::graph::Relation;
+use std::collections::HashMap;
+
+/// The place of `flow_id` in expressions, where a sample needs it.
+pub(crate) use check::FLOW_ID;
 
 /// A node of a spec.
 #[derive(Clone, Debug)]
@@ -57,10 +63,18 @@ pub struct Spec {
     pub decode: DecodeOptions,
     /// How packets become flow records.
     pub flows: Node<FlowOptions>,
+    /// Which packets enter the flow table; `None` = all.
+    pub condition: Option<Typed>,
     /// Which columns are computed.
     pub features: Node<FeatureSettings>,
     /// The columns that the settings of `features` give.
     pub columns: FeaturePlan,
+    /// The columns that are computed of others, behind these.
+    pub derived: Derived,
+    /// Where each column is in the rows, by the place that expressions know it by.
+    pub places: HashMap<u32, usize>,
+    /// Which rows go on, in the order of the text.
+    pub filters: Vec<Node<Filter>>,
     /// Where rows go, in the order of the text.
     pub sinks: Vec<Node<Sink>>,
     /// How the work is done.
@@ -78,10 +92,27 @@ pub struct Sink {
     pub label: String,
     /// The settings of its type.
     pub options: SinkOptions,
-    /// Positions of its columns in the schema of the features, or in that of its table.
+    /// Positions of its columns in the rows, or in the schema of its table.
     pub columns: Vec<usize>,
+    /// Only rows for which this is true are written.
+    pub condition: Option<Typed>,
     /// The table that it writes, if it is one of the connection graph.
     pub table: Option<Table>,
+}
+
+/// Which rows go on.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Conditions: first `where`, if there is one, then those of the routes.
+    pub conditions: Vec<Typed>,
+    /// Whether the first condition is `where`.
+    pub has_where: bool,
+    /// The share of the rows that go on.
+    pub sample: Option<f64>,
+    /// Its outputs; none = one without a name.
+    pub routes: Vec<Route>,
+    /// Which routes a row takes.
+    pub mode: Mode,
 }
 
 /// A table of the connection graph.

@@ -3,6 +3,7 @@
 use super::RunOptions;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
+use operators::filters::FilterOptions;
 use operators::flows::FlowOptions;
 use operators::options::{Key, Options};
 use operators::sinks::SinkOptions;
@@ -22,7 +23,7 @@ pub struct Section {
 }
 
 /// Every section, in data order.
-pub const SECTIONS: [Section; 6] = [
+pub const SECTIONS: [Section; 7] = [
     Section {
         name: "sources",
         node: "source",
@@ -46,6 +47,12 @@ pub const SECTIONS: [Section; 6] = [
         node: "feature set",
         single: Some("features"),
         doc: "Which columns are computed.",
+    },
+    Section {
+        name: "filters",
+        node: "filter",
+        single: Some("filter"),
+        doc: "Which rows go on, and where to.",
     },
     Section {
         name: "sinks",
@@ -105,6 +112,12 @@ pub fn sink_keys(kind: Option<&str>) -> Vec<Key> {
             Vec::new(),
             "Names or globs of the columns that are written, in this order; all by default, of a table those it shows.",
         ),
+        key(
+            "where",
+            "text",
+            Vec::new(),
+            "Only the rows for which this expression is true are written.",
+        ),
     ];
     for options in SinkOptions::KINDS
         .iter()
@@ -140,6 +153,10 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
         "features" => (
             vec![input("The flow table whose records get columns.")],
             FeatureSettings::keys(),
+        ),
+        "filters" => (
+            vec![input("The nodes whose rows come in; `features` by default.")],
+            FilterOptions::keys(),
         ),
         "run" => (Vec::new(), RunOptions::keys()),
         _ => (sink_keys(None), Vec::new()),

@@ -1,11 +1,13 @@
 //! The columns of a run, and the extractors that compute them: one set a worker, one state an open record.
 
+use super::aggregated::Aggregated;
 use super::connection::{Connection, ConnectionPlan};
 use super::extractor::{Needs, Wanted};
 use super::group::{Planned, Row, States, Targets};
 use super::options::FeatureSettings;
 use super::shape::{Pick, Shape};
 use crate::columns::{Column, Columns};
+use crate::expressions::aggregates::{Aggregate, GROUP};
 use crate::flows::{Applications, Flow, Rules};
 use crate::packet::Packet;
 use crate::protocols::Protocols;
@@ -42,6 +44,8 @@ pub(super) struct Origin {
 pub struct FeaturePlan {
     /// The columns of the rows, in output order.
     pub schema: Schema,
+    /// How many of them are written by sinks that name no columns; behind them is what only expressions read.
+    pub visible: usize,
     /// For each of them, where it comes from.
     picks: Vec<Pick>,
     settings: Box<FeatureSettings>,
@@ -78,7 +82,7 @@ impl FeaturePlan {
         (given, origins): (Schema, Vec<Origin>),
         shaped: Vec<(Feature, Pick)>,
     ) -> Self {
-        let (schema, picks) = shaped.into_iter().unzip();
+        let (schema, picks): (Schema, Vec<Pick>) = shaped.into_iter().unzip();
         let groups = settings.groups.iter().enumerate();
         let parts = groups.filter_map(|(at, group)| {
             let columns = group.schema();
@@ -109,9 +113,12 @@ impl FeaturePlan {
                 targets: Arc::new(targets),
             })
         });
+        let mut parts: Vec<Part> = parts.collect();
+        parts.extend(aggregated(&settings, &origins));
         Self {
-            parts: parts.collect(),
+            parts,
             nulls: given.iter().map(null_of).collect(),
+            visible: schema.len(),
             schema,
             picks,
             settings,
@@ -119,6 +126,18 @@ impl FeaturePlan {
             origins,
             graph: None,
         }
+    }
+
+    /// The same, of whose columns the first ones are written.
+    #[must_use]
+    pub(super) fn showing(self, visible: usize) -> Self {
+        Self { visible, ..self }
+    }
+
+    /// The place of a feature among the columns, under its own name and as its group gives it.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        let at = self.given.iter().position(|feature| feature.name == name)?;
+        self.picks.iter().position(|pick| *pick == Pick::whole(at))
     }
 
     /// What makes rows of the columns that the groups give.
@@ -140,10 +159,20 @@ impl FeaturePlan {
 
     /// Keeps only these columns. Groups that lose all of them vanish and cost nothing.
     pub fn restrict(&mut self, keep: impl Fn(&Feature) -> bool) {
+        let schema = self.schema.iter().enumerate();
+        let kept = schema.filter(|(_, feature)| keep(feature)).map(|(at, _)| at);
+        self.keep(&kept.collect());
+    }
+
+    /// Keeps only the columns at these places.
+    pub fn keep(&mut self, places: &BTreeSet<usize>) {
         let graph = self.graph;
-        let shaped = self.schema.drain(..).zip(self.picks.drain(..));
-        let mut shaped: Vec<(Feature, Pick)> =
-            shaped.filter(|(feature, _)| keep(feature)).collect();
+        let visible = places.range(..self.visible).count();
+        let shaped = self.schema.drain(..).zip(self.picks.drain(..)).enumerate();
+        let mut shaped: Vec<(Feature, Pick)> = shaped
+            .filter(|(at, _)| places.contains(at))
+            .map(|(_, one)| one)
+            .collect();
         let used: BTreeSet<usize> = shaped.iter().map(|(_, pick)| pick.column).collect();
         for (_, pick) in &mut shaped {
             *pick = pick.at(used.range(..pick.column).count());
@@ -153,7 +182,7 @@ impl FeaturePlan {
             .filter(|(at, _)| used.contains(at))
             .map(|(_, one)| one);
         let given = given.unzip();
-        *self = Self::new(std::mem::take(&mut self.settings), given, shaped);
+        *self = Self::new(std::mem::take(&mut self.settings), given, shaped).showing(visible);
         self.graph = graph;
     }
 
@@ -240,6 +269,22 @@ impl FeaturePlan {
             nulls: Arc::clone(&self.nulls),
         }
     }
+}
+
+/// The part of the columns that expressions measure, of which only those that are left are computed.
+fn aggregated(settings: &FeatureSettings, origins: &[Origin]) -> Option<Part> {
+    let group = settings.groups.len();
+    let own = (0..).zip(origins).filter(|(_, origin)| origin.group == group);
+    let (places, wanted): (Vec<u32>, Vec<Aggregate>) = own
+        .filter_map(|(place, origin)| Some((place, settings.aggregates.get(origin.column)?.clone())))
+        .unzip();
+    let targets = [places.into_iter().map(Some).collect(), Vec::new(), Vec::new()];
+    (!wanted.is_empty()).then(|| Part {
+        name: GROUP,
+        planned: Arc::new(Aggregated::new(wanted)),
+        targets: Arc::new(targets),
+        split: false,
+    })
 }
 
 /// One row with what stands for a null in this column.

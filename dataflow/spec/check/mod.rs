@@ -2,19 +2,26 @@
 //!
 //! Pure: no file is opened (`files.rs` does that). Stages: sections and keys; the graph; what is read and written.
 
+mod expressions;
+mod filters;
 mod graph;
 mod keys;
 mod nodes;
 mod outputs;
 mod sections;
 
+pub(crate) use expressions::FLOW_ID;
+
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
-use crate::spec::{Node, RunOptions, Sink, Spec, Table, format};
+use crate::spec::{Filter, Node, RunOptions, Sink, Spec, Table, format};
+use filters::RowNode;
 use graph::Graph;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::flows::FlowOptions;
+use operators::schema::Schema;
+use operators::sinks::SinkOptions;
 
 impl Loaded {
     /// Checks everything that can be checked without opening a file.
@@ -84,7 +91,9 @@ impl<'a> Check<'a> {
         let features_raw = self.only("features");
         let mut settings: FeatureSettings = self.optional("features", features_raw.as_ref());
         settings.decode = decode.clone();
-        let columns = self.select(&settings, features_raw.as_ref());
+        let mut rows = self.derived(&settings, features_raw.as_ref());
+        let condition = self.of_packets(&rows, flows_raw.as_ref());
+        let filters = self.filters(&mut rows);
         let sinks: Vec<_> = self
             .nodes("sinks")
             .into_iter()
@@ -93,6 +102,16 @@ impl<'a> Check<'a> {
                 Some((raw, options))
             })
             .collect();
+        let conditions: Vec<_> = sinks
+            .iter()
+            .map(|(raw, _)| {
+                let entry = raw.entry("where")?;
+                let path = format!("{}.where", raw.path);
+                self.condition(&mut rows, &entry.value, &path, "`where`")
+            })
+            .collect();
+        rows.tell(&mut settings);
+        let columns = self.select(&settings, features_raw.as_ref());
         let run_raw = self.nodes("run").pop();
         let run: RunOptions = self.optional("run", run_raw.as_ref());
         if let Some(raw) = &run_raw {
@@ -102,6 +121,7 @@ impl<'a> Check<'a> {
             .into_iter()
             .map(|raw| raw.as_ref().map_or_else(Vec::new, |raw| self.inputs(raw)))
             .collect();
+        let filters_in: Vec<Inputs> = filters.iter().map(|(raw, _)| self.inputs(raw)).collect();
         let sinks_in: Vec<Inputs> = sinks.iter().map(|(raw, _)| self.inputs(raw)).collect();
         let columns = columns.filter(|_| !self.found.has_errors())?;
 
@@ -118,6 +138,7 @@ impl<'a> Check<'a> {
             .map(|(raw, _)| raw)
             .chain(&flows_raw)
             .chain(&features_raw)
+            .chain(filters.iter().map(|(raw, _)| raw))
             .chain(sinks.iter().map(|(raw, _)| raw));
         self.unique(raws, &[&flows_name, &features_name]);
         let start = loaded
@@ -146,10 +167,13 @@ impl<'a> Check<'a> {
         let mut inputs = sources_in.iter();
         let flows_from = self.resolve(&graph, "flows", inputs.next());
         let features_from = self.resolve(&graph, "features", inputs.next());
-        let sinks_from: Vec<_> = sinks_in
-            .iter()
-            .map(|inputs| self.resolve(&graph, "sinks", Some(inputs)))
-            .collect();
+        let (filters, sinks_from) = match filters.is_empty() {
+            true => {
+                let resolve = |inputs| self.resolve(&graph, "sinks", Some(inputs));
+                (Vec::new(), sinks_in.iter().map(resolve).collect())
+            }
+            false => self.behind_features(&graph, filters, &filters_in, &sinks, &sinks_in),
+        };
         if self.found.has_errors() {
             return None;
         }
@@ -169,10 +193,18 @@ impl<'a> Check<'a> {
         }
         self.paths(&sinks);
         let is_rows = self.rows(sources.iter().map(|(raw, _)| raw), &sinks);
+        let places = rows.places(&columns);
+        // what sinks see: features, then derived columns; what only expressions read is between them
+        let visible = columns.visible;
+        let shown = columns.schema[..visible].iter().chain(&rows.derived.schema);
+        let shown: Schema = shown.cloned().collect();
+        let behind = columns.schema.len() - visible;
+        let in_rows = |at: usize| if at < visible { at } else { at + behind };
         let sinks: Vec<Node<Sink>> = sinks
             .into_iter()
             .zip(sinks_from)
-            .map(|((raw, options), inputs)| {
+            .zip(conditions)
+            .map(|(((raw, options), inputs), condition)| {
                 let connection = settings.shared.connection.clone().unwrap_or_default();
                 let table = options.relation(&connection).map(|relation| Table {
                     schema: relation.schema(),
@@ -180,10 +212,13 @@ impl<'a> Check<'a> {
                 });
                 let schema = table
                     .as_ref()
-                    .map_or(&columns.schema, |table| &table.schema);
+                    .map_or(&shown, |table| &table.schema);
                 let mut columns = self.columns(&raw, &options, schema);
                 if let Some(anonymise) = options.anonymise() {
                     columns.retain(|at| schema.get(*at).is_none_or(|one| anonymise.keeps(one)));
+                }
+                if table.is_none() {
+                    columns.iter_mut().for_each(|at| *at = in_rows(*at));
                 }
                 let path = raw.entry("path").and_then(|entry| entry.value.text());
                 let label = path.unwrap_or(options.kind()).to_owned();
@@ -191,6 +226,7 @@ impl<'a> Check<'a> {
                     label,
                     options,
                     columns,
+                    condition,
                     table,
                 };
                 self.node(&raw, inputs, sink)
@@ -210,12 +246,16 @@ impl<'a> Check<'a> {
                 inputs: flows_from,
                 options: flows,
             },
+            condition,
             features: Node {
                 name: features_name,
                 inputs: features_from,
                 options: settings,
             },
             columns,
+            derived: rows.derived,
+            places,
+            filters,
             sinks,
             run,
             text: match loaded.sources.first() {
@@ -224,6 +264,88 @@ impl<'a> Check<'a> {
             },
             warnings: Diagnostics::default(),
         })
+    }
+
+    /// Filters and sinks with what they read.
+    fn behind_features(
+        &mut self,
+        graph: &Graph,
+        filters: Vec<(Raw<'a>, Filter)>,
+        filters_in: &[Inputs],
+        sinks: &[(Raw<'a>, SinkOptions)],
+        sinks_in: &[Inputs],
+    ) -> (Vec<Node<Filter>>, Vec<Vec<String>>) {
+        let outputs = |raw: &Raw<'_>, filter: &Filter| {
+            let routes = filter.routes.iter();
+            routes.map(|route| format!("{}.{}", raw.name, route.name)).collect()
+        };
+        let mut nodes = vec![RowNode {
+            name: graph.features.clone(),
+            outputs: Vec::new(),
+        }];
+        nodes.extend(filters.iter().map(|(raw, filter)| RowNode {
+            name: raw.name.clone(),
+            outputs: outputs(raw, filter),
+        }));
+        let mut others: Vec<(String, &'static str)> = Vec::new();
+        others.extend(graph.sources.iter().map(|name| (name.clone(), "packets")));
+        others.push((graph.flows.clone(), "flow records"));
+        others.extend(graph.sinks.iter().map(|name| (name.clone(), "nothing")));
+        let features = std::slice::from_ref(&graph.features);
+        let read: Vec<Vec<String>> = filters
+            .iter()
+            .zip(filters_in)
+            .map(|((raw, _), inputs)| {
+                let own = (raw.name.as_str(), raw.at, raw.path.as_str());
+                self.resolve_rows(own, inputs, &nodes, &others, features)
+            })
+            .collect();
+        // what no filter reads
+        let all = nodes.iter().flat_map(|node| match node.outputs.is_empty() {
+            true => vec![node.name.clone()],
+            false => node.outputs.clone(),
+        });
+        let open: Vec<String> = all
+            .filter(|name| !read.iter().flatten().any(|input| input == name))
+            .collect();
+        let sinks_from: Vec<Vec<String>> = sinks
+            .iter()
+            .zip(sinks_in)
+            .map(|((raw, options), inputs)| {
+                if matches!(options, SinkOptions::Graph(_)) {
+                    return self.resolve(graph, "sinks", Some(inputs));
+                }
+                let own = (raw.name.as_str(), raw.at, raw.path.as_str());
+                self.resolve_rows(own, inputs, &nodes, &others, &open)
+            })
+            .collect();
+        let mut named: Vec<(Raw<'a>, Vec<String>)> = Vec::new();
+        let mut kinds = Vec::new();
+        for ((raw, filter), inputs) in filters.into_iter().zip(read) {
+            named.push((raw, inputs));
+            kinds.push(filter);
+        }
+        self.no_circles(&named);
+        let used = |name: &str| {
+            let inputs = named.iter().flat_map(|(_, inputs)| inputs);
+            let mut inputs = inputs.chain(sinks_from.iter().flatten());
+            inputs.any(|input| input.split('.').next() == Some(name))
+        };
+        for (raw, _) in &named {
+            if !used(&raw.name) {
+                let message = format!("nothing reads `{}`", raw.name);
+                self.found.push(
+                    Diagnostic::new("W0401", raw.at, &raw.path, message)
+                        .help("let a sink or another filter read it"),
+                );
+            }
+        }
+        let filters = named
+            .into_iter()
+            .zip(kinds)
+            .map(|((raw, inputs), filter)| self.node(&raw, inputs, filter))
+            .collect();
+        (filters, sinks_from)
     }
 
     fn node<T>(&self, raw: &Raw<'_>, inputs: Vec<String>, options: T) -> Node<T> {

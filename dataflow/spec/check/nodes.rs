@@ -71,7 +71,7 @@ impl Check<'_> {
             self.no_type(raw, path);
             return None;
         };
-        let common = ["type", "input", "columns"];
+        let common = ["type", "input", "columns", "where"];
         let own = options.keys();
         self.read(raw, &common, &own, &sink_keys(Some(kind)), |key, value| {
             options.set(key, value)

@@ -17,8 +17,8 @@ const KEYWORDS: [&str; 16] = [
 ];
 
 /// Sections and keys of the language that this version does not have.
-const LATER: [&str; 7] = [
-    "vars", "filters", "views", "joins", "tests", "extends", "include",
+const LATER: [&str; 6] = [
+    "vars", "views", "joins", "tests", "extends", "include",
 ];
 
 impl<'a> Check<'a> {
