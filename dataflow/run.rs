@@ -277,6 +277,7 @@ fn work(
         sharing: inputs.sharing(worker.peers()),
         slicing: inputs.slicing,
         inputs: inputs.count(),
+        prompt: inputs.is_live() && plan.sinks().any(|(_, sink)| sink.options.is_prompt()),
         workers: place.workers,
         splitter: Splitter::new(mine, inputs.slicing, plan.run.chunk),
         control: read.clone(),

@@ -83,6 +83,15 @@ fn columns_of_applications_as_other_programs_say() {
 }
 
 #[test]
+#[ignore = "slow: puts the streams of all captures together in Python; needs cryptography"]
+fn certificates_as_another_parser_reads_them() {
+    match python(&["-c", "import cryptography"]) {
+        Ok(output) if output.status.success() => agrees(&["certificates.py", PROGRAM]),
+        _ => skipped("python3 has no cryptography"),
+    }
+}
+
+#[test]
 #[ignore = "slow: generates 50,000 packets; needs numpy"]
 fn a_generated_trace_has_the_flows_it_was_made_of() {
     match python(&["-c", "import numpy"]) {

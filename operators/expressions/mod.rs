@@ -4,10 +4,10 @@
 
 pub mod aggregates;
 pub mod check;
-mod eval;
+pub(crate) mod eval;
 mod fault;
 pub mod functions;
-mod lexer;
+pub(crate) mod lexer;
 mod parser;
 mod program;
 mod rows;

@@ -6,7 +6,8 @@ use super::dns_more::{ANSWERS, DnsMore, Messages};
 use super::extractor::{Extractor, Needs, NoOptions, Wanted};
 use crate::flows::Flow;
 use crate::packet::{Direction, Packet};
-use crate::protocols::{Message, Protocols, dns};
+use crate::protocols::tls::{self, ClientHello};
+use crate::protocols::{Message, Protocols, dns, quic};
 use crate::schema::Features;
 use std::borrow::Cow;
 
@@ -122,8 +123,42 @@ const EARLY: usize = 16;
 #[derive(Default)]
 pub struct State(Option<Box<Facts>>);
 
+#[derive(Clone, Copy)]
+enum Encrypted {
+    Tls,
+    Quic,
+}
+
+impl Encrypted {
+    /// By the protocols that a client offers (ALPN).
+    fn of(message: &Message<'_>) -> Option<Self> {
+        let offers =
+            |hello: &ClientHello<'_>, is: fn(&[u8]) -> bool| hello.extensions.protocols().any(is);
+        match message {
+            Message::Tls(tls::Message::ClientHello(hello)) => {
+                offers(hello, |name| name == b"dot").then_some(Self::Tls)
+            }
+            Message::Quic(quic::Message::ClientHello(hello)) => {
+                // the drafts had numbers behind it
+                let is_quic = |name: &[u8]| name == b"doq" || name.starts_with(b"doq-i");
+                offers(hello, is_quic).then_some(Self::Quic)
+            }
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tls => "dot",
+            Self::Quic => "doq",
+        }
+    }
+}
+
 #[derive(Default)]
 struct Facts {
+    /// DNS inside of TLS or QUIC: nothing else is known of it.
+    encrypted: Option<Encrypted>,
     query: Option<Query>,
     /// The first question of the first query, else of the first response.
     question: Option<(String, u16)>,
@@ -204,6 +239,8 @@ pub struct Plan {
     /// Whether somebody wants a column of all messages, and the data of answers.
     all: bool,
     answers: bool,
+    /// Whether somebody wants to know of DNS that is encrypted.
+    transport: bool,
 }
 
 impl Extractor for State {
@@ -211,8 +248,12 @@ impl Extractor for State {
     type Options = NoOptions;
     type Plan = Plan;
 
-    fn needs(_: &Plan) -> Needs {
-        Needs::messages(Protocols::DNS)
+    fn needs(plan: &Plan) -> Needs {
+        let encrypted = Protocols::TLS.union(Protocols::QUIC);
+        Needs::messages(match plan.transport {
+            true => Protocols::DNS.union(encrypted),
+            false => Protocols::DNS,
+        })
     }
 
     fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
@@ -220,6 +261,7 @@ impl Extractor for State {
             name: wanted.any(|name| ["dns_query_name", "dns_qname_entropy"].contains(&name)),
             all: DnsMore::is_wanted(wanted),
             answers: wanted.any(|name| name == "dns_answers"),
+            transport: wanted.any(|name| name == "dns_transport"),
         }
     }
 
@@ -228,11 +270,17 @@ impl Extractor for State {
     fn message(&mut self, message: &Message<'_>, _: Direction, time: i64, plan: &Plan) {
         if let Message::Dns(message) = message {
             self.0.get_or_insert_default().message(message, time, plan);
+        } else if plan.transport
+            && let Some(encrypted) = Encrypted::of(message)
+        {
+            let facts = self.0.get_or_insert_default();
+            facts.encrypted.get_or_insert(encrypted);
         }
     }
 
     fn finish(&self, flow: &Flow, _: &Plan) -> Dns {
-        let facts = self.0.as_deref();
+        let encrypted = self.0.as_deref().and_then(|facts| facts.encrypted);
+        let facts = (self.0.as_deref()).filter(|facts| facts.query.is_some() || facts.has_response);
         let query = facts.and_then(|facts| facts.query.as_ref());
         let question = facts.and_then(|facts| facts.question.as_ref());
         let response = facts.and_then(|facts| facts.responses.first());
@@ -264,7 +312,13 @@ impl Extractor for State {
             dns_truncated: facts.map(|facts| facts.is_truncated),
             dns_recursion_desired: query.map(|query| query.recursion_desired),
             dns_recursion_available: response.map(|response| response.recursion_available),
-            more: all.map_or_else(DnsMore::default, |all| all.columns(flow, name, data)),
+            more: match all {
+                Some(all) => all.columns(flow, name, data),
+                None => DnsMore {
+                    dns_transport: encrypted.map(Encrypted::name),
+                    ..DnsMore::default()
+                },
+            },
         }
     }
 
@@ -306,6 +360,7 @@ mod tests {
             name: true,
             all: true,
             answers: true,
+            transport: true,
         };
         let mut facts = Facts::default();
         for (bytes, time) in messages.iter().zip((0..).step_by(500_000_000)) {
@@ -313,6 +368,47 @@ mod tests {
         }
         let flow = super::super::testing::Packets::udp().flow;
         State(Some(Box::new(facts))).finish(&flow, &plan)
+    }
+
+    /// The transport of a flow whose client offers these protocols.
+    fn transport(offers: &[&[u8]], is_quic: bool) -> Option<&'static str> {
+        let names: Vec<u8> = offers
+            .iter()
+            .flat_map(|name| [&[name.len() as u8], *name].concat())
+            .collect();
+        let block = [
+            &[0, 16, 0, names.len() as u8 + 2, 0, names.len() as u8][..],
+            &names,
+        ]
+        .concat();
+        let start = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0, 0]].concat();
+        let body = [&start[..], &[block.len() as u8], &block].concat();
+        let hello = ClientHello::read(&body).expect("a hello");
+        let wanted = Plan {
+            name: false,
+            all: true,
+            answers: false,
+            transport: true,
+        };
+        let message = match is_quic {
+            true => Message::Quic(quic::Message::ClientHello(hello)),
+            false => Message::Tls(tls::Message::ClientHello(hello)),
+        };
+        let mut state = State::default();
+        state.message(&message, Direction::Forward, 0, &wanted);
+        let row = state.finish(&super::super::testing::Packets::tcp().flow, &wanted);
+        assert!(!row.dns_detected);
+        row.more.dns_transport
+    }
+
+    #[test]
+    fn what_is_encrypted_is_known_by_its_protocol() {
+        assert_eq!(transport(&[b"h2", b"dot"], false), Some("dot"));
+        assert_eq!(transport(&[b"doq"], true), Some("doq"));
+        assert_eq!(transport(&[b"doq-i00"], true), Some("doq"));
+        // each where it belongs
+        assert_eq!(transport(&[b"doq", b"h2"], false), None);
+        assert_eq!(transport(&[b"dot"], true), None);
     }
 
     const A: &[u8] = b"\x01a\x00\x00\x01\x00\x01";

@@ -45,8 +45,12 @@ pub struct DnsMore {
         null = "not DNS, no question or fewer than 3 labels"
     )]
     pub dns_qname_entropy: Option<f64>,
-    /// "udp" or "tcp"; "mdns" or "llmnr" where a port is 5353 or 5355.
-    #[column(scope = "flow", null = "not DNS")]
+    /// "udp" or "tcp"; "mdns" or "llmnr" where a port is 5353 or 5355. Of what is encrypted: "dot" (RFC 7858) or "doq" (RFC 9250) where a
+    /// ClientHello over TCP offers the protocol dot, or one over QUIC doq or a draft of it (ALPN; many clients of servers for dot offer none).
+    #[column(
+        scope = "flow",
+        null = "not DNS, and no ClientHello that offers dot or doq"
+    )]
     pub dns_transport: Option<&'static str>,
 }
 

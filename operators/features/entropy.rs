@@ -9,7 +9,7 @@ use crate::statistics::{entropy, ratio, uniformity};
 
 /// Columns of group `entropy`, in output order. Samples: the first `entropy_sample` captured payload bytes of each direction, taken
 /// packet by packet.
-#[derive(Clone, Debug, Features)]
+#[derive(Clone, Debug, Default, Features)]
 #[features(
     profile = "JJ-EXTENDED",
     source = "Shannon, A Mathematical Theory of Communication, 1948"
@@ -70,9 +70,6 @@ pub struct State {
     samples: Option<Box<[Vec<u8>; 2]>>,
     done: Option<Box<Entropy>>,
 }
-
-/// The samples of a record without payload.
-const NO_SAMPLES: &[Vec<u8>; 2] = &[Vec::new(), Vec::new()];
 
 /// What the plan fixes.
 pub struct Plan {
@@ -139,7 +136,10 @@ impl Extractor for State {
 
 impl State {
     fn evaluate(&self) -> Entropy {
-        let samples = self.samples.as_deref().unwrap_or(NO_SAMPLES);
+        // most records of a scan have no payload
+        let Some(samples) = self.samples.as_deref() else {
+            return Entropy::default();
+        };
         let [forward, backward] = [0, 1].map(|side| counts(&samples[side]));
         let mut all = forward;
         for (sum, count) in all.iter_mut().zip(&backward) {

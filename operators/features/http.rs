@@ -3,6 +3,8 @@
 //! Bodies are passed over. HTTP/2 is in `http2`.
 
 use super::extractor::{Extractor, Needs, NoOptions, Wanted};
+#[cfg(feature = "ja4plus")]
+use super::ja4plus::{self, FirstRequest, HttpPlus};
 use crate::flows::Flow;
 use crate::packet::{Direction, Packet};
 use crate::protocols::http::Part;
@@ -63,6 +65,16 @@ pub struct Http {
     /// Responses of the responder that are final.
     #[column(unit = "count", scope = "bwd", split = "no", null = "not HTTP/1")]
     pub http_responses: Option<u32>,
+    #[cfg(feature = "ja4plus")]
+    #[part]
+    pub plus: HttpPlus,
+}
+
+/// What the plan fixes.
+#[derive(Default)]
+pub struct Plan {
+    #[cfg(feature = "ja4plus")]
+    plus: bool,
 }
 
 /// Bytes kept of a value.
@@ -85,6 +97,8 @@ struct Facts {
     open: [Option<Kept>; 2],
     /// By direction, whether fields are those of the message that is looked at.
     is_first: [bool; 2],
+    #[cfg(feature = "ja4plus")]
+    first: FirstRequest,
 }
 
 /// Fields that have a column.
@@ -119,7 +133,7 @@ impl Facts {
     fn part(&mut self, part: &Part<'_>, from: Direction) {
         let side = from as usize;
         match (part, from) {
-            (Part::Request { method, target }, Direction::Forward) => {
+            (Part::Request { method, target, .. }, Direction::Forward) => {
                 self.is_first[side] = self.counts[side] == 0;
                 self.counts[side] = self.counts[side].saturating_add(1);
                 self.open[side] = None;
@@ -183,23 +197,41 @@ fn kept(name: &[u8], from: Direction) -> Option<Kept> {
 impl Extractor for State {
     type Features = Http;
     type Options = NoOptions;
-    type Plan = ();
+    type Plan = Plan;
 
-    fn needs((): &()) -> Needs {
+    fn needs(_: &Plan) -> Needs {
         Needs::messages(Protocols::HTTP1)
     }
 
-    fn plan(_: &NoOptions, _: &Wanted) {}
-
-    fn packet(&mut self, _: &Packet<'_>, _: &Flow, (): &()) {}
-
-    fn message(&mut self, message: &Message<'_>, from: Direction, _: i64, (): &()) {
-        if let Message::Http1(part) = message {
-            self.0.get_or_insert_default().part(part, from);
+    #[cfg_attr(
+        not(feature = "ja4plus"),
+        expect(unused_variables, reason = "no column is dear")
+    )]
+    fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
+        Plan {
+            #[cfg(feature = "ja4plus")]
+            plus: ja4plus::is_wanted::<HttpPlus>(wanted),
         }
     }
 
-    fn finish(&self, _: &Flow, (): &()) -> Http {
+    fn packet(&mut self, _: &Packet<'_>, _: &Flow, _: &Plan) {}
+
+    #[cfg_attr(
+        not(feature = "ja4plus"),
+        expect(unused_variables, reason = "no column is dear")
+    )]
+    fn message(&mut self, message: &Message<'_>, from: Direction, _: i64, plan: &Plan) {
+        if let Message::Http1(part) = message {
+            let facts = self.0.get_or_insert_default();
+            #[cfg(feature = "ja4plus")]
+            if plan.plus && from == Direction::Forward {
+                facts.first.part(part);
+            }
+            facts.part(part, from);
+        }
+    }
+
+    fn finish(&self, _: &Flow, _: &Plan) -> Http {
         let facts = self.0.as_deref();
         let text =
             |of: fn(&Facts) -> &Option<Value>| facts.and_then(|facts| Value::text(of(facts)));
@@ -212,6 +244,8 @@ impl Extractor for State {
             http_content_type: text(|facts| &facts.content_type),
             http_requests: facts.map(|facts| facts.counts[0]),
             http_responses: facts.map(|facts| facts.counts[1]),
+            #[cfg(feature = "ja4plus")]
+            plus: facts.map_or_else(HttpPlus::default, |facts| facts.first.columns()),
         }
     }
 
@@ -225,7 +259,10 @@ impl Extractor for State {
                 &facts.content_type,
             ];
             let bytes = values.into_iter().flatten().map(|value| value.0.len());
-            size_of::<Facts>() + bytes.sum::<usize>()
+            let bytes = size_of::<Facts>() + bytes.sum::<usize>();
+            #[cfg(feature = "ja4plus")]
+            let bytes = bytes + facts.first.heap_bytes();
+            bytes
         })
     }
 }
@@ -241,10 +278,10 @@ mod tests {
         let mut state = State::default();
         for (from, bytes) in streams {
             Messages::default().push(bytes, &mut |part| {
-                state.message(&Message::Http1(part), *from, 0, &());
+                state.message(&Message::Http1(part), *from, 0, &Plan::default());
             });
         }
-        state.finish(&Packets::tcp().flow, &())
+        state.finish(&Packets::tcp().flow, &Plan::default())
     }
 
     #[test]

@@ -19,6 +19,8 @@ mod http2;
 mod icmp;
 mod ip_extended;
 mod ipv6_options;
+#[cfg(feature = "ja4plus")]
+mod ja4plus;
 mod mac;
 mod options;
 mod padding;

@@ -1,6 +1,8 @@
 //! What an SSH connection shows before it is encrypted (RFC 4253), and how much is encrypted.
 
 use super::extractor::{Extractor, Needs, NoOptions, Wanted};
+#[cfg(feature = "ja4plus")]
+use super::ja4plus::{self, SshConnection, SshPlus};
 use super::ssh_algorithms::{Lists, SshAlgorithms};
 use crate::flows::Flow;
 use crate::packet::{Direction, Packet};
@@ -68,17 +70,25 @@ pub struct Ssh {
     pub ssh_encrypted_packets: Option<u64>,
     #[part]
     pub algorithms: SshAlgorithms,
+    #[cfg(feature = "ja4plus")]
+    #[part]
+    pub plus: SshPlus,
 }
 
 /// What the plan fixes.
 pub struct Plan {
     /// Whether somebody wants the lists of algorithms.
     algorithms: bool,
+    #[cfg(feature = "ja4plus")]
+    plus: bool,
 }
 
 /// What is kept of an open record: nothing before its first message.
 #[derive(Default)]
-pub struct State(Option<Box<Facts>>);
+pub struct State(
+    Option<Box<Facts>>,
+    #[cfg(feature = "ja4plus")] SshConnection,
+);
 
 #[derive(Default)]
 struct Facts {
@@ -103,10 +113,20 @@ impl Extractor for State {
     fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
         Plan {
             algorithms: SshAlgorithms::is_wanted(wanted),
+            #[cfg(feature = "ja4plus")]
+            plus: ja4plus::is_wanted::<SshPlus>(wanted),
         }
     }
 
+    #[cfg(not(feature = "ja4plus"))]
     fn packet(&mut self, _: &Packet<'_>, _: &Flow, _: &Plan) {}
+
+    #[cfg(feature = "ja4plus")]
+    fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, plan: &Plan) {
+        if plan.plus && flow.is_tcp() && packet.is(crate::packet::marks::TCP_KNOWN) {
+            self.1.packet(packet);
+        }
+    }
 
     fn message(&mut self, message: &Message<'_>, from: Direction, _: i64, plan: &Plan) {
         let Message::Ssh(message) = message else {
@@ -155,17 +175,22 @@ impl Extractor for State {
             algorithms: facts
                 .and_then(|facts| facts.algorithms.as_deref())
                 .map_or_else(SshAlgorithms::default, Lists::columns),
+            #[cfg(feature = "ja4plus")]
+            plus: self.1.columns(),
         }
     }
 
     fn heap_bytes(&self) -> usize {
-        self.0.as_deref().map_or(0, |facts| {
+        let bytes = self.0.as_deref().map_or(0, |facts| {
             let lines = facts.lines.iter().flatten();
             let texts = lines.map(|(version, software)| version.len() + software.len());
             let algorithms = facts.algorithms.as_deref();
             let algorithms = algorithms.map_or(0, |lists| size_of_val(lists) + lists.heap_bytes());
             size_of::<Facts>() + texts.sum::<usize>() + algorithms
-        })
+        });
+        #[cfg(feature = "ja4plus")]
+        let bytes = bytes + self.1.heap_bytes();
+        bytes
     }
 }
 
@@ -197,7 +222,11 @@ mod tests {
             .push(forth().seq(end + (2 << 30), 0).payload_len(9))
             .push(forth().seq(end.wrapping_add(3 << 30), 0).payload_len(9))
             .push(forth().seq(0, 0).payload_len(9));
-        let plan = Plan { algorithms: true };
+        let plan = Plan {
+            algorithms: true,
+            #[cfg(feature = "ja4plus")]
+            plus: true,
+        };
         let rules = Rules::new(Protocols::SSH, &Default::default());
         let (mut state, mut applications) = (State::default(), Applications::new(rules));
         applications.open(0);

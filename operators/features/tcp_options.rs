@@ -4,6 +4,8 @@
 //! have counts as not seen.
 
 use super::extractor::{Extractor, Needs, NoOptions, Wanted};
+#[cfg(feature = "ja4plus")]
+use super::ja4plus::{self, TcpHandshake, TcpPlus};
 use crate::flows::Flow;
 use crate::packet::{Packet, tcp};
 use crate::protocols::tcp_options::{LARGEST_SHIFT, Options, Timestamps, kind};
@@ -118,6 +120,9 @@ pub struct TcpOptions {
         profile = "JF-EXTRA"
     )]
     pub tcp_option_kinds_bwd: Option<String>,
+    #[cfg(feature = "ja4plus")]
+    #[part]
+    pub plus: TcpPlus,
 }
 
 /// What is kept of an open record: something where there was an option.
@@ -132,11 +137,15 @@ struct Seen {
     kinds: u8,
     /// `tcp_option_kinds_*`, if somebody wants them.
     lists: Option<Box<[Option<Box<str>>; 2]>>,
+    #[cfg(feature = "ja4plus")]
+    handshake: Option<Box<TcpHandshake>>,
 }
 
 /// What the plan fixes: whether somebody wants the kinds of a SYN.
 pub struct Plan {
     lists: bool,
+    #[cfg(feature = "ja4plus")]
+    plus: bool,
 }
 
 /// What is counted: places in a [`Tally`].
@@ -185,6 +194,8 @@ impl Extractor for State {
     fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
         Plan {
             lists: wanted.any(|name| name.starts_with("tcp_option_kinds")),
+            #[cfg(feature = "ja4plus")]
+            plus: ja4plus::is_wanted::<TcpPlus>(wanted),
         }
     }
 
@@ -194,6 +205,10 @@ impl Extractor for State {
         }
         if plan.lists && packet.has(tcp::SYN) {
             self.list(packet);
+        }
+        #[cfg(feature = "ja4plus")]
+        if plan.plus && packet.is(crate::packet::marks::TCP_KNOWN) {
+            self.handshake(packet);
         }
         let options = Options::of(packet.transport_header());
         let mut rest = options;
@@ -281,6 +296,8 @@ impl Extractor for State {
             tcp_options_pkt_count: count(Count::Packets),
             tcp_option_kinds_fwd: listed(0),
             tcp_option_kinds_bwd: listed(1),
+            #[cfg(feature = "ja4plus")]
+            plus: (seen.handshake.as_deref()).map_or_else(TcpPlus::default, TcpHandshake::columns),
         }
     }
 
@@ -291,6 +308,11 @@ impl Extractor for State {
         };
         let bytes = |seen: &Seen| {
             let lists = seen.lists.as_deref().map_or(0, lists);
+            #[cfg(feature = "ja4plus")]
+            let lists = lists
+                + seen.handshake.as_deref().map_or(0, |handshake| {
+                    size_of_val(handshake) + handshake.heap_bytes()
+                });
             size_of_val(seen) + seen.counts.heap_bytes() + lists
         };
         self.0.as_deref().map_or(0, bytes)
@@ -298,6 +320,15 @@ impl Extractor for State {
 }
 
 impl State {
+    #[cfg(feature = "ja4plus")]
+    fn handshake(&mut self, packet: &Packet<'_>) {
+        let known = self.0.as_ref().is_some_and(|seen| seen.handshake.is_some());
+        if known || TcpHandshake::starts(packet) {
+            let seen = self.0.get_or_insert_default();
+            seen.handshake.get_or_insert_default().packet(packet);
+        }
+    }
+
     /// Keeps the kinds of the options of a SYN.
     fn list(&mut self, packet: &Packet<'_>) {
         let header = packet.transport_header();

@@ -3,6 +3,8 @@
 //! Only what is in clear, and only what lies wholly in the first `payload_prefix` bytes of a direction.
 
 use super::extractor::{Extractor, Needs, NoOptions, Wanted};
+#[cfg(feature = "ja4plus")]
+use super::ja4plus;
 use super::tls_certificate::{Leaf, TlsCertificate};
 use super::tls_hello::{Answer, Offer, TlsHello};
 use crate::flows::Flow;
@@ -202,6 +204,9 @@ pub struct Tls {
     pub hello: TlsHello,
     #[part]
     pub certificate: TlsCertificate,
+    #[cfg(feature = "ja4plus")]
+    #[part]
+    pub plus: ja4plus::TlsPlus,
 }
 
 /// Types of extensions.
@@ -232,6 +237,8 @@ struct Side {
     certificates: Option<Option<Certificates>>,
     /// The first certificate in it, if a column wants it.
     leaf: Option<Box<Leaf>>,
+    #[cfg(feature = "ja4plus")]
+    ja4x: Option<Box<[Box<str>]>>,
     has_application_data: bool,
     /// The first ServerKeyExchange behind the ServerHello.
     key_exchange: Option<Option<KeyExchange>>,
@@ -266,6 +273,8 @@ struct Server {
     protocol: Option<Box<str>>,
     /// If a column wants it.
     answer: Option<Box<Answer>>,
+    #[cfg(feature = "ja4plus")]
+    ja4s: Option<Box<str>>,
 }
 
 /// What the plan fixes: the columns that cost something.
@@ -276,6 +285,8 @@ pub struct Plan {
     protocol: bool,
     hello: bool,
     certificate: bool,
+    #[cfg(feature = "ja4plus")]
+    plus: bool,
 }
 
 fn session(bytes: &[u8]) -> SessionId {
@@ -323,6 +334,8 @@ impl Server {
             ja3s: if plan.ja3s { tls::ja3s(hello) } else { [0; 16] },
             protocol: plan.protocol.then(protocol).flatten().and_then(shown),
             answer: plan.hello.then(|| Box::new(Answer::new(hello))),
+            #[cfg(feature = "ja4plus")]
+            ja4s: plan.plus.then(|| ja4plus::ja4s(hello)),
         }
     }
 }
@@ -358,8 +371,14 @@ impl Facts {
             tls::Message::Certificate(body) => {
                 if side.certificates.is_none() {
                     side.certificates = Some(tls::certificates(body));
-                    let leaf = tls::first_certificate(body).filter(|_| plan.certificate);
+                    let leaf = tls::certificate_list(body)
+                        .next()
+                        .filter(|_| plan.certificate);
                     side.leaf = leaf.map(|leaf| Box::new(Leaf::new(leaf)));
+                    #[cfg(feature = "ja4plus")]
+                    if plan.plus {
+                        side.ja4x = Some(ja4plus::ja4x(body));
+                    }
                 }
             }
             tls::Message::ApplicationData => side.has_application_data = true,
@@ -395,6 +414,8 @@ impl Extractor for State {
             protocol: wants("tls_alpn"),
             hello: TlsHello::is_wanted(wanted),
             certificate: TlsCertificate::is_wanted(wanted),
+            #[cfg(feature = "ja4plus")]
+            plus: ja4plus::is_wanted::<ja4plus::TlsPlus>(wanted),
         }
     }
 
@@ -488,6 +509,14 @@ impl Extractor for State {
             certificate: leaf.map_or_else(TlsCertificate::default, |leaf| {
                 TlsCertificate::of(leaf, flow.start)
             }),
+            #[cfg(feature = "ja4plus")]
+            plus: ja4plus::TlsPlus {
+                ja4s: server.and_then(|server| server.ja4s.as_deref().map(str::to_owned)),
+                ja4x: server_side
+                    .filter(|_| certificates.is_some())
+                    .and_then(|side| side.ja4x.as_deref())
+                    .map(|texts| texts.iter().map(|text| text.to_string()).collect()),
+            },
         }
     }
 
@@ -502,11 +531,19 @@ impl Extractor for State {
             let servers = facts.hellos.servers().map(|server| {
                 let answer = server.answer.as_deref();
                 let answer = answer.map_or(0, |answer| size_of_val(answer) + answer.heap_bytes());
+                #[cfg(feature = "ja4plus")]
+                let answer = answer + text(&server.ja4s);
                 size_of::<Server>() + text(&server.protocol) + answer
             });
             let leaves = facts.sides.iter().filter_map(|side| side.leaf.as_deref());
             let leaves = leaves.map(|leaf| size_of_val(leaf) + leaf.heap_bytes());
-            size_of::<Facts>() + clients.chain(servers).chain(leaves).sum::<usize>()
+            let parts = clients.chain(servers).chain(leaves);
+            #[cfg(feature = "ja4plus")]
+            let parts = {
+                let texts = facts.sides.iter().filter_map(|side| side.ja4x.as_deref());
+                parts.chain(texts.map(ja4plus::text_bytes))
+            };
+            size_of::<Facts>() + parts.sum::<usize>()
         })
     }
 }
@@ -524,6 +561,8 @@ mod tests {
         protocol: true,
         hello: true,
         certificate: true,
+        #[cfg(feature = "ja4plus")]
+        plus: true,
     };
 
     fn extension(kind: u16, body: &[u8]) -> Vec<u8> {

@@ -20,6 +20,8 @@ pub mod dns;
 pub mod handshake;
 pub mod http;
 pub mod icmp;
+#[cfg(any(test, feature = "ja4plus"))]
+pub mod ja4plus;
 mod joiner;
 pub mod mptcp;
 mod prefix;

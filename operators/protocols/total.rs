@@ -173,7 +173,7 @@ fn chain(body: &[u8]) -> Said {
     let Some(found) = tls::certificates(body) else {
         return 0;
     };
-    certificate(tls::first_certificate(body).unwrap_or(&[]));
+    tls::certificate_list(body).for_each(certificate);
     let bytes = found.bytes as usize;
     assert!(bytes + 3 * usize::from(found.count) <= body.len());
     bytes
@@ -265,7 +265,9 @@ pub fn http(bytes: &[u8], size: usize) {
         for piece in pieces(bytes, size) {
             let goes_on = side.push(piece, &mut |part| {
                 said.push(match part {
-                    http::Part::Request { method, target } => method.len() + (target.len() << 16),
+                    http::Part::Request { method, target, .. } => {
+                        method.len() + (target.len() << 16)
+                    }
                     http::Part::Response(status) => status.into(),
                     http::Part::Field { name, value } => {
                         (1 << 32) + name.len() + (value.len() << 16)

@@ -161,7 +161,27 @@ impl<'a> Certificate<'a> {
     }
 }
 
+impl<'a> Certificate<'a> {
+    /// The kinds of its extensions in order: the content of their object identifiers.
+    pub fn extension_kinds(&self) -> impl Iterator<Item = &'a [u8]> {
+        let extensions = values(self.extensions).flat_map(|list| values(list.value()));
+        extensions.filter_map(kind_of)
+    }
+}
+
+/// The content of the object identifier that opens a sequence.
+fn kind_of(sequence: AnyRef<'_>) -> Option<&[u8]> {
+    let first = values(sequence.value()).next()?;
+    (first.tag() == Tag::ObjectIdentifier).then(|| first.value())
+}
+
 impl<'a> Name<'a> {
+    /// The kinds of its attributes in order: the content of their object identifiers.
+    pub fn kinds(self) -> impl Iterator<Item = &'a [u8]> {
+        let attributes = values(self.0).flat_map(|set| values(set.value()));
+        attributes.filter_map(kind_of)
+    }
+
     /// The bytes of the first attribute of this kind, as they are encoded.
     fn attribute(self, kind: ObjectIdentifier) -> Option<&'a [u8]> {
         let attributes = values(self.0).flat_map(|set| values(set.value()));

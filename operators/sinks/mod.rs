@@ -134,6 +134,11 @@ impl SinkOptions {
         }
     }
 
+    /// Whether its rows are out as soon as they are there: to a stream, and in no order that has to be waited for.
+    pub fn is_prompt(&self) -> bool {
+        self.sort() == Sort::None && self.path().is_some_and(file::leads_out)
+    }
+
     /// How its rows are made anonymous, if they are.
     pub const fn anonymise(&self) -> Option<&Anonymise> {
         match self {

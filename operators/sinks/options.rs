@@ -100,7 +100,7 @@ pub struct CsvOptions {
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
-    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
@@ -117,7 +117,7 @@ pub struct JsonlOptions {
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
-    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
@@ -140,7 +140,7 @@ pub struct ParquetOptions {
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
-    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
@@ -160,7 +160,7 @@ pub struct ArrowOptions {
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
-    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
@@ -174,7 +174,7 @@ pub struct StdoutOptions {
     /// Rows to show at most; the rest is counted.
     #[option(default = "40")]
     pub rows: usize,
-    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
 }

@@ -51,15 +51,19 @@ fn sum(counts: &[u32; 256], term: impl Fn(u32) -> f64) -> f64 {
 /// `1 - chi2 / (255 n)`: 1 where all bytes are equally frequent, 0 where there is one; `None` for fewer than 256 bytes.
 pub fn uniformity(counts: &[u32; 256]) -> Option<f64> {
     let n: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+    if n < 256 {
+        return None;
+    }
+    let square = |count: &u32| u64::from(*count) * u64::from(*count);
+    // at most n * n
+    let squares: u128 = if u32::try_from(n).is_ok() {
+        counts.iter().map(square).sum::<u64>().into()
+    } else {
+        counts.iter().map(|count| u128::from(square(count))).sum()
+    };
     let n = u128::from(n);
-    let squares: u128 = counts
-        .iter()
-        .map(|count| u128::from(*count) * u128::from(*count))
-        .sum();
     // chi2 = 256 squares / n - n, so the whole is one quotient of integers.
-    (n >= 256)
-        .then(|| super::ratio(256 * (n * n - squares), 255 * n * n))
-        .flatten()
+    super::ratio(256 * (n * n - squares), 255 * n * n)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Our columns beyond the catalogue against what other programs are expected to say of open captures (`pcaps/truth/*_expected.jsonl`): FoxIO
-(JA4), nDPI (JA3, JA3S, JA4, WireGuard, OpenVPN), Arkime (JA3, JA3S, JA4, HASSH), Zeek (HTTP, SSH, names of cipher suites, QUIC, DNS, tunnels).
+(JA4, HASSH), Suricata (HASSH, versions of SSH), nDPI (JA3, JA3S, JA4, WireGuard, OpenVPN), Arkime (JA3, JA3S, JA4, HASSH), Zeek (HTTP, SSH, names of cipher suites, QUIC, DNS, tunnels).
 
     expected_applications.py BINARY [JOBS]
 
@@ -24,7 +24,7 @@ SETTINGS = 'idle_timeout = "off"\nterminate = "never"\ninitiator = "first"'
 ENDS = ["src_ip", "dst_ip", "src_port", "dst_port", "protocol"]
 COLUMNS = [
     "ja3_hash", "ja3s_hash", "ja4", "tls_cipher_suite_name", "quic_client_dcid", "ssh_hassh", "ssh_hassh_server", "ssh_kex_alg", "ssh_host_key_alg",
-    "ssh_cipher", "ssh_mac", "ssh_compression", "http_method", "http_host", "http_uri", "http_user_agent", "http_status", "dns_rtt", "wireguard", "openvpn", "tunnel_type",
+    "ssh_cipher", "ssh_mac", "ssh_compression", "ssh_client_version", "ssh_client_software", "ssh_server_version", "ssh_server_software", "http_method", "http_host", "http_uri", "http_user_agent", "http_status", "dns_rtt", "wireguard", "openvpn", "tunnel_type",
 ]
 TUNNELS = {"Tunnel::IP": "ipip", "Tunnel::GRE": "gre", "Tunnel::VXLAN": "vxlan", "Tunnel::GENEVE": "geneve", "Tunnel::GTPv1": "gtpu", "Tunnel::TEREDO": "teredo"}
 VPN = {"WireGuard": "wireguard", "OpenVPN": "openvpn"}
@@ -59,8 +59,12 @@ def foxio():
             continue
         ports = [row.get(name, row.get(name.replace("_", ""))) for name in ("src_port", "dst_port")]
         value = row.get("JA4.1") or row.get("ja4")
-        if value and all(ports):
-            yield row["file"], [end(row["src"], ports[0]), end(row["dst"], ports[1])], {"ja4 " + row["by"].split()[1]: value}
+        if all(ports):
+            program, ssh = row["by"].split()[1], row.get("ssh_extras", {})
+            found = {"ja4 " + program: value}
+            for name, column in {"hassh": "ssh_hassh", "hassh_server": "ssh_hassh_server"}.items():
+                found[f"{column} {program}"] = ssh.get(name) if ssh.get(name) != "null" else None
+            yield row["file"], [end(row["src"], ports[0]), end(row["dst"], ports[1])], found
 
 
 def ndpi():
@@ -107,6 +111,19 @@ def zeek():
         yield row["file"], ends, found
 
 
+SURICATA = {"ssh.client.hassh.hash": "ssh_hassh", "ssh.server.hassh.hash": "ssh_hassh_server", "ssh.client.proto_version": "ssh_client_version",
+            "ssh.client.software_version": "ssh_client_software", "ssh.server.proto_version": "ssh_server_version",
+            "ssh.server.software_version": "ssh_server_software"}
+
+
+def suricata(capture):
+    """what one record of a capture must have, whichever it is: Suricata's tests do not name its ends"""
+    for row in rows("suricata"):
+        found = {SURICATA[name]: value for name, value in row["match"].items() if name in SURICATA}
+        if row["file"] == capture and found and row["count"] == 1:
+            yield found
+
+
 def expectations():
     """capture -> ends -> field -> values"""
     found = defaultdict(lambda: defaultdict(lambda: defaultdict(set)))
@@ -135,11 +152,12 @@ def compare(binary, capture, expected, folder):
     base = os.path.join(folder, capture.replace("/", "_"))
     names = ", ".join(f'"{name}"' for name in [*ENDS, *COLUMNS])
     kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", SETTINGS, f"only = [{names}]").replace("groups = [", 'groups = ["http", "vpn", "tunnel", '), base)
-    counts, same, details = Counter(), Counter(), []
+    counts, same, details, records = Counter(), Counter(), [], []
     if not os.path.exists(base + ".csv"):
         return [], [], same
     with open(base + ".csv", newline="") as file:
         for row in csv.DictReader(file):
+            records.append(row)
             ends = frozenset([end(row["src_ip"], row["src_port"]), end(row["dst_ip"], row["dst_port"])])
             fields = dict(expected.get(ends, {}))
             if any(field.endswith("ndpi") for fields in expected.values() for field in fields):
@@ -153,6 +171,13 @@ def compare(binary, capture, expected, folder):
                 counts[field] += 1
                 if counts[field] <= 3:
                     details.append(f"{field}: {row['src_ip']}:{row['src_port']} {row['dst_ip']}:{row['dst_port']}: ours {mine!r} theirs {sorted(theirs)[:3]!r}")
+    for wanted in suricata(capture):
+        for column, theirs in wanted.items():
+            # where one value is missing, all that belong to it are
+            is_there = any(all(row[column] == value for column, value in wanted.items()) for row in records)
+            (same if is_there else counts)[column + " suricata"] += 1
+            if not is_there:
+                details.append(f"{column} suricata: theirs {theirs!r} in {wanted}")
     return [f"{field.replace(' ', '.')} {count}" for field, count in counts.items()], details, same
 
 
@@ -162,7 +187,7 @@ def main(binary, jobs=2):
     unknown = failed = 0
     same = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        captures = sorted(set(expected) & set(kit.captures()))
+        captures = sorted((set(expected) | {row["file"] for row in rows("suricata")}) & set(kit.captures()))
         for capture, result in kit.each(lambda name: compare(os.path.abspath(binary), name, expected[name], folder), captures, int(jobs)):
             if isinstance(result, Exception):
                 failed += 1

@@ -51,7 +51,7 @@ impl<'a> Check<'a> {
         let mut has_else = false;
         for entry in routes.unwrap_or_default() {
             let path = format!("{}.routes.{}", raw.path, entry.name);
-            self.name(entry, &path);
+            self.name(entry, &path, "name");
             let mut route = Route {
                 name: entry.name.clone(),
                 condition: None,

@@ -81,15 +81,7 @@ fn ja4_start(hello: &ClientHello<'_>, transport: char) -> String {
         .versions()
         .filter(|version| !is_grease(*version))
         .max();
-    let version = match offered.unwrap_or(hello.version) {
-        0x0304 => "13",
-        0x0303 => "12",
-        0x0302 => "11",
-        0x0301 => "10",
-        0x0300 => "s3",
-        0x0002 => "s2",
-        _ => "00",
-    };
+    let version = version_digits(offered.unwrap_or(hello.version));
     let name = if hello.extensions.has(0) { 'd' } else { 'i' };
     let count = |numbers: &mut dyn Iterator<Item = u16>| {
         numbers.filter(|number| !is_grease(*number)).count().min(99)
@@ -104,8 +96,21 @@ fn ja4_start(hello: &ClientHello<'_>, transport: char) -> String {
     format!("{transport}{version}{name}{ciphers:02}{extensions:02}{first}{last}")
 }
 
+/// A version in two characters.
+pub(crate) fn version_digits(version: u16) -> &'static str {
+    match version {
+        0x0304 => "13",
+        0x0303 => "12",
+        0x0302 => "11",
+        0x0301 => "10",
+        0x0300 => "s3",
+        0x0002 => "s2",
+        _ => "00",
+    }
+}
+
 /// First and last character of the name of a protocol; of its hexadecimal form where one of them is no letter or digit.
-fn ends(name: &[u8]) -> [char; 2] {
+pub(crate) fn ends(name: &[u8]) -> [char; 2] {
     let (first, last) = (name.first().copied(), name.last().copied());
     let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {

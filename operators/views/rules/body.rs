@@ -6,7 +6,7 @@ use super::compile::{Compiler, Found, Types, context};
 use super::plan::{Gives, Read, Reading, Source, Step};
 use super::syntax::{Atom, Bound, Fold, HeadValue, Literal, Rule};
 use crate::expressions::syntax::{Binary, Expr, Kind, Span};
-use crate::expressions::{Context, Field, Known, Program, Type, Typed};
+use crate::expressions::{Context, Field, Known, Program, Typed};
 
 /// Stands for a place that is free, and for one that has no variable: no variable has such a name.
 const FREE: &str = "-";
