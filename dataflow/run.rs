@@ -5,14 +5,14 @@ use crate::inputs::Inputs;
 use crate::memory::{self, Guard, Needs, Over};
 use crate::plan::{Edge, Kind, Plan};
 use crate::report::{Output, Report};
-use crate::topology::{Context, Entrance, build, build_graph};
+use crate::topology::{Context, Entrance, ViewEntrance, build, build_graph};
 use operators::Error;
 use operators::books::{Books, Partial};
 use operators::flows::FlowOptions;
 use operators::privacy::Anonymiser;
 use operators::sinks::{self, Collector, Description, Sort, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
-use operators::views::{GatePlan, Handover};
+use operators::views::{Between, FeedPlan, GatePlan, Handover, SharedBetween};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef as _;
@@ -267,6 +267,24 @@ fn work(
             handover: Rc::clone(&handover),
         }
     });
+    let betweens: Vec<(String, u64, SharedBetween)> = plan
+        .views()
+        .map(|(name, view)| (name.to_owned(), view.options.max_iterations, Between::new(&view.rules)))
+        .collect();
+    let views = plan.views().zip(&betweens).map(|((name, view), (_, turns, between))| {
+        let told = FeedPlan {
+            rules: Arc::clone(&view.rules),
+            places: plan.features().map(|features| Arc::clone(&features.places)).unwrap_or_default(),
+            window: view.options.window,
+            slicing: inputs.slicing,
+            inputs: inputs.count(),
+            lag: plan.flows().and_then(FlowOptions::longest_wait),
+        };
+        worker.dataflow::<u64, _, _>(|scope| {
+            ViewEntrance::build(scope, plan, name, told, *turns, &collectors, &books, between)
+        })
+    });
+    let views = views.collect();
     let (index, peers) = (worker.index(), worker.peers());
     let (mine, rows) = match plan.is_rows {
         true => (Vec::new(), inputs.paths_of_worker(index, peers)),
@@ -284,6 +302,7 @@ fn work(
         collectors: collectors.clone(),
         books: Rc::clone(&books),
         graph,
+        views,
         rows,
     };
     worker.dataflow::<u64, _, _>(|scope| build(scope, context));
@@ -305,6 +324,13 @@ fn work(
         .filter_map(|collector| Some(Rc::into_inner(collector)?.into_inner()))
         .collect();
     let failed = handover.borrow_mut().take_error();
+    let beyond = betweens.iter().find(|(_, _, between)| between.borrow().is_beyond);
+    let failed = failed.or_else(|| {
+        beyond.map(|(name, turns, _)| {
+            Error::new(format!("E0690: the recursion of the view `{name}` had no end after {turns} turns"))
+                .help("set `max_iterations` higher, or let the rules make fewer new values")
+        })
+    });
     Finished {
         books,
         sinks,

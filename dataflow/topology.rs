@@ -4,6 +4,7 @@
 //! index of a worker but which inputs it reads.
 
 use crate::plan::{Edge, Kind, Node, Plan};
+use crate::spec::{Table, TableOf};
 use differential_dataflow::input::Input as _;
 use operators::books::Books;
 use operators::columns::Columns;
@@ -16,7 +17,10 @@ use operators::packet::PacketBatch;
 use operators::sinks::{Collector, collect};
 use operators::sources::{Bounds, Chunk, Mark, ReadControl, Slicing, Splitter, read, read_rows};
 use operators::views::graph::maintain;
-use operators::views::{GatePlan, Session, Shared, gate, join};
+use operators::views::rules::{self, Row};
+use operators::views::{
+    FeedPlan, GatePlan, Inlet, Session, Shared, SharedBetween, feed, gate, join, table,
+};
 use petgraph::Direction;
 use petgraph::algo::toposort;
 use petgraph::graph::NodeIndex;
@@ -29,7 +33,7 @@ use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Concat, Probe};
-use timely::dataflow::{Scope, Stream, StreamVec};
+use timely::dataflow::{ProbeHandle, Scope, Stream, StreamVec};
 
 /// How the work is shared between workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +68,8 @@ pub struct Context<'a> {
     pub books: Rc<RefCell<Books>>,
     /// The way into the connection graph, where its columns are wanted.
     pub graph: Option<Entrance>,
+    /// The ways into views.
+    pub views: Vec<ViewEntrance>,
     /// The files of rows that this worker reads, where the sources are such.
     pub rows: Vec<(u32, PathBuf, Bounds)>,
 }
@@ -90,12 +96,105 @@ pub fn build_graph(
 ) -> Option<Session> {
     let (session, records) = scope.new_collection();
     let facts = maintain(records, connection.measures);
-    let tables = plan.sinks().filter_map(|(_, sink)| sink.table.as_ref());
-    let relations = tables.map(|table| table.relation.clone()).collect();
+    let relations = plan.relations().cloned().collect();
     let joined = join(facts, connection.clone(), relations, handover);
     behind_features(plan, joined.rows, joined.tables, collectors, books);
     // an open input would keep the dataflow alive
     (scope.index() == 0).then_some(session)
+}
+
+/// The way into a view, by the width of its rows.
+pub enum ViewEntrance {
+    /// Up to four words.
+    Four(Inlets<[u64; 4]>),
+    /// Up to eight.
+    Eight(Inlets<[u64; 8]>),
+}
+
+/// The way into a view.
+pub struct Inlets<R: Row> {
+    plan: FeedPlan,
+    /// Where rows go, one a source; `None` on all workers but the first.
+    inlets: Option<Vec<Inlet<R>>>,
+    between: SharedBetween,
+    /// Where its tables have got to.
+    shown: ProbeHandle<u64>,
+}
+
+impl ViewEntrance {
+    /// Builds the operators of a view: a dataflow of its own, whose times are ticks.
+    pub fn build(
+        scope: Scope<'_, u64>,
+        plan: &Plan,
+        name: &str,
+        told: FeedPlan,
+        turns: u64,
+        collectors: &[Rc<RefCell<Collector>>],
+        books: &Rc<RefCell<Books>>,
+        between: &SharedBetween,
+    ) -> Self {
+        match told.rules.row_words() {
+            4 => Self::Four(Inlets::build(scope, plan, name, told, turns, collectors, books, between)),
+            _ => Self::Eight(Inlets::build(scope, plan, name, told, turns, collectors, books, between)),
+        }
+    }
+
+    fn is_prompt(&self) -> bool {
+        match self {
+            Self::Four(inlets) => inlets.plan.is_prompt(),
+            Self::Eight(inlets) => inlets.plan.is_prompt(),
+        }
+    }
+
+    fn feed<'scope>(self, rows: Stream<'scope, u64, Columns>, marks: StreamVec<'scope, u64, Mark>) {
+        match self {
+            Self::Four(to) => feed(rows, marks, to.plan, to.inlets, to.between, to.shown),
+            Self::Eight(to) => feed(rows, marks, to.plan, to.inlets, to.between, to.shown),
+        }
+    }
+}
+
+impl<R: Row> Inlets<R> {
+    fn build(
+        scope: Scope<'_, u64>,
+        plan: &Plan,
+        name: &str,
+        told: FeedPlan,
+        turns: u64,
+        collectors: &[Rc<RefCell<Collector>>],
+        books: &Rc<RefCell<Books>>,
+        between: &SharedBetween,
+    ) -> Self {
+        let (inlets, sources): (Vec<Inlet<R>>, Vec<_>) =
+            told.rules.sources.iter().map(|_| scope.new_collection()).unzip();
+        let built = rules::build(scope, &told.rules, &sources, turns);
+        let beyond = Rc::clone(between);
+        built.beyond.inspect(move |_| beyond.borrow_mut().is_beyond = true);
+        let probe = ProbeHandle::new();
+        for (at, (_, sink)) in plan.sinks().enumerate() {
+            let Some(Table {
+                of: TableOf::View(of, shown),
+                ..
+            }) = &sink.table
+            else {
+                continue;
+            };
+            if of == name {
+                let place = between.borrow_mut().table();
+                let changes = built.relations[shown.relation].clone();
+                let rows = table(changes, shown.clone(), place, Rc::clone(between)).probe_with(&probe);
+                let collector = collectors.get(at).cloned();
+                collect(rows, sink.columns.clone(), None, collector, Rc::clone(books));
+            }
+        }
+        Self {
+            plan: told,
+            // an open input would keep the dataflow alive
+            inlets: (scope.index() == 0).then_some(inlets),
+            between: Rc::clone(between),
+            shown: probe,
+        }
+    }
 }
 
 /// What flows between nodes, with the marks of the inputs where they matter.
@@ -124,6 +223,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         mut collectors,
         books,
         mut graph,
+        mut views,
         rows,
     } = context;
     if plan.is_rows {
@@ -211,7 +311,9 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     slicing,
                     inputs,
                     in_order,
-                    prompt: prompt || graph.as_ref().is_some_and(|graph| graph.plan.is_prompt()),
+                    prompt: prompt
+                        || graph.as_ref().is_some_and(|graph| graph.plan.is_prompt())
+                        || views.iter().any(ViewEntrance::is_prompt),
                 };
                 let seen = marks.clone();
                 let own = Rc::clone(&books);
@@ -224,6 +326,9 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     (false, false) => track_apart(packets, by_shard, marks, &track_plan, own),
                 };
                 let rows = rows.probe_with(&control.probe);
+                for view in views.drain(..) {
+                    view.feed(rows.clone(), seen.clone());
+                }
                 if let Some(Entrance {
                     plan,
                     session,
@@ -239,7 +344,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 continue;
             }
             // behind the features, or behind the graph
-            Kind::Filter(_) | Kind::Sink(_) => continue,
+            Kind::Filter(_) | Kind::View(_) | Kind::Sink(_) => continue,
         };
         streams.insert(node, stream);
     }
@@ -290,7 +395,10 @@ fn behind_features(
             (Kind::Sink(sink), read) => {
                 let (collector, books) = (collectors.next(), Rc::clone(books));
                 let read = match &sink.table {
-                    Some(_) => tables.next(),
+                    Some(table) => match table.of {
+                        TableOf::Graph(_) => tables.next(),
+                        TableOf::View(..) => None,
+                    },
                     None => read,
                 };
                 let condition = sink.condition.as_ref();

@@ -120,6 +120,7 @@ impl Drawing {
             let place = match kind {
                 Kind::Features(_) => rows,
                 Kind::Filter(_) => drawing.add("filter", name, false),
+                Kind::View(_) => drawing.add("view", name, false),
                 _ => continue,
             };
             boxes.insert(node, place);
@@ -209,6 +210,7 @@ fn detail(plan: &Plan, kind: &Kind) -> String {
             parts.join(" + ")
         }
         Kind::Features(features) => format!("{} columns", features.columns().len()),
+        Kind::View(view) => format!("{} relations", view.rules.relations.len()),
         Kind::Filter(filter) if filter.routes.is_empty() => "one output".to_owned(),
         Kind::Filter(filter) => format!("{} routes", filter.routes.len()),
         Kind::Sink(sink) => {

@@ -2,7 +2,7 @@
 
 use super::{Kind, Plan, graph};
 use crate::Layout;
-use crate::spec::Filter;
+use crate::spec::{Filter, View};
 use crate::spec::diagnostic::visible;
 use operators::decode::Fragments;
 use operators::features::ConnectionPlan;
@@ -206,6 +206,7 @@ const fn kind(kind: &Kind) -> &'static str {
         Kind::Flows(_) => "flows",
         Kind::Features(_) => "features",
         Kind::Filter(_) => "filter",
+        Kind::View(_) => "view",
         Kind::Sink(_) => "sink",
     }
 }
@@ -287,6 +288,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             )
         }
         Kind::Filter(filter) => describe_filter(inputs, filter),
+        Kind::View(view) => describe_view(view),
         Kind::Sink(sink) => format!(
             "{} <- {inputs}, {} columns{}, {}, {}",
             match sink.options.path() {
@@ -306,6 +308,26 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             }
         ),
     }
+}
+
+fn describe_view(view: &View) -> String {
+    let rules = &view.rules;
+    let made = rules.strata.iter().flat_map(|stratum| {
+        let names = stratum.relations.iter().filter_map(|at| rules.relations.get(*at));
+        names.map(|made| match stratum.is_recursive {
+            true => format!("{} (recursive)", made.name),
+            false => made.name.clone(),
+        })
+    });
+    let made: Vec<String> = made.collect();
+    format!(
+        "from flow records, at worker 0, {} reading{} of them; window {}; incremental: {}; exchanged by what is joined, {} B a row",
+        rules.sources.len(),
+        if rules.sources.len() == 1 { "" } else { "s" },
+        view.options.window.text(),
+        made.join(", "),
+        8 * rules.row_words(),
+    )
 }
 
 fn describe_filter(inputs: &str, filter: &Filter) -> String {

@@ -10,7 +10,7 @@ mod prune;
 pub use draw::Drawing;
 pub use explain::{explain, json, layout, memory};
 
-use crate::spec::{Filter, RunOptions, Sink, Spec};
+use crate::spec::{Filter, RunOptions, Sink, Spec, Table, TableOf, View};
 use operators::decode::DecodeOptions;
 use operators::expressions::{Computer, Derived, Places, RowProgram, Typed};
 use operators::features::FeaturePlan;
@@ -18,7 +18,7 @@ use operators::filters::FilterPlan;
 use operators::flows::{FlowOptions, IcmpKey};
 use operators::schema::Feature;
 use operators::sources::PcapOptions;
-use operators::views::graph::Measures;
+use operators::views::graph::{Measures, Relation};
 use crate::spec::FLOW_ID;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -39,6 +39,8 @@ pub enum Kind {
     Features(Features),
     /// Which rows go on, and where to.
     Filter(Filter),
+    /// Tables over flow records.
+    View(View),
     /// Rows to a destination.
     Sink(Sink),
 }
@@ -140,15 +142,37 @@ impl Plan {
 
     /// Lets the features hand on what graph sinks need.
     fn want_graph(&mut self) {
-        let tables = self.sinks().filter_map(|(_, sink)| sink.table.as_ref());
-        let measures = tables
-            .map(|table| table.relation.measures())
-            .reduce(Measures::union);
+        let measures = self.relations().map(Relation::measures).reduce(Measures::union);
+        let has_views = self.views().next().is_some();
         for node in self.graph.node_weights_mut() {
             if let (Kind::Features(features), Some(measures)) = (&mut node.kind, measures) {
                 features.plan.want_graph(measures);
             }
+            if let (Kind::Features(features), true) = (&mut node.kind, has_views) {
+                features.plan.want_edges();
+            }
         }
+    }
+
+    /// The tables of the connection graph that sinks write, in their order.
+    pub fn relations(&self) -> impl Iterator<Item = &Relation> {
+        self.sinks().filter_map(|(_, sink)| match &sink.table {
+            Some(Table {
+                of: TableOf::Graph(relation),
+                ..
+            }) => Some(relation),
+            _ => None,
+        })
+    }
+
+    /// The views, in the order of the spec.
+    pub fn views(&self) -> impl Iterator<Item = (&str, &View)> {
+        self.graph
+            .node_weights()
+            .filter_map(|node| match &node.kind {
+                Kind::View(view) => Some((node.name.as_str(), view)),
+                _ => None,
+            })
     }
 
     /// The plan with everything the spec names.
@@ -193,6 +217,14 @@ impl Plan {
             for (output, route) in filter.options.routes.iter().enumerate() {
                 let name = format!("{}.{}", filter.name, route.name);
                 rows.insert(name, (at, Edge::Route(output)));
+            }
+        }
+        for view in &spec.views {
+            let at = graph.add_node(node(&view.name, Kind::View(view.options.clone())));
+            filters.push((at, &view.inputs));
+            rows.insert(view.name.clone(), (at, Edge::Rows));
+            for (place, made) in view.options.rules.relations.iter().enumerate() {
+                rows.insert(format!("{}.{}", view.name, made.name), (at, Edge::Route(place)));
             }
         }
         for sink in &spec.sinks {

@@ -36,6 +36,12 @@ pub fn columns(graph: &mut DiGraph<Node, Edge>) {
                 read.extend(filter.sample.map(|_| FLOW_ID));
                 &filter.conditions
             }
+            Kind::View(view) => {
+                for source in &view.rules.sources {
+                    read.extend(source.program.loads());
+                }
+                &[]
+            }
             _ => &[],
         };
         for condition in conditions {

@@ -43,6 +43,9 @@ use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 use operators::views::graph::Relation;
+use operators::views::rules::Plan;
+use operators::views::{Shown, ViewOptions};
+use std::sync::Arc;
 use std::collections::HashMap;
 use variables::Variable;
 
@@ -89,6 +92,8 @@ pub struct Spec {
     pub places: HashMap<u32, usize>,
     /// Which rows go on, in the order of the text.
     pub filters: Vec<Node<Filter>>,
+    /// Tables over flows, in the order of the text.
+    pub views: Vec<Node<View>>,
     /// Where rows go, in the order of the text.
     pub sinks: Vec<Node<Sink>>,
     /// How the work is done.
@@ -110,7 +115,7 @@ pub struct Sink {
     pub columns: Vec<usize>,
     /// Only rows for which this is true are written.
     pub condition: Option<Typed>,
-    /// The table that it writes, if it is one of the connection graph.
+    /// The table that it writes, if it is one of the connection graph or of a view.
     pub table: Option<Table>,
 }
 
@@ -129,11 +134,29 @@ pub struct Filter {
     pub mode: Mode,
 }
 
-/// A table of the connection graph.
+/// A view.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its settings.
+    pub options: ViewOptions,
+    /// What its rules do.
+    pub rules: Arc<Plan>,
+}
+
+/// What a table is of.
+#[derive(Clone, Debug)]
+pub enum TableOf {
+    /// The connection graph.
+    Graph(Relation),
+    /// A view, by its name.
+    View(String, Shown),
+}
+
+/// A table of the connection graph or of a view.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// What is in it.
-    pub relation: Relation,
+    pub of: TableOf,
     /// Its columns.
     pub schema: Schema,
 }

@@ -9,6 +9,7 @@ use operators::flows::FlowOptions;
 use operators::options::{Key, Options};
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
+use operators::views::ViewOptions;
 
 /// A section of a spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub struct Section {
 }
 
 /// Every section, in data order.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 9] = [
     Section {
         name: "vars",
         node: "variable",
@@ -68,6 +69,13 @@ pub const SECTIONS: [Section; 8] = [
         single: Some("filter"),
         named: false,
         doc: "Which rows go on, and where to.",
+    },
+    Section {
+        name: "views",
+        node: "view",
+        single: Some("view"),
+        named: false,
+        doc: "Tables over flows that are kept up to date.",
     },
     Section {
         name: "sinks",
@@ -174,6 +182,14 @@ pub fn sink_keys(kind: Option<&str>) -> Vec<Key> {
             "Only the rows for which this expression is true are written.",
         ),
     ];
+    if kind != Some("graph") {
+        keys.push(key(
+            "emit",
+            "text",
+            vec!["final", "snapshot", "changes"],
+            "When rows of a view, or of a table of the graph, are written: the table of each window when it closes (`final`, the default) or at every tick (`snapshot`), or what changed at a tick (`changes`).",
+        ));
+    }
     for options in SinkOptions::KINDS
         .iter()
         .filter(|name| kind.is_none_or(|kind| kind == **name))
@@ -250,6 +266,10 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
         "filters" => (
             vec![input("The nodes whose rows come in; `features` by default.")],
             FilterOptions::keys(),
+        ),
+        "views" => (
+            vec![input("What the rules read: the flow table.")],
+            ViewOptions::keys(),
         ),
         "run" => (Vec::new(), RunOptions::keys()),
         _ => (sink_keys(None), Vec::new()),

@@ -59,6 +59,8 @@ pub struct FeaturePlan {
     nulls: Arc<[Column]>,
     /// What others than the rows need of the connection graph.
     graph: Option<Measures>,
+    /// Whether views want the edges of records.
+    edges: bool,
 }
 
 #[derive(Clone)]
@@ -125,6 +127,7 @@ impl FeaturePlan {
             given,
             origins,
             graph: None,
+            edges: false,
         }
     }
 
@@ -166,7 +169,7 @@ impl FeaturePlan {
 
     /// Keeps only the columns at these places.
     pub fn keep(&mut self, places: &BTreeSet<usize>) {
-        let graph = self.graph;
+        let (graph, edges) = (self.graph, self.edges);
         let visible = places.range(..self.visible).count();
         let shaped = self.schema.drain(..).zip(self.picks.drain(..)).enumerate();
         let mut shaped: Vec<(Feature, Pick)> = shaped
@@ -183,7 +186,7 @@ impl FeaturePlan {
             .map(|(_, one)| one);
         let given = given.unzip();
         *self = Self::new(std::mem::take(&mut self.settings), given, shaped).showing(visible);
-        self.graph = graph;
+        (self.graph, self.edges) = (graph, edges);
     }
 
     /// What is read of a packet beyond its header fields.
@@ -253,6 +256,11 @@ impl FeaturePlan {
         self.graph = Some(measures);
     }
 
+    /// Lets rows have the edges of their records, for views.
+    pub const fn want_edges(&mut self) {
+        self.edges = true;
+    }
+
     /// The extractors of one worker.
     pub fn extractors(&self) -> Extractors {
         let states = |part: &Part| Running {
@@ -265,7 +273,7 @@ impl FeaturePlan {
         Extractors {
             applications: (!protocols.is_empty()).then(|| Applications::new(rules)),
             groups: self.parts.iter().map(states).collect(),
-            has_edges: self.connection().is_some(),
+            has_edges: self.edges || self.connection().is_some(),
             nulls: Arc::clone(&self.nulls),
         }
     }

@@ -51,6 +51,24 @@ pub struct Between {
     pub numbers: Numbers,
     /// For each table, the times of ticks that it has to show.
     pub ticks: Vec<VecDeque<u64>>,
+    /// Whether a recursion had no end in as many turns as it may take.
+    pub is_beyond: bool,
+}
+
+impl Between {
+    /// Of a view of these rules, for all of its tables.
+    pub fn new(rules: &Plan) -> SharedBetween {
+        Rc::new(RefCell::new(Self {
+            numbers: Numbers::new(&rules.constants),
+            ..Self::default()
+        }))
+    }
+
+    /// The place of another table.
+    pub fn table(&mut self) -> usize {
+        self.ticks.push(VecDeque::new());
+        self.ticks.len() - 1
+    }
 }
 
 /// As both hold it.

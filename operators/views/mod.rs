@@ -14,5 +14,6 @@ pub use feed::{Between, FeedPlan, Inlet, SharedBetween, feed};
 pub use gate::{GatePlan, Session, gate};
 pub use handover::{Handover, Shared};
 pub use join::{Joined, join};
-pub use options::{Communities, ConnectionOptions, Window};
+pub use options::{Communities, ConnectionOptions, ViewOptions, Window};
 pub use table::{Shown, table};
+pub use graph::Emit;

@@ -8,7 +8,7 @@ use super::options::Window;
 use super::rules::{Made, Numbers, Row, Rows, is_named, write};
 use crate::columns::{Address, Columns, Values};
 use crate::expressions::{Constant, Type};
-use crate::schema::{DataType, Feature, Profile, Schema, Scope, Split};
+use crate::schema::{DataType, Feature, Private, Profile, Schema, Scope, Split};
 use std::collections::BTreeMap;
 use timely::container::NoopBuilder;
 use timely::dataflow::Stream;
@@ -43,7 +43,10 @@ impl Shown {
         for (name, kind) in &self.made.columns {
             let (data_type, unit) = kind.column().unwrap_or((DataType::I64, ""));
             let definition = format!("Column `{name}` of `{}`.", self.made.name);
-            schema.push(feature(name, data_type, unit, &definition));
+            let mut column = feature(name, data_type, unit, &definition);
+            // a text of a view may be any name, and a rule does not tell which
+            column.private = (*kind == Type::Text).then_some(Private::Name);
+            schema.push(column);
         }
         schema
     }

@@ -10,6 +10,7 @@ use operators::expressions::{
 };
 use operators::features::{FeaturePlan, FeatureSettings};
 use operators::schema::Schema;
+use operators::views::rules::RelationColumn;
 use std::collections::{BTreeSet, HashMap};
 
 /// The place of the first derived column at check; features come before, aggregates behind.
@@ -93,6 +94,21 @@ impl Rows {
         let derived = self.derived.places().iter().copied();
         places.extend(derived.zip(plan.schema.len()..));
         places
+    }
+
+    /// The columns of flow records, as rules read them.
+    pub(super) fn flow_columns(&self) -> Vec<RelationColumn> {
+        let all = self.readable.iter().filter(|feature| feature.group == "flow_meta");
+        let known = all.filter_map(|feature| match self.context.find(&feature.name)? {
+            Known::Field(field) => Some(RelationColumn {
+                name: feature.name.clone(),
+                kind: field.kind.clone(),
+                null: field.null,
+                place: field.place,
+            }),
+            Known::Fault(..) => None,
+        });
+        known.collect()
     }
 
     fn note(&mut self, typed: &Typed) {

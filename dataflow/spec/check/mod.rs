@@ -10,13 +10,14 @@ mod nodes;
 mod outputs;
 mod sections;
 mod variables;
+mod views;
 
 pub(crate) use expressions::FLOW_ID;
 
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
 use crate::spec::variables::Variable;
-use crate::spec::{Filter, Node, RunOptions, Sink, Spec, Table, format};
+use crate::spec::{Filter, Node, RunOptions, Sink, Spec, Table, TableOf, format};
 use filters::RowNode;
 use graph::Graph;
 use operators::decode::DecodeOptions;
@@ -141,6 +142,8 @@ impl<'a> Check<'a> {
         let mut rows = self.derived(&settings, features_raw.as_ref());
         let condition = self.of_packets(&rows, flows_raw.as_ref());
         let filters = self.filters(&mut rows);
+        let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
+        let views = self.views(&mut rows, flow_table);
         let sinks: Vec<_> = self
             .nodes("sinks")
             .into_iter()
@@ -153,6 +156,9 @@ impl<'a> Check<'a> {
             .iter()
             .map(|(raw, _)| {
                 let entry = raw.entry("where")?;
+                if self.reads_view(raw, &views) {
+                    return None;
+                }
                 let path = format!("{}.where", raw.path);
                 self.condition(&mut rows, &entry.value, &path, "`where`")
             })
@@ -170,6 +176,11 @@ impl<'a> Check<'a> {
             .collect();
         let filters_in: Vec<Inputs> = filters.iter().map(|(raw, _)| self.inputs(raw)).collect();
         let sinks_in: Vec<Inputs> = sinks.iter().map(|(raw, _)| self.inputs(raw)).collect();
+        let shown: Vec<Option<TableOf>> = sinks
+            .iter()
+            .zip(&sinks_in)
+            .map(|((raw, options), inputs)| self.shown(raw, options, inputs, &views))
+            .collect();
         let columns = columns.filter(|_| !self.found.has_errors())?;
 
         let flows_name = flows_raw
@@ -186,6 +197,7 @@ impl<'a> Check<'a> {
             .chain(&flows_raw)
             .chain(&features_raw)
             .chain(filters.iter().map(|(raw, _)| raw))
+            .chain(views.iter().map(|(raw, _)| raw))
             .chain(sinks.iter().map(|(raw, _)| raw));
         self.unique(raws, &[&flows_name, &features_name]);
         let start = loaded
@@ -216,10 +228,13 @@ impl<'a> Check<'a> {
         let features_from = self.resolve(&graph, "features", inputs.next());
         let (filters, sinks_from) = match filters.is_empty() {
             true => {
-                let resolve = |inputs| self.resolve(&graph, "sinks", Some(inputs));
-                (Vec::new(), sinks_in.iter().map(resolve).collect())
+                let resolve = |(inputs, shown): (&Inputs, &Option<TableOf>)| match shown {
+                    Some(_) => inputs.iter().map(|(name, ..)| name.clone()).collect(),
+                    None => self.resolve(&graph, "sinks", Some(inputs)),
+                };
+                (Vec::new(), sinks_in.iter().zip(&shown).map(resolve).collect())
             }
-            false => self.behind_features(&graph, filters, &filters_in, &sinks, &sinks_in),
+            false => self.behind_features(&graph, filters, &filters_in, &sinks, &sinks_in, &shown),
         };
         if self.found.has_errors() {
             return None;
@@ -241,25 +256,29 @@ impl<'a> Check<'a> {
         self.paths(&sinks);
         let is_rows = self.rows(sources.iter().map(|(raw, _)| raw), &sinks);
         let places = rows.places(&columns);
+        let flows_name_of_views = features_name.clone();
         // what sinks see: features, then derived columns; what only expressions read is between them
         let visible = columns.visible;
-        let shown = columns.schema[..visible].iter().chain(&rows.derived.schema);
-        let shown: Schema = shown.cloned().collect();
+        let visible_rows = columns.schema[..visible].iter().chain(&rows.derived.schema);
+        let visible_rows: Schema = visible_rows.cloned().collect();
         let behind = columns.schema.len() - visible;
         let in_rows = |at: usize| if at < visible { at } else { at + behind };
         let sinks: Vec<Node<Sink>> = sinks
             .into_iter()
             .zip(sinks_from)
             .zip(conditions)
-            .map(|(((raw, options), inputs), condition)| {
+            .zip(shown)
+            .map(|((((raw, options), inputs), condition), of_view)| {
                 let connection = settings.shared.connection.clone().unwrap_or_default();
-                let table = options.relation(&connection).map(|relation| Table {
-                    schema: relation.schema(),
-                    relation,
+                let of_graph = options.relation(&connection).map(TableOf::Graph);
+                let table = of_view.or(of_graph).map(|of| Table {
+                    schema: match &of {
+                        TableOf::Graph(relation) => relation.schema(),
+                        TableOf::View(_, shown) => shown.schema(),
+                    },
+                    of,
                 });
-                let schema = table
-                    .as_ref()
-                    .map_or(&shown, |table| &table.schema);
+                let schema = table.as_ref().map_or(&visible_rows, |table| &table.schema);
                 let mut columns = self.columns(&raw, &options, schema);
                 if let Some(anonymise) = options.anonymise() {
                     columns.retain(|at| schema.get(*at).is_none_or(|one| anonymise.keeps(one)));
@@ -303,6 +322,10 @@ impl<'a> Check<'a> {
             derived: rows.derived,
             places,
             filters,
+            views: views
+                .into_iter()
+                .map(|(raw, view)| self.node(&raw, vec![flows_name_of_views.clone()], view))
+                .collect(),
             sinks,
             run,
             variables: Vec::new(),
@@ -319,6 +342,7 @@ impl<'a> Check<'a> {
         filters_in: &[Inputs],
         sinks: &[(Raw<'a>, SinkOptions)],
         sinks_in: &[Inputs],
+        shown: &[Option<TableOf>],
     ) -> (Vec<Node<Filter>>, Vec<Vec<String>>) {
         let outputs = |raw: &Raw<'_>, filter: &Filter| {
             let routes = filter.routes.iter();
@@ -355,8 +379,11 @@ impl<'a> Check<'a> {
             .collect();
         let sinks_from: Vec<Vec<String>> = sinks
             .iter()
-            .zip(sinks_in)
-            .map(|((raw, options), inputs)| {
+            .zip(sinks_in.iter().zip(shown))
+            .map(|((raw, options), (inputs, shown))| {
+                if shown.is_some() {
+                    return inputs.iter().map(|(name, ..)| name.clone()).collect();
+                }
                 if matches!(options, SinkOptions::Graph(_)) {
                     return self.resolve(graph, "sinks", Some(inputs));
                 }

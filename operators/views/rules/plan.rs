@@ -23,6 +23,13 @@ pub struct Plan {
     pub rules: Vec<Steps>,
 }
 
+impl Plan {
+    /// Words of the rows that it runs on: 4 or 8.
+    pub const fn row_words(&self) -> usize {
+        if self.width <= 4 { 4 } else { MAX_WIDTH }
+    }
+}
+
 /// Rows of a relation that is read: those that pass, as words.
 #[derive(Clone, Debug)]
 pub struct Source {
