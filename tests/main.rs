@@ -22,3 +22,4 @@ mod spec;
 mod system;
 mod traffic;
 mod tutorial;
+mod views;
