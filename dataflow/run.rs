@@ -327,7 +327,7 @@ fn work(
     let beyond = betweens.iter().find(|(_, _, between)| between.borrow().is_beyond);
     let failed = failed.or_else(|| {
         beyond.map(|(name, turns, _)| {
-            Error::new(format!("E0690: the recursion of the view `{name}` had no end after {turns} turns"))
+            Error::new(format!("the recursion of the view `{name}` had no end after {turns} turns"))
                 .help("set `max_iterations` higher, or let the rules make fewer new values")
         })
     });

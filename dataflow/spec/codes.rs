@@ -904,6 +904,24 @@ path = \"capture.pcap\"
 [sinks]
 path = \"flows.csv\"
 "
+"E0410" "`emit` where nothing is emitted"
+"`emit` says when rows of a view, or of a table of the graph, are written. A row of flows is written once."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+emit = \"changes\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+"
 "E0411" "column missing at a sink"
 "`columns` of a sink takes names of columns that its rows have, and globs that fit at least one."
 wrong "spec = 1
@@ -1105,6 +1123,185 @@ path = \"capture.pcap\"
 path = \"flows.csv\"
 anonymise = { key_file = \"anonymise.key\" }
 "
+"E0601" "variable without a value"
+"A variable of a rule has no value: no relation of its body that must be there names it, and no `name = expression` does. What stands behind `not` binds nothing."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+talks(a, b) :- flows(src_ip: a, dst_ip: c).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+talks(a, b) :- flows(src_ip: a, dst_ip: b).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0602" "`not`, `count` or `sum` inside a recursion"
+"A relation that is made of itself cannot ask whether one of its rows is missing, nor count or add them up: the answer would change itself. `min` and `max` may be recursive."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+quiet(a) :- flows(src_ip: a), not quiet(a).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+quiet(a) :- flows(src_ip: a), not flows(dst_ip: a).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0603" "relations that nothing joins"
+"Two relations of a body share no variable, so that every row of one would meet every row of the other."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+meets(a, b) :- flows(src_ip: a), flows(dst_ip: b).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+meets(a, b) :- flows(src_ip: a, dst_ip: c), flows(src_ip: c, dst_ip: b).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0604" "a recursion through `min` or `max` without one end"
+"What a recursive `min` gives may only be passed on, added to, or compared as `v <= e` (of `max`: `v >= e`). Otherwise a better value can take back what it led to, and the recursion has no one end."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+first(a, b, t: min(s)) :- flows(src_ip: a, dst_ip: b, start_time: s).
+first(a, b: c, t: min(s)) :- first(a, b, t), flows(src_ip: b, dst_ip: c, start_time: s), s >= t.
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+max_iterations = 50
+rules = '''
+near(a, b, hops: min(n)) :- flows(src_ip: a, dst_ip: b), n = 1.
+near(a, b: c, hops: min(n + 1)) :- near(a, b, hops: n), flows(src_ip: b, dst_ip: c).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0606" "a column that is aggregated in one rule only"
+"All rules of a relation make its columns in the same way: one that is aggregated in one of them is in each."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+n(a, k: count(b)) :- flows(src_ip: a, dst_ip: b).
+n(a, k: p) :- flows(src_ip: a, dst_port: p).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+n(a, k: count(b)) :- flows(src_ip: a, dst_ip: b).
+n(a, k: count(b)) :- flows(dst_ip: a, src_ip: b).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0607" "rules that cannot run"
+"A relation has at least one and at most 8 columns, the same ones in all of its rules, and a type that a rule tells without recursion. Texts and addresses of joined relations are compared by `==` and `!=` only: ask more of them where `flows` is read alone. A sink over a view has no `where`."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+a(x) :- a(x).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+a(x) :- flows(src_ip: x).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
 "E0703" "no such file"
 "An input is not there, or nothing fits a glob. Relative paths start from the directory of the spec file. Looked at by `jayflow check --deep` and before every run."
 wrong "spec = 1
@@ -1175,6 +1372,38 @@ routes = { tcp = 'protocol == 6', rest = 'else' }
 [sinks]
 path = \"flows.csv\"
 input = [\"kind.tcp\", \"kind.rest\"]
+"
+"W0608" "new values in a recursion"
+"Each turn of the recursion computes a new value, so it may never end. `max_iterations` bounds it; a run that needs more turns fails."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+up(n) :- flows(total_packets: n).
+up(n: n + 1) :- up(n), n < 9.
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+max_iterations = 20
+rules = '''
+up(n) :- flows(total_packets: n).
+up(n: n + 1) :- up(n), n < 9.
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
 "
 }
 
