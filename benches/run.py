@@ -84,6 +84,9 @@ CASES = {
     "nfstream": peer("nfstream-stats", "standard"),
     "cicflowmeter": peer("cicflowmeter", "standard-50000"),
     "flood": five("1,000,000 flows of one packet, Parquet", "flood", *ONE, "--idle-timeout", "off", "--max-flows", "2000000"),
+    "elephant": five("1,000,000 packets of one flow, Parquet", "elephant", *ONE),
+    "hub": five("1,000,000 packets with one host, Parquet", "hub", *ONE),
+    "reuse": five("1,000,000 packets of ports used again and again, Parquet", "reuse", *ONE),
     "long": five("ten times as long, Parquet", "standard*10", *ONE),
     "graph": five("connection graph of 300 s, every 10 s, Parquet", "standard", *ONE, *SLIDING),
     "graph-long": five("connection graph of 300 s, every 10 s, ten times as long, Parquet", "standard*10", *ONE, *SLIDING),
@@ -156,6 +159,9 @@ for processes in (2, 4):
     ROWS.append(Row("processes", f"{processes} processes: bytes over the loopback device", f"processes-{processes}", None, "wire", unit="B/packet"))
 ROWS += [
     Row("memory", "1,000,000 one-packet flows, five groups: peak memory", "flood", None, "peak", least=900, aim=500, unit="MB"),
+    Row("memory", "1,000,000 packets of one flow, five groups: peak memory", "elephant", None, "peak", unit="MB"),
+    Row("memory", "1,000,000 packets with one host, five groups: peak memory", "hub", None, "peak", unit="MB"),
+    Row("memory", "1,000,000 packets of ports used again and again, five groups: peak memory", "reuse", None, "peak", unit="MB"),
     Row("memory", "ten times as long a capture, five groups: peak memory", "long", "five", "peak", least=1.2, aim=1.05),
     Row("memory", "the same with `sort = \"none\"`", "long-unsorted", "five-unsorted", "peak"),
     Row("bytes", "bytes of a TCP connection of 20 packets, core spec", CORE, None, "plan", least=640, aim=384, unit="B"),

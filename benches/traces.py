@@ -24,6 +24,9 @@ MADE = {
     "archive": ["--shards", "16"],
     "pcapng": ["--format", "pcapng"],
     "flood": ["--adversarial", "many-flows", "--packets", "1000000"],
+    "elephant": ["--adversarial", "one-flow", "--packets", "1000000"],
+    "hub": ["--adversarial", "hub", "--packets", "1000000"],
+    "reuse": ["--adversarial", "port-reuse", "--packets", "1000000"],
 }
 
 

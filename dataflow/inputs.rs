@@ -52,6 +52,12 @@ impl Inputs {
                 Error::new(errors.join("; "))
                     .help("`jayflow check --deep` shows each place in the spec")
             })?;
+            if options.follow && (listed.len() > 1 || plan.sources().count() > 1) {
+                return Err(Error::new(
+                    "`follow` reads one file on as it grows, and there are several inputs",
+                )
+                .help("name one file, or leave `follow` out"));
+            }
             paths.extend(listed.into_iter().map(|path| (path, Bounds::from(options))));
             is_merged |= options.merge == Merge::All;
             strict |= options.errors == Faulty::Fail;
@@ -94,6 +100,15 @@ impl Inputs {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.paths.len()
+    }
+
+    /// Whether one of them may have to be waited for: a pipe, a device, or a file that grows.
+    pub fn is_live(&self) -> bool {
+        let waits = |(path, bounds): &(PathBuf, Bounds)| {
+            let is_pipe = || std::fs::metadata(path).is_ok_and(|found| !found.is_file());
+            bounds.follow.is_some() || path == Path::new("-") || is_pipe()
+        };
+        self.paths.iter().any(waits)
     }
 
     /// How the work is shared: whole inputs where they have flows of their own and there are enough of them.

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Cluster, Failure, Place, Started};
 use crate::inputs::Inputs;
-use crate::memory::{Guard, Needs, Over};
+use crate::memory::{self, Guard, Needs, Over};
 use crate::plan::{Edge, Kind, Plan};
 use crate::report::{Output, Report};
 use crate::topology::{Context, Entrance, build, build_graph};
@@ -277,6 +277,7 @@ fn work(
         sharing: inputs.sharing(worker.peers()),
         slicing: inputs.slicing,
         inputs: inputs.count(),
+        prompt: inputs.is_live() && plan.sinks().any(|(_, sink)| sink.options.is_prompt()),
         workers: place.workers,
         splitter: Splitter::new(mine, inputs.slicing, plan.run.chunk),
         control: read.clone(),
@@ -389,8 +390,14 @@ fn missing(plan: &Plan, report: &Report) -> Option<Error> {
                 Edge::Route(output) => filter.routes.get(*output).map(|route| route.name.as_str()),
                 _ => None,
             };
-            let passed = books.filters.get(&plan.graph[from].name).map(|filter| &filter.passed);
-            passed.and_then(|passed| passed.get(route.unwrap_or_default())).copied().unwrap_or(0)
+            let passed = books
+                .filters
+                .get(&plan.graph[from].name)
+                .map(|filter| &filter.passed);
+            passed
+                .and_then(|passed| passed.get(route.unwrap_or_default()))
+                .copied()
+                .unwrap_or(0)
         }
         _ => books.flows.emitted.total(),
     };
@@ -432,6 +439,10 @@ fn commit(
         .help("without `--strict` (`errors = \"skip\"`) the rows of what could be read are written")
     });
     let mut failed = lost.or(strict).or_else(|| missing(plan, report));
+    // the workers are done; it costs more than it gives where all rows are in memory
+    if collectors.iter().any(Collector::has_spilled) {
+        memory::give_back();
+    }
     for collector in &mut collectors {
         if failed.is_none() {
             failed = collector.finish().err();

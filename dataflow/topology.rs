@@ -50,6 +50,8 @@ pub struct Context<'a> {
     pub slicing: Slicing,
     /// Number of inputs of the whole run.
     pub inputs: usize,
+    /// Whether a row leaves as soon as it is there, as somebody may wait for it.
+    pub prompt: bool,
     /// Workers of each process.
     pub workers: usize,
     /// The inputs this worker reads.
@@ -115,6 +117,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         sharing,
         slicing,
         inputs,
+        prompt,
         workers,
         splitter,
         control,
@@ -208,7 +211,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     slicing,
                     inputs,
                     in_order,
-                    prompt: graph.as_ref().is_some_and(|graph| graph.plan.is_prompt()),
+                    prompt: prompt || graph.as_ref().is_some_and(|graph| graph.plan.is_prompt()),
                 };
                 let seen = marks.clone();
                 let own = Rc::clone(&books);
@@ -265,7 +268,10 @@ fn behind_features(
         order.into_iter().partition(|node| !sinks(node));
     let last = plan.graph.node_indices().filter(sinks);
     for node in inner.into_iter().chain(last) {
-        let mut inputs: Vec<_> = plan.graph.edges_directed(node, Direction::Incoming).collect();
+        let mut inputs: Vec<_> = plan
+            .graph
+            .edges_directed(node, Direction::Incoming)
+            .collect();
         inputs.sort_by_key(|edge| edge.id());
         let read = inputs.into_iter().filter_map(|edge| {
             let output = match edge.weight() {

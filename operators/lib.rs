@@ -21,6 +21,7 @@ pub mod packet;
 pub mod privacy;
 pub mod protocols;
 pub mod schema;
+pub mod secret;
 pub mod sinks;
 pub mod slots;
 pub mod sources;

@@ -4,6 +4,7 @@
 //! values (in kebab-case) a key may have. The check of a spec, defaults, documents, editor schema and did-you-mean read
 //! [`Options::keys`]. Nothing here knows a spec file: a loader turns its syntax into [`Setting`]s.
 
+use crate::secret::Secret;
 pub use jayflow_derive::Options;
 use std::fmt;
 
@@ -22,6 +23,8 @@ pub enum Setting {
     List(Vec<Setting>),
     /// Named values in the order they were written.
     Table(Vec<(String, Setting)>),
+    /// Text that names secrets.
+    Secret(Secret),
 }
 
 impl Setting {
@@ -34,6 +37,7 @@ impl Setting {
             Self::Text(_) => "text",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
+            Self::Secret(_) => "a secret",
         }
     }
 }

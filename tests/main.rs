@@ -8,6 +8,10 @@ mod golden;
 mod graph;
 mod invariance;
 #[cfg(unix)]
+mod live;
+mod loading;
+mod mistakes;
+#[cfg(unix)]
 mod processes;
 #[cfg(unix)]
 mod program;

@@ -6,7 +6,7 @@ use jayflow::plan::{self, Drawing};
 use jayflow::spec::codes::CODES;
 use jayflow::spec::{Diagnostics, Loaded, Spec};
 use proptest::prelude::*;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Everything that is found in a text, with files looked at.
 fn deep(text: &str) -> Result<Spec, Diagnostics> {
@@ -40,6 +40,10 @@ fn every_code_has_an_example_that_gives_it_and_one_that_does_not() {
     for code in CODES {
         let found = match check(code.wrong) {
             Ok(_) if code.code == "E0703" => deep(code.wrong).expect_err("no such file"),
+            Ok(_) if code.code == "E0507" => Loaded::text("spec.toml", code.wrong, PathBuf::new())
+                .expect("TOML")
+                .find_secrets(None, |_| None)
+                .expect_err("no such secret"),
             Ok(spec) => spec.warnings,
             Err(found) => found,
         };
@@ -62,6 +66,11 @@ fn codes_in_the_program_are_explained() {
         include_str!("../dataflow/spec/check/nodes.rs"),
         include_str!("../dataflow/spec/check/outputs.rs"),
         include_str!("../dataflow/spec/check/sections.rs"),
+        include_str!("../dataflow/spec/check/variables.rs"),
+        include_str!("../dataflow/spec/assign.rs"),
+        include_str!("../dataflow/spec/extend.rs"),
+        include_str!("../dataflow/spec/merge.rs"),
+        include_str!("../dataflow/spec/secrets.rs"),
         include_str!("../dataflow/spec/files.rs"),
         include_str!("../dataflow/spec/load.rs"),
     ];
@@ -265,7 +274,7 @@ fn nodes() {
               = help: write `[sinks.NAME]` for each instead of `[[sinks]]`
               = see `jayflow help E0007`
 
-            error[E0011]: `A` cannot be the name of a node
+            error[E0011]: `A` cannot be the name of a feature set
               --> spec.toml:10:11 (features.A)
                |
             10 | [features.A]
@@ -782,78 +791,6 @@ fn plans() {
     .assert_eq(&Drawing::logical(&plan).dot());
 }
 
-fn shared() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = std::env::var_os("JAYFLOW_SHARED").map_or(root.join("../shared"), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!(
-        "NOT CHECKED: {} is not there; set JAYFLOW_SHARED",
-        folder.display()
-    );
-    None
-}
-
-/// The example specs whose sections are all known now.
-const KNOWN: [&str; 2] = ["01_quickstart.toml", "02_all_features_parquet.toml"];
-
-#[test]
-fn typical_mistakes_give_exactly_the_expected_diagnostics() {
-    let Some(shared) = shared() else { return };
-    let folder = shared.join("specs");
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a spec");
-    let list: toml_edit::DocumentMut = read("mistakes.toml").parse().expect("TOML");
-    let mut checked = 0;
-    for mistake in list["mistake"].as_array_of_tables().expect("a list") {
-        let text = |key: &str| mistake[key].as_str().expect("text");
-        let name = text("spec");
-        if !KNOWN.contains(&name) {
-            continue;
-        }
-        let original = read(name);
-        check(&original).expect("the example is right");
-        assert_eq!(original.matches(text("find")).count(), 1);
-        let changed = original.replace(text("find"), text("put"));
-        // The captures of the examples are those of the mistakes only where files are looked at.
-        let directory = tempfile::tempdir().expect("a directory");
-        std::fs::create_dir(directory.path().join("captures")).expect("a directory");
-        let base = directory.path().to_path_buf();
-        let loaded = Loaded::text(name, changed.as_str(), base);
-        let found = loaded.and_then(|loaded| {
-            let spec = loaded.check()?;
-            if mistake.get("deep").is_some() {
-                loaded.check_files(&spec)?;
-            }
-            Ok(())
-        });
-        let found = found.expect_err("a mistake");
-        let json = found.json();
-        assert_eq!(found.list.len(), 1, "{}", found.text(false));
-        let one = &found.list[0];
-        let at = format!("{}:{}", json[0]["line"], json[0]["column"]);
-        assert_eq!(
-            (
-                one.code,
-                at.as_str(),
-                one.path.as_str(),
-                one.message.as_str()
-            ),
-            (text("code"), text("at"), text("path"), text("message")),
-        );
-        assert_eq!(&changed[one.at.start..one.at.end], text("mark"));
-        // SQLite files come with a later sink: until then they are no advice.
-        // And the other groups of features with later extractors.
-        let groups = jayflow_operators::features::group_names().len();
-        let help = text("help")
-            .replace(" .sqlite", "")
-            .replace("23", &groups.to_string());
-        assert_eq!(one.help.as_deref().unwrap_or(""), help);
-        checked += 1;
-    }
-    assert_eq!(checked, 6);
-}
-
 /// Texts that are almost specs.
 fn mutated() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
@@ -928,4 +865,13 @@ proptest! {
     fn the_check_never_panics(text in mutated(), set in "[a-z._=\\[\"\\]{}0-9]{0,20}") {
         jayflow::spec::total::read(&text, &set);
     }
+}
+
+#[test]
+fn a_key_of_one_type_of_sink_may_name_a_sink() {
+    check("spec = 1\n[sources]\npath = \"a\"\n[sinks.metrics]\npath = \"a.csv\"\n[sinks.header]\npath = \"b.csv\"\n").expect("two sinks");
+    let mixed = check(
+        "spec = 1\n[sources]\npath = \"a\"\n[sinks]\npath = \"a.csv\"\n[sinks.header]\npath = \"b.csv\"\n",
+    );
+    assert_eq!(codes(&mixed.expect_err("a key of this sink")), ["E0010"]);
 }

@@ -4,7 +4,7 @@ use super::run::Ending;
 use super::{Failure, Global, Outcome, Set, print};
 use crate::Error;
 use crate::spec::diagnostic::Source;
-use crate::spec::{Loaded, format};
+use crate::spec::{Loaded, format, reference};
 use clap::{Args, ValueEnum};
 use operators::features::catalogue;
 use operators::options::Setting;
@@ -57,6 +57,9 @@ struct Reading {
     /// Takes tunnels off: `all`, or any of gre, ipip, 6in4, vxlan, geneve, gtpu, teredo.
     #[arg(long, value_name = "TUNNELS", value_delimiter = ',')]
     decap: Vec<String>,
+    /// Reads one file on as it grows, until the run is stopped.
+    #[arg(long)]
+    follow: bool,
     /// Packets to read of each input at most.
     #[arg(long, value_name = "N")]
     limit: Option<i64>,
@@ -230,8 +233,8 @@ impl Extract {
             loaded.check()?;
             return print(&format::text(&loaded.root));
         }
-        self.ending
-            .run(&loaded, self.running.process, false, global)
+        let process = self.running.process;
+        self.ending.run(loaded, &self.set, process, false, global)
     }
 
     /// The spec that the options mean.
@@ -243,7 +246,7 @@ impl Extract {
         };
         let mut loaded = match &self.spec {
             Some(path) => {
-                let mut loaded = Loaded::file(path).map_err(Failure::Usage)??;
+                let mut loaded = self.set.file(path).map_err(Failure::Usage)??;
                 let writes = self.output.out.is_some();
                 loaded
                     .root
@@ -278,7 +281,9 @@ impl Extract {
             let gap = if out.is_empty() { "" } else { "\n" };
             let _ = writeln!(out, "{gap}[{name}]");
             for (key, value) in keys {
-                let _ = writeln!(out, "{key} = {}", format::setting(&value));
+                // what is on the command line stands for itself
+                let value = reference::escaped(&format::setting(&value));
+                let _ = writeln!(out, "{key} = {value}");
             }
         }
         Ok(out)
@@ -291,6 +296,7 @@ impl Extract {
             several => keys.list("path", several),
         }
         keys.flag("recursive", self.reading.recursive, true);
+        keys.flag("follow", self.reading.follow, true);
         keys.text("merge", self.reading.merge.as_deref());
         keys.number("limit", self.reading.limit);
         keys.text("errors", self.reading.strict.then_some("fail"));

@@ -3,7 +3,7 @@
 use super::run::Ending;
 use super::{Failure, Global, Outcome, Set, print};
 use crate::Error;
-use crate::spec::{Loaded, format};
+use crate::spec::{Loaded, format, reference};
 use clap::Args;
 use operators::options::{Duration, OptionValue as _, Setting};
 use operators::sources::{Moment, is_rows};
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// .graphml .dot .json for the graph. Example: `jayflow graph day1.pcap -m pagerank,louvain -o hosts.csv`
 #[derive(Args, Debug)]
 pub struct Graph {
-    /// Captures, or files of rows (.csv .jsonl .parquet .arrow): files, globs, directories.
+    /// Captures, or files of rows (.csv .jsonl .parquet .arrow): files, globs, directories; `-` is a capture from standard input.
     #[arg(required = true)]
     input: Vec<String>,
     /// The file; `-` is standard output, as CSV where `--format` says nothing else.
@@ -34,6 +34,9 @@ pub struct Graph {
     /// What makes a community in the table of communities: `label_propagation`, `components`, `louvain` or `greedy`.
     #[arg(long, value_name = "METHOD")]
     communities: Option<String>,
+    /// Reads one file on as it grows, until the run is stopped; with `--window`, rows come out meanwhile.
+    #[arg(long)]
+    follow: bool,
     /// Nodes are addresses with ports.
     #[arg(long)]
     use_ports: bool,
@@ -78,7 +81,7 @@ impl Graph {
             loaded.check()?;
             return print(&format::text(&loaded.root));
         }
-        self.ending.run(&loaded, None, false, global)
+        self.ending.run(loaded, &self.set, None, false, global)
     }
 
     fn text(&self) -> Result<String, Failure> {
@@ -88,7 +91,8 @@ impl Graph {
                 let _ = writeln!(out, "\n[{name}]");
             }
             for (key, value) in keys {
-                let _ = writeln!(out, "{key} = {}", format::setting(&value));
+                let value = reference::escaped(&format::setting(&value));
+                let _ = writeln!(out, "{key} = {value}");
             }
         };
         section("sources", self.source()?);
@@ -118,6 +122,9 @@ impl Graph {
         let mut keys = vec![("path", Setting::List(paths))];
         if rows > 0 {
             keys.insert(0, ("type", text("rows")));
+        }
+        if self.follow {
+            keys.push(("follow", Setting::Bool(true)));
         }
         if let Some(to) = &self.as_of {
             let wrong = |what: &str| {

@@ -7,6 +7,7 @@ mod completions;
 mod explain;
 mod extract;
 mod features;
+mod fmt;
 mod graph;
 mod help;
 mod info;
@@ -23,7 +24,7 @@ use crate::spec::{Diagnostics, Loaded, Spec};
 use crate::{Error, Plan};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Network flows and their features from packet captures, as a declarative dataflow.
@@ -81,6 +82,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Topology(topology::Topology),
+    Fmt(fmt::Fmt),
     New(new::New),
     Info(info::Info),
     Graph(Box<graph::Graph>),
@@ -122,16 +124,22 @@ struct SpecArguments {
 }
 
 /// Keys of a spec, set on the command line.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 struct Set {
-    /// Sets a key of the spec, e.g. `--set flows.idle_timeout=30s`; may be given several times.
+    /// Sets a key of the spec, e.g. `--set flows.idle_timeout=30s`, or a variable, `--set day=monday`; may be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// A directory with a file for each secret that the spec names; those that are not there are looked for in the environment.
+    #[arg(long, value_name = "DIR")]
+    secrets: Option<PathBuf>,
+    /// Somebody else wrote the spec: it gets no secrets and stays in its directory.
+    #[arg(long)]
+    untrusted_spec: bool,
 }
 
 impl SpecArguments {
     fn load(&self) -> Result<Loaded, Failure> {
-        let mut loaded = Loaded::file(&self.spec).map_err(|error| {
+        let mut loaded = self.set.file(&self.spec).map_err(|error| {
             Failure::Usage(error.help("`jayflow new SPEC` writes an example to start from"))
         })??;
         self.set.apply(&mut loaded)?;
@@ -149,7 +157,23 @@ impl SpecArguments {
 }
 
 impl Set {
+    /// Reads a spec file, trusted or not.
+    fn file(&self, path: &Path) -> Result<Result<Loaded, Diagnostics>, Error> {
+        if self.untrusted_spec {
+            Loaded::untrusted_file(path)
+        } else {
+            Loaded::file(path)
+        }
+    }
+
+    /// Looks up the secrets of a spec without other faults.
+    fn find_secrets(&self, loaded: &mut Loaded) -> Result<(), Failure> {
+        let get = |name: &str| std::env::var(name).ok();
+        Ok(loaded.find_secrets(self.secrets.as_deref(), get)?)
+    }
+
     fn apply(&self, loaded: &mut Loaded) -> Result<(), Failure> {
+        loaded.environment(|name| std::env::var(name).ok());
         for assignment in &self.set {
             loaded.set(assignment)?;
         }
@@ -187,6 +211,7 @@ impl Command {
             Self::Check(command) => command.run(global),
             Self::Explain(command) => command.run(global),
             Self::Topology(command) => command.run(global),
+            Self::Fmt(command) => command.run(global),
             Self::New(command) => command.run(),
             Self::Info(command) => command.run(),
             Self::Graph(command) => command.run(global),

@@ -1,7 +1,7 @@
 //! `jayflow run`.
 
 use super::progress::Shown;
-use super::{Failure, Global, Outcome, SpecArguments, say, signals, warn};
+use super::{Failure, Global, Outcome, Set, SpecArguments, say, signals, warn};
 use crate::cluster::{self, Ended, Started};
 use crate::spec::Progress;
 use crate::{Control, Error, Loaded, Plan};
@@ -64,7 +64,8 @@ impl Run {
             let hosts = crate::spec::format::setting(&hosts);
             loaded.set(&format!("run.hosts={hosts}"))?;
         }
-        self.ending.run(&loaded, self.process, self.dry, global)
+        let set = &self.spec.set;
+        self.ending.run(loaded, set, self.process, self.dry, global)
     }
 }
 
@@ -72,7 +73,8 @@ impl Ending {
     /// Checks a spec, runs it, tells how it ended.
     pub(super) fn run(
         &self,
-        loaded: &Loaded,
+        mut loaded: Loaded,
+        set: &Set,
         process: Option<usize>,
         dry: bool,
         global: &Global,
@@ -83,7 +85,9 @@ impl Ending {
             warn(&spec, global);
         }
         loaded.check_files(&spec)?;
-        let plan = Plan::new(&spec);
+        set.find_secrets(&mut loaded)?;
+        // with the secrets, which `check` alone does not ask for
+        let plan = Plan::new(&loaded.check()?);
         if dry {
             return Ok(0);
         }

@@ -110,7 +110,7 @@ impl Schema {
     fn columns(&self, spec: &std::path::Path, global: &Global) -> Outcome {
         let spec = SpecArguments {
             spec: spec.to_owned(),
-            set: Set { set: Vec::new() },
+            set: Set::default(),
         };
         let (_, plan) = spec.plan(global)?;
         let mut rows = Vec::new();

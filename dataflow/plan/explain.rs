@@ -294,7 +294,11 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
                 None => sink.options.kind().to_owned(),
             },
             plan.columns_of(sink).count(),
-            if sink.condition.is_some() { " where" } else { "" },
+            if sink.condition.is_some() {
+                " where"
+            } else {
+                ""
+            },
             match (&sink.options, sink.options.sort()) {
                 (SinkOptions::Stdout(options), _) => format!("the first {} rows", options.rows),
                 (_, Sort::Start) => "sorted by start".to_owned(),

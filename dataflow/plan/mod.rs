@@ -10,6 +10,7 @@ mod prune;
 pub use draw::Drawing;
 pub use explain::{explain, json, layout, memory};
 
+use crate::spec::FLOW_ID;
 use crate::spec::{Filter, RunOptions, Sink, Spec};
 use operators::decode::DecodeOptions;
 use operators::expressions::{Computer, Derived, Places, RowProgram, Typed};
@@ -19,7 +20,6 @@ use operators::flows::{FlowOptions, IcmpKey};
 use operators::schema::Feature;
 use operators::sources::PcapOptions;
 use operators::views::graph::Measures;
-use crate::spec::FLOW_ID;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use sha2::{Digest as _, Sha256};
@@ -308,7 +308,9 @@ impl Plan {
                 columns.into_iter().flatten().collect()
             }
         };
-        sink.columns.iter().filter_map(move |at| schema.get(*at).copied())
+        sink.columns
+            .iter()
+            .filter_map(move |at| schema.get(*at).copied())
     }
 
     /// What the file of a sink says about how it was made: (key, value), in this order. The same for every run of the spec.

@@ -60,7 +60,7 @@ path = \"capture.pcap\"
 path = \"flows.csv\"
 "
 "E0003" "beyond a limit"
-"A spec has at most 1 MiB, tables and lists in it are nested at most 64 deep, and it has one flow table and one feature set."
+"A spec is at most 16 files of at most 1 MiB, tables and lists in them are nested at most 64 deep, and it has at most 10,000 nodes and computed columns, one flow table and one feature set."
 wrong "spec = 1
 
 [sources]
@@ -945,6 +945,165 @@ path = \"flows.csv\"
 
 [sinks.b]
 path = \"more.csv\"
+"
+"E0501" "no such variable"
+"`${NAME}` stands for a variable, which `[vars.NAME]` declares, and which has a value: its default, `--set NAME=VALUE`, or `JAYFLOW_VAR_NAME` in the environment. For the two letters `${` themselves write `$${`."
+wrong "spec = 1
+
+[vars.day]
+type = \"text\"
+default = \"monday\"
+
+[sources]
+path = \"${dya}.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[vars.day]
+type = \"text\"
+default = \"monday\"
+
+[sources]
+path = \"${day}.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0502" "value that a variable cannot have"
+"The value of a variable is of its `type`, one of its `choices` and within `min` and `max`, wherever it comes from."
+wrong "spec = 1
+
+[vars.idle]
+type = \"duration\"
+default = \"1h\"
+max = \"10m\"
+
+[sources]
+path = \"capture.pcap\"
+
+[flows]
+idle_timeout = \"${idle}\"
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[vars.idle]
+type = \"duration\"
+default = \"5m\"
+max = \"10m\"
+
+[sources]
+path = \"capture.pcap\"
+
+[flows]
+idle_timeout = \"${idle}\"
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0503" "nothing there to extend or include"
+"`extends` names a preset of the program, with a version or without, or a file; `include` names files. A name with a `/` or the ending `.toml` is a file."
+wrong "spec = 1
+extends = \"joyfuljoy\"
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+extends = \"joyfuljay\"
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0504" "specs that extend each other"
+"A spec extends at most one other, that one another, and so on, at most eight deep and never in a circle: it would not be clear which of two values counts."
+wrong "spec = 1
+extends = \"./spec.toml\"
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0505" "not allowed for this spec"
+"An included file lies in the directory of the spec or below it. With `--untrusted-spec` the same is true of every path in a spec, and it may not name secrets or the environment."
+wrong "spec = 1
+include = [\"../sinks.toml\"]
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0506" "secret in a wrong place"
+"`${secret:NAME}` and `${env:NAME}` are for keys that hold secrets, such as `anonymise.key`: those are never printed, hashed or written into outputs. Anywhere else use a variable."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[flows]
+idle_timeout = \"${env:IDLE}\"
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[vars.idle]
+type = \"duration\"
+default = \"60s\"
+
+[sources]
+path = \"capture.pcap\"
+
+[flows]
+idle_timeout = \"${idle}\"
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0507" "secret not found"
+"`${secret:NAME}` is the content of the file NAME in the directory that `--secrets` names, or else the variable NAME of the environment; `${env:NAME}` is the latter only. Looked for before a run, not by `jayflow check`."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+anonymise = { key = \"${secret:NO_SUCH_KEY}\" }
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+anonymise = { key_file = \"anonymise.key\" }
 "
 "E0703" "no such file"
 "An input is not there, or nothing fits a glob. Relative paths start from the directory of the spec file. Looked at by `jayflow check --deep` and before every run."

@@ -16,7 +16,11 @@ pub fn text() -> String {
         "# A spec of jayflow. Lines that begin with `#` show keys with their defaults.\nspec = 1\n"
             .to_owned();
     for section in &SECTIONS {
-        let _ = writeln!(out, "\n# {}\n[{}]", section.doc, section.name);
+        let header = match section.named {
+            true => format!("# [{}.name]", section.name),
+            false => format!("[{}]", section.name),
+        };
+        let _ = writeln!(out, "\n# {}\n{header}", section.doc);
         for key in section_keys(section) {
             let set = SET
                 .iter()

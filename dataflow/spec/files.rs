@@ -15,12 +15,13 @@ impl Loaded {
     /// # Errors
     /// All faults of the first of the two that has any.
     pub fn check_files(&self, spec: &Spec) -> Result<(), Diagnostics> {
+        let (filled, ..) = self.filled()?;
         for stage in [inputs, templates] {
             let mut found = Diagnostics {
                 sources: self.sources.clone(),
                 ..Diagnostics::default()
             };
-            stage(self, spec, &mut found);
+            stage(&filled, spec, &mut found);
             if found.has_errors() {
                 return Err(found);
             }

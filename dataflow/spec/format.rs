@@ -55,6 +55,7 @@ pub fn setting(setting: &Setting) -> String {
         Setting::Int(number) => number.to_string(),
         Setting::Float(number) => toml_edit::Value::from(*number).to_string(),
         Setting::Text(text) => toml_edit::Value::from(text.as_str()).to_string(),
+        Setting::Secret(secret) => toml_edit::Value::from(secret.to_string()).to_string(),
         Setting::List(items) => {
             let items: Vec<String> = items.iter().map(self::setting).collect();
             format!("[{}]", items.join(", "))

@@ -2,9 +2,12 @@
 //!
 //! Knows TOML, not what a spec means. `toml_edit::Document` keeps byte spans; serde's derives would lose them.
 
-use super::diagnostic::{Diagnostic, Source, Span};
+use super::assign::Given;
+use super::diagnostic::{Diagnostic, Diagnostics, Source, Span};
+use super::merge;
+use super::secrets::Secrets;
 use operators::options::{Setting, Step};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use toml_edit::{Document, Item, TableLike};
 
 /// Bytes of a spec at most.
@@ -110,188 +113,78 @@ pub struct Loaded {
     pub sources: Vec<Source>,
     /// The top-level entries.
     pub root: Vec<Entry>,
+    /// How many of the texts are spec files; those behind them come from who runs the spec.
+    pub files: usize,
     /// Whether the tree is more than the first text.
     pub changed: bool,
+    /// Variables that were set from outside; the last counts.
+    pub given: Vec<Given>,
+    /// Whether who wrote the spec is somebody else than who runs it: no secrets, no paths out of its directory.
+    pub untrusted: bool,
+    /// What was looked up for the secrets that the spec names.
+    pub secrets: Secrets,
 }
 
 impl Loaded {
-    /// Reads the spec file `path`.
+    /// Reads a spec from its text; no other file is opened, so it extends presets only.
     ///
     /// # Errors
-    /// The file cannot be read.
-    pub fn file(path: &Path) -> Result<Result<Self, super::Diagnostics>, operators::Error> {
-        let bytes = std::fs::read(path)
-            .map_err(|error| operators::Error::file("read the spec", path, error))?;
-        let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let name = path.display().to_string();
-        Ok(match String::from_utf8(bytes) {
-            Ok(text) => Self::text(name, text, base),
-            Err(error) => {
-                let valid = error.utf8_error().valid_up_to();
-                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                let source = Source { name, text, base };
-                let at = Span {
-                    source: 0,
-                    start: valid,
-                    end: valid + 1,
-                };
-                Err(super::Diagnostics {
-                    sources: vec![source],
-                    list: vec![
-                        Diagnostic::new("E0001", at, "", "not valid TOML: the text is not UTF-8")
-                            .help("save the file as UTF-8"),
-                    ],
-                    more: 0,
-                })
-            }
-        })
-    }
-
-    /// Reads a spec from its text.
-    ///
-    /// # Errors
-    /// It is not TOML, or beyond a limit.
+    /// It is not TOML, or beyond a limit, or extends or includes what is not there.
     pub fn text(
         name: impl Into<String>,
         text: impl Into<String>,
         base: PathBuf,
-    ) -> Result<Self, super::Diagnostics> {
-        let mut loaded = Self::default();
-        loaded.add(Source {
+    ) -> Result<Self, Diagnostics> {
+        let source = Source {
             name: name.into(),
             text: text.into(),
             base,
-        })?;
-        loaded.changed = false;
-        Ok(loaded)
+        };
+        Self::with_files(source, false, &|_| Err(std::io::ErrorKind::NotFound.into()))
     }
 
     /// Lays another text over this one: tables key by key, anything else is replaced.
     ///
     /// # Errors
     /// It is not TOML, or beyond a limit.
-    pub fn add(&mut self, source: Source) -> Result<(), super::Diagnostics> {
+    pub fn add(&mut self, source: Source) -> Result<(), Diagnostics> {
         let entries = parse(self.sources.len(), &source.text);
         self.lay(source, entries)
     }
 
-    fn lay(
+    pub(super) fn lay(
         &mut self,
         source: Source,
         entries: Result<Vec<Entry>, Box<Diagnostic>>,
-    ) -> Result<(), super::Diagnostics> {
+    ) -> Result<(), Diagnostics> {
         self.sources.push(source);
-        match entries {
-            Ok(entries) => merge(&mut self.root, entries),
-            Err(fault) => {
-                return Err(super::Diagnostics {
-                    sources: self.sources.clone(),
-                    list: vec![*fault],
-                    more: 0,
-                });
-            }
-        }
         self.changed = true;
-        Ok(())
-    }
-
-    /// Sets one key: `flows.idle_timeout=30s`. The value is TOML, or text as it stands.
-    ///
-    /// # Errors
-    /// There is no `=`, or no key before it.
-    pub fn set(&mut self, assignment: &str) -> Result<(), super::Diagnostics> {
-        let source = self.sources.len();
-        let entries = parse(source, assignment).or_else(|_| bare(source, assignment));
-        let source = Source {
-            name: "--set".to_owned(),
-            text: assignment.to_owned(),
-            base: PathBuf::new(),
-        };
-        self.lay(source, entries)
-    }
-}
-
-/// `a.b=text` where the text is no TOML value.
-fn bare(source: usize, assignment: &str) -> Result<Vec<Entry>, Box<Diagnostic>> {
-    let whole = Span {
-        source,
-        start: 0,
-        end: assignment.len(),
-    };
-    let wrong = || {
-        let fault = Diagnostic::new("E0001", whole, "", "not an assignment to a key");
-        Box::new(fault.help("write KEY=VALUE, e.g. `--set flows.idle_timeout=30s`"))
-    };
-    let (keys, text) = assignment.split_once('=').ok_or_else(wrong)?;
-    let mut value = Value {
-        at: Span {
-            start: keys.len() + 1,
-            ..whole
-        },
-        kind: Kind::Leaf(Setting::Text(text.trim().to_owned())),
-    };
-    let mut end = keys.len();
-    let names: Vec<&str> = keys.split('.').collect();
-    if names.len() > MAX_NESTING {
-        return Err(too_deep(whole));
-    }
-    for name in names.into_iter().rev() {
-        let at = Span {
-            source,
-            start: end - name.len(),
-            end,
-        };
-        let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if name.trim().is_empty() || !name.trim().chars().all(bare) {
-            return Err(wrong());
-        }
-        end = at.start.saturating_sub(1);
-        let entry = Entry {
-            name: name.trim().to_owned(),
-            at,
-            value,
-        };
-        value = Value {
-            at,
-            kind: Kind::Table {
-                entries: vec![entry],
-                inline: false,
-            },
-        };
-    }
-    match value.kind {
-        Kind::Table { entries, .. } => Ok(entries),
-        _ => Err(wrong()),
-    }
-}
-
-/// Lays `over` over `base`.
-fn merge(base: &mut Vec<Entry>, over: Vec<Entry>) {
-    for entry in over {
-        let Some(old) = base.iter_mut().find(|old| old.name == entry.name) else {
-            base.push(entry);
-            continue;
-        };
-        match (&mut old.value.kind, entry.value.kind) {
-            (Kind::Table { entries, .. }, Kind::Table { entries: new, .. }) => merge(entries, new),
-            (_, kind) => {
-                old.at = entry.at;
-                old.value = Value {
-                    at: entry.value.at,
-                    kind,
-                };
+        let mut found = Vec::new();
+        match entries {
+            Ok(entries) => {
+                merge::lay(&mut self.root, entries);
+                merge::lists(&mut self.root, &mut found);
             }
+            Err(fault) => found.push(*fault),
         }
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(Diagnostics {
+            sources: self.sources.clone(),
+            list: found,
+            more: 0,
+        })
     }
 }
 
-fn too_deep(at: Span) -> Box<Diagnostic> {
+pub(super) fn too_deep(at: Span) -> Box<Diagnostic> {
     let message = format!("tables and lists are nested more than {MAX_NESTING} deep");
     Box::new(Diagnostic::new("E0003", at, "", message).help("no setting of a spec needs it"))
 }
 
 /// The entries of a TOML text.
-fn parse(source: usize, text: &str) -> Result<Vec<Entry>, Box<Diagnostic>> {
+pub(super) fn parse(source: usize, text: &str) -> Result<Vec<Entry>, Box<Diagnostic>> {
     let span = |range: Option<std::ops::Range<usize>>| {
         let range = range.unwrap_or(text.len()..text.len());
         Span {

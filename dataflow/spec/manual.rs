@@ -1,21 +1,24 @@
 //! The keys of specs as Markdown, made of the table of keys: the reference part of the manual.
 
 use super::example::written;
-use super::sections::{SECTIONS, section_keys, sink_keys};
+use super::sections::{SECTIONS, TOP, section_keys, sink_keys};
 use operators::options::Key;
 use operators::sinks::SinkOptions;
 use std::fmt::Write as _;
 
 /// A table for each section; for sinks one for each type.
 pub fn keys() -> String {
-    let mut out = String::new();
+    let mut out = "### At the top\n\n| key | what |\n|---|---|\n".to_owned();
+    for top in TOP {
+        let _ = writeln!(out, "| `{}` | {} |", top.name, top.doc);
+    }
     for section in &SECTIONS {
-        let gap = if out.is_empty() { "" } else { "\n" };
         let name = match section.single {
+            None if section.named => format!("[{}.NAME]", section.name),
             None => format!("[{}]", section.name),
             Some(_) => format!("[{}] or [{0}.NAME]", section.name),
         };
-        let _ = writeln!(out, "{gap}### `{name}`\n{}", section.doc);
+        let _ = writeln!(out, "\n### `{name}`\n{}", section.doc);
         if section.name == "sinks" {
             for kind in SinkOptions::KINDS {
                 let _ = writeln!(out, "\n#### `type = \"{kind}\"`");

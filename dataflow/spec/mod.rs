@@ -3,24 +3,35 @@
 //! `load` knows TOML and places, `check` the sections and their keys, `diagnostic` how faults are told. What the settings do is
 //! not known here.
 
+mod assign;
 pub mod check;
 pub mod codes;
 pub mod diagnostic;
 pub mod example;
+mod extend;
 pub mod files;
 pub mod format;
+pub mod layout;
 pub mod load;
 pub mod manual;
+mod merge;
 mod options;
+pub mod presets;
+pub mod reference;
 pub mod schema;
+mod secrets;
 mod sections;
 pub mod suggest;
 #[doc(hidden)]
 pub mod total;
+pub mod variables;
 
+pub use assign::Given;
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use extend::{Files, MAX_DEPTH, MAX_FILES};
 pub use load::Loaded;
 pub use options::{Progress, RunOptions};
+pub use secrets::Secrets;
 pub use sections::{SECTIONS, Section, section_keys, sink_keys, source_types};
 
 use operators::decode::DecodeOptions;
@@ -33,6 +44,7 @@ use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 use operators::views::graph::Relation;
 use std::collections::HashMap;
+use variables::Variable;
 
 /// The place of `flow_id` in expressions, where a sample needs it.
 pub(crate) use check::FLOW_ID;
@@ -55,6 +67,8 @@ pub struct Spec {
     pub name: Option<String>,
     /// What it is for, if it says so.
     pub description: Option<String>,
+    /// Its variables, with what they stand for.
+    pub variables: Vec<Variable>,
     /// Where packets come from, in the order of the text.
     pub sources: Vec<Node<PcapOptions>>,
     /// Whether the sources are rows that were written before.

@@ -1,6 +1,6 @@
 //! The JSON Schema (draft 2020-12) of specs, made of the table of keys, for editors.
 
-use super::sections::{SECTIONS, Section, section_keys, sink_keys};
+use super::sections::{SECTIONS, Section, TOP, TopKey, section_keys, sink_keys};
 use operators::options::Key;
 use operators::sinks::SinkOptions;
 use serde_json::{Map, Value, json};
@@ -8,18 +8,14 @@ use serde_json::{Map, Value, json};
 /// The schema.
 pub fn schema() -> Value {
     let mut properties = Map::new();
-    properties.insert(
-        "spec".to_owned(),
-        json!({"const": 1, "description": "Version of the language."}),
-    );
-    for (name, doc) in [
-        ("name", "Name of the spec."),
-        ("description", "What the spec is for."),
-    ] {
-        properties.insert(
-            name.to_owned(),
-            json!({"type": "string", "description": doc}),
-        );
+    for TopKey { name, doc } in TOP {
+        let mut value = match name {
+            "spec" => json!({"const": 1}),
+            "include" => kind("text or a list of such", &[]),
+            _ => json!({"type": "string"}),
+        };
+        value["description"] = json!(doc);
+        properties.insert(name.to_owned(), value);
     }
     let mut definitions = Map::new();
     for section in &SECTIONS {
@@ -34,19 +30,18 @@ pub fn schema() -> Value {
         };
         definitions.insert(section.name.to_owned(), node);
         let reference = json!({"$ref": format!("#/$defs/{}", section.name)});
+        let named = json!({
+            "type": "object",
+            "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,62}$"},
+            "additionalProperties": reference,
+            "minProperties": 1,
+        });
         let value = match section.single {
+            None if section.named => named,
             None => reference,
             Some(_) => json!({
                 "description": section.doc,
-                "anyOf": [
-                    reference,
-                    {
-                        "type": "object",
-                        "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,62}$"},
-                        "additionalProperties": reference,
-                        "minProperties": 1,
-                    },
-                ],
+                "anyOf": [reference, named],
             }),
         };
         properties.insert(section.name.to_owned(), value);
@@ -55,7 +50,7 @@ pub fn schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A spec of jayflow",
         "type": "object",
-        "required": ["spec", "sources", "sinks"],
+        "required": ["spec"],
         "properties": properties,
         "additionalProperties": false,
         "$defs": definitions,
@@ -83,6 +78,11 @@ fn table(keys: &[Key], section: &Section) -> Value {
 
 fn property(key: &Key) -> Value {
     let mut value = kind(&key.kind, &key.choices);
+    // A variable stands for a value of any kind.
+    let is_any = ["{}", r#"{"type":"string"}"#].contains(&value.to_string().as_str());
+    if !is_any {
+        value = json!({"anyOf": [value, {"type": "string", "pattern": VARIABLE}]});
+    }
     if let Value::Object(map) = &mut value {
         map.insert("description".to_owned(), json!(key.doc));
         if let Some(default) = key.default {
@@ -99,6 +99,9 @@ fn default_value(text: &str) -> Value {
         .unwrap_or_else(|| json!(text))
 }
 
+/// What stands for a value that is not text.
+const VARIABLE: &str = r"\$\{[a-z][a-z0-9_]{0,62}\}";
+
 /// The type of a key from the words that messages use for it.
 fn kind(words: &str, choices: &[&str]) -> Value {
     if let Some(one) = words.strip_suffix(" or a list of such") {
@@ -109,6 +112,10 @@ fn kind(words: &str, choices: &[&str]) -> Value {
         "text" if !choices.is_empty() => json!({"enum": choices}),
         "text" => json!({"type": "string"}),
         "a boolean" => json!({"type": "boolean"}),
+        "a boolean, number or text" => json!({"type": ["boolean", "number", "string"]}),
+        _ if words.starts_with("a secret such as") => {
+            json!({"type": "string", "pattern": r"\$\{(secret|env):[A-Za-z0-9_.-]+\}"})
+        }
         "an integer" => json!({"type": "integer"}),
         "a number" => json!({"type": "number"}),
         "a whole number, 0 or more" => json!({"type": "integer", "minimum": 0}),
@@ -163,7 +170,7 @@ mod tests {
         let flows = &schema["$defs"]["flows"]["properties"];
         assert_eq!(flows["max_flows"]["default"], 1_048_576);
         assert_eq!(
-            flows["terminate"]["enum"],
+            flows["terminate"]["anyOf"][0]["enum"],
             json!(["tcp", "fin-rst", "never"])
         );
         assert_eq!(

@@ -1,6 +1,7 @@
 //! The table of sections: their names and keys. The check, the JSON Schema and the commented example read it.
 
 use super::RunOptions;
+use super::variables::VariableOptions;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::filters::FilterOptions;
@@ -16,64 +17,118 @@ pub struct Section {
     pub name: &'static str,
     /// What a node of it is called in messages.
     pub node: &'static str,
-    /// The name of a single node without one; `None` = the section has no nodes, only keys.
+    /// The name of a single node without one; `None` = the section has no nodes, only keys, or only nodes with names.
     pub single: Option<&'static str>,
+    /// Whether every node of it has a name: `[vars.NAME]`.
+    pub named: bool,
     /// What it is for.
     pub doc: &'static str,
 }
 
 /// Every section, in data order.
-pub const SECTIONS: [Section; 7] = [
+pub const SECTIONS: [Section; 8] = [
+    Section {
+        name: "vars",
+        node: "variable",
+        single: None,
+        named: true,
+        doc: "Values that are put into other settings: `${NAME}`.",
+    },
     Section {
         name: "sources",
         node: "source",
         single: Some("source"),
+        named: false,
         doc: "Where packets come from.",
     },
     Section {
         name: "decode",
         node: "decoder",
         single: None,
+        named: false,
         doc: "How frames become packets.",
     },
     Section {
         name: "flows",
         node: "flow table",
         single: Some("flows"),
+        named: false,
         doc: "How packets become flow records.",
     },
     Section {
         name: "features",
         node: "feature set",
         single: Some("features"),
+        named: false,
         doc: "Which columns are computed.",
     },
     Section {
         name: "filters",
         node: "filter",
         single: Some("filter"),
+        named: false,
         doc: "Which rows go on, and where to.",
     },
     Section {
         name: "sinks",
         node: "sink",
         single: Some("sink"),
+        named: false,
         doc: "Where rows go.",
     },
     Section {
         name: "run",
         node: "run",
         single: None,
+        named: false,
         doc: "How the work is done; nothing here changes a row.",
     },
 ];
 
 impl Section {
+    /// Whether the section holds nodes, not only keys.
+    pub const fn has_nodes(&self) -> bool {
+        self.named || self.single.is_some()
+    }
+
     /// The section called `name`.
     pub fn named(name: &str) -> Option<&'static Self> {
         SECTIONS.iter().find(|section| section.name == name)
     }
 }
+
+/// A key at the top of a spec.
+#[derive(Clone, Copy, Debug)]
+pub struct TopKey {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+}
+
+/// Every key at the top of a spec.
+pub const TOP: [TopKey; 5] = [
+    TopKey {
+        name: "spec",
+        doc: "Version of the language: 1.",
+    },
+    TopKey {
+        name: "name",
+        doc: "Name of the spec.",
+    },
+    TopKey {
+        name: "description",
+        doc: "What the spec is for.",
+    },
+    TopKey {
+        name: "extends",
+        doc: "A preset, or the path of a spec, that this one is laid over.",
+    },
+    TopKey {
+        name: "include",
+        doc: "Paths of files beside the spec whose nodes are added.",
+    },
+];
 
 /// A key that the language itself knows.
 fn key(name: &'static str, kind: &str, choices: Vec<&'static str>, doc: &'static str) -> Key {
@@ -133,9 +188,44 @@ pub fn sink_keys(kind: Option<&str>) -> Vec<Key> {
     keys
 }
 
+/// Keys of a section that no node of it can be named after: those that nodes of every type have.
+pub fn reserved_keys(section: &Section) -> Vec<&'static str> {
+    let mut names: Vec<&str> = section_keys(section).iter().map(|key| key.name).collect();
+    if section.name == "sinks" {
+        for kind in SinkOptions::KINDS {
+            let keys = sink_keys(Some(kind));
+            names.retain(|name| *name == "path" || keys.iter().any(|key| key.name == *name));
+        }
+    }
+    names
+}
+
+/// Keys of `[features]` that change a list which a parent has; they are gone when the spec is put together.
+pub fn list_forms() -> Vec<Key> {
+    let mut keys = Vec::new();
+    for (name, doc) in [
+        (
+            "groups_add",
+            "These groups too, beside those of `groups` (of the spec that this one extends).",
+        ),
+        ("groups_drop", "Takes these names out of the list `groups`."),
+        ("only_add", "These features too, beside those of `only`."),
+        ("only_drop", "Takes these names out of the list `only`."),
+        (
+            "drop_add",
+            "Not these features either, beside those of `drop`.",
+        ),
+        ("drop_drop", "Takes these names out of the list `drop`."),
+    ] {
+        keys.push(key(name, "text or a list of such", Vec::new(), doc));
+    }
+    keys
+}
+
 /// The keys of a section, in order; for sinks those of all types.
 pub fn section_keys(section: &Section) -> Vec<Key> {
     let (mut keys, own) = match section.name {
+        "vars" => (Vec::new(), VariableOptions::keys()),
         "sources" => (
             vec![key(
                 "type",
@@ -152,10 +242,15 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
         ),
         "features" => (
             vec![input("The flow table whose records get columns.")],
-            FeatureSettings::keys(),
+            FeatureSettings::keys()
+                .into_iter()
+                .chain(list_forms())
+                .collect(),
         ),
         "filters" => (
-            vec![input("The nodes whose rows come in; `features` by default.")],
+            vec![input(
+                "The nodes whose rows come in; `features` by default.",
+            )],
             FilterOptions::keys(),
         ),
         "run" => (Vec::new(), RunOptions::keys()),

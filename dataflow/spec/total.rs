@@ -1,5 +1,6 @@
 //! Reads any text as a spec and asserts what must hold: the body of a fuzz target, and of tests.
 
+use super::layout::{Layout, lay_out};
 use super::{Diagnostics, Loaded, Spec, format};
 use crate::plan::{Drawing, Plan};
 use std::path::PathBuf;
@@ -11,8 +12,20 @@ pub fn bytes(bytes: &[u8]) {
     read(text, set);
 }
 
+/// A text that is laid out means the same and is laid out the same again.
+fn laid_out(text: &str) {
+    for toml_1_0 in [false, true] {
+        let layout = Layout { toml_1_0 };
+        if let Ok(out) = lay_out("spec.toml", text, layout) {
+            let again = lay_out("spec.toml", &out, layout);
+            assert_eq!(again.ok().as_ref(), Some(&out), "laid out, and again");
+        }
+    }
+}
+
 /// The text of a right spec is a right spec that does the same; what is wrong with a wrong one can be told in every form.
 pub fn read(text: &str, set: &str) {
+    laid_out(text);
     let checked = loaded(text).and_then(|mut loaded| {
         let written = format::text(&loaded.root);
         let again = self::loaded(&written).map(|loaded| format::text(&loaded.root));

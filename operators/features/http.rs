@@ -119,7 +119,7 @@ impl Facts {
     fn part(&mut self, part: &Part<'_>, from: Direction) {
         let side = from as usize;
         match (part, from) {
-            (Part::Request { method, target }, Direction::Forward) => {
+            (Part::Request { method, target, .. }, Direction::Forward) => {
                 self.is_first[side] = self.counts[side] == 0;
                 self.counts[side] = self.counts[side].saturating_add(1);
                 self.open[side] = None;

@@ -9,8 +9,9 @@ pub mod total;
 
 use crate::columns::{Address, Column, Columns, Values};
 use crate::error::Error;
-use crate::options::{OptionError, OptionValue, Options, Setting, read_table, table_kind};
+use crate::options::{OptionError, OptionValue, Options, Setting, Wrong, read_table, table_kind};
 use crate::schema::{DataType, Feature, Private, Schema};
+use crate::secret::Secret;
 use crypto_pan::CryptoPan;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rayon::iter::{
@@ -36,6 +37,9 @@ pub struct Anonymise {
     /// random and kept nowhere.
     #[option]
     pub key_file: Option<String>,
+    /// The key itself, as a secret: `"${secret:NAME}"`.
+    #[option]
+    pub key: Option<Secret>,
 }
 
 /// What becomes of addresses.
@@ -67,7 +71,12 @@ impl OptionValue for Anonymise {
         table_kind::<Self>()
     }
     fn read(setting: &Setting) -> Result<Self, OptionError> {
-        read_table(setting)
+        let read: Self = read_table(setting)?;
+        if read.key.is_some() && read.key_file.is_some() {
+            let twice = "`key` and `key_file` are both the key: keep one of the two";
+            return Err(Wrong::Other(twice.to_owned()).into());
+        }
+        Ok(read)
     }
 }
 
@@ -108,9 +117,10 @@ impl Anonymiser {
     /// # Errors
     /// The key cannot be read, or there is no random number to be had.
     pub fn new(options: &Anonymise, schema: &Schema) -> Result<Self, Error> {
-        let key = match &options.key_file {
-            Some(path) => read_key(Path::new(path))?,
-            None => random_key()?,
+        let key = match (&options.key, &options.key_file) {
+            (Some(secret), _) => secret_key(secret)?,
+            (None, Some(path)) => read_key(Path::new(path))?,
+            (None, None) => random_key()?,
         };
         Ok(Self {
             options: options.clone(),
@@ -286,6 +296,16 @@ fn read_key(path: &Path) -> Result<[u8; KEY], Error> {
             bytes.len()
         ))
         .help("a key is 32 bytes, or 64 hexadecimal digits")
+    })
+}
+
+fn secret_key(secret: &Secret) -> Result<[u8; KEY], Error> {
+    let Some(value) = secret.value() else {
+        return Err(Error::new(format!("the key `{secret}` was not looked up")));
+    };
+    key_of(value.as_bytes()).ok_or_else(|| {
+        Error::new(format!("the key `{secret}` has {} bytes", value.len()))
+            .help("a key is 32 bytes, or 64 hexadecimal digits")
     })
 }
 

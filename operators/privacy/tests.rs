@@ -12,6 +12,7 @@ fn anonymiser(addresses: Addresses, names: Names) -> Anonymiser {
             addresses,
             names,
             key_file: None,
+            key: None,
         },
         pan: CryptoPan::new(&KEYS),
         mac: keyed(&KEYS),
@@ -130,6 +131,7 @@ fn everything_private_is_of_a_type_that_can_be_hidden() {
         addresses: Addresses::Drop,
         names: Names::Drop,
         key_file: None,
+        key: None,
     };
     let left = catalogue().into_iter().filter(|feature| all.keeps(feature));
     for feature in left {

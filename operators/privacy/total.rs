@@ -38,6 +38,7 @@ pub fn rows(bytes: &[u8]) {
             addresses,
             names,
             key_file: None,
+            key: None,
         },
         pan: CryptoPan::new(&key),
         mac: keyed(&key),

@@ -4,6 +4,7 @@
 //! twice the first one counts.
 
 use super::sum;
+use std::collections::VecDeque;
 
 /// Bytes of the stream that follow those handed on before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,8 @@ pub struct Prefix {
 /// Bytes behind a missing one.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// By offset; they do not overlap.
-    spans: Vec<Span>,
+    /// By offset; they do not overlap. They go at the front and come at either end as a rule.
+    spans: VecDeque<Span>,
     /// What the spans lie in, in the order in which it came.
     bytes: Vec<u8>,
 }
@@ -85,9 +86,9 @@ impl Prefix {
         };
         while start < end {
             // the bytes up to the next ones that are there
-            let spans = self.waiting.as_ref().map_or(&[][..], |w| &w.spans);
-            let next = spans.partition_point(|span| span.end <= start);
-            let hole = match spans.get(next) {
+            let spans = self.waiting.as_ref().map(|waiting| &waiting.spans);
+            let next = spans.map_or(0, |spans| spans.partition_point(|span| span.end <= start));
+            let hole = match spans.and_then(|spans| spans.get(next)) {
                 Some(span) if span.start <= start => {
                     start = span.end;
                     continue;

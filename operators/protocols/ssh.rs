@@ -2,10 +2,9 @@
 //!
 //! What is encrypted is not read.
 
-use super::joiner::{Joiner, Length};
+use super::joiner::{Joiner, Length, line_end};
 use super::reader::Reader;
 use md5::{Digest, Md5};
-use memchr::memchr;
 use std::cell::Cell;
 
 /// Bytes of a packet at most (RFC 4253 section 6.1).
@@ -134,9 +133,9 @@ impl Side {
             return false;
         }
         let state = Cell::new(self.state);
-        let length = |bytes: &[u8]| match state.get() {
+        let length = |bytes: &[u8], searched: usize| match state.get() {
             State::Packet => packet_length(bytes),
-            state => line_length(bytes, state == State::Line),
+            state => line_length(bytes, searched, state == State::Line),
         };
         let is_open = self.held.push(bytes, length, |item| {
             self.read =
@@ -169,10 +168,10 @@ impl Side {
 }
 
 /// Only what may be an identification line waits for its end: others may come first (RFC 4253 section 4.2), and they may be long.
-fn line_length(bytes: &[u8], is_start: bool) -> Length {
+fn line_length(bytes: &[u8], searched: usize, is_start: bool) -> Length {
     let may_be_mark = is_start && bytes.iter().zip(MARK).all(|(a, b)| a == b);
-    match memchr(b'\n', bytes) {
-        Some(end) => Length::Known(end.saturating_add(1)),
+    match line_end(bytes, searched) {
+        Some(end) => Length::Known(end),
         None if may_be_mark => Length::Unknown,
         None => Length::Known(bytes.len()),
     }

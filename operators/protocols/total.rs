@@ -265,7 +265,9 @@ pub fn http(bytes: &[u8], size: usize) {
         for piece in pieces(bytes, size) {
             let goes_on = side.push(piece, &mut |part| {
                 said.push(match part {
-                    http::Part::Request { method, target } => method.len() + (target.len() << 16),
+                    http::Part::Request { method, target, .. } => {
+                        method.len() + (target.len() << 16)
+                    }
                     http::Part::Response(status) => status.into(),
                     http::Part::Field { name, value } => {
                         (1 << 32) + name.len() + (value.len() << 16)

@@ -104,6 +104,11 @@ impl WholeFile {
         Ok(whole(path, Out::File(file, temporary)))
     }
 
+    /// Whether what is written is out at once: standard output, a pipe or a device.
+    pub const fn is_stream(&self) -> bool {
+        matches!(self.out, Out::Stream(_))
+    }
+
     /// Writes and empties `piece`.
     ///
     /// # Errors
@@ -222,6 +227,11 @@ pub fn folder(path: &Path) -> &Path {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     }
+}
+
+/// Whether a path is standard output, a pipe or a device: what is written there is out at once.
+pub fn leads_out(path: &str) -> bool {
+    path == "-" || fs::metadata(path).is_ok_and(|found| is_stream(found.file_type()))
 }
 
 #[cfg(unix)]

@@ -33,7 +33,7 @@ pub struct GraphOptions {
     /// Measures of nodes beyond flows, packets, bytes, ports and degrees.
     #[option(default = "[]")]
     pub metrics: Vec<Metric>,
-    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.

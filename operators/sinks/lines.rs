@@ -1,11 +1,13 @@
 //! Rows to lines of text: what CSV and JSON Lines share.
 //!
-//! Lines are put together in pieces, each by whichever thread is free, and written in the order of the rows.
+//! Lines are put together in pieces, each by whichever thread is free, and written in the order of the rows: to a stream as soon
+//! as they come, to a file when there are many.
 
 use super::file::{PIECE, WholeFile};
 use crate::columns::{Column, Columns};
 use crate::error::Error;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use std::io::Write as _;
 
 /// Rows that a thread puts together at a time.
 const ROWS: usize = 512;
@@ -53,6 +55,11 @@ impl Lines {
             if self.out.len() >= PIECE {
                 self.file.put(&mut self.out)?;
             }
+        }
+        // who reads a stream need not wait for more
+        if self.file.is_stream() && count > 0 {
+            self.file.put(&mut self.out)?;
+            self.file.flush().map_err(|error| self.file.failed(error))?;
         }
         Ok(())
     }

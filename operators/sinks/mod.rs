@@ -35,7 +35,7 @@ pub use options::{
 };
 use rayon::ThreadPool;
 pub use sink::{Description, Sink};
-pub use sorter::{Sorted, Sorter};
+pub use sorter::{Sorted, SortedColumns, Sorter};
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -132,6 +132,11 @@ impl SinkOptions {
             // tables come in order, the graph too
             Self::Stdout(_) | Self::Graph(_) => Sort::None,
         }
+    }
+
+    /// Whether its rows are out as soon as they are there: to a stream, and in no order that has to be waited for.
+    pub fn is_prompt(&self) -> bool {
+        self.sort() == Sort::None && self.path().is_some_and(file::leads_out)
     }
 
     /// How its rows are made anonymous, if they are.
@@ -235,6 +240,11 @@ impl Collector {
         &self.name
     }
 
+    /// Whether some of its rows wait in files.
+    pub fn has_spilled(&self) -> bool {
+        self.sorter.as_ref().is_some_and(Sorter::has_spilled)
+    }
+
     fn push(&mut self, rows: Columns, books: &mut Books) {
         Doing::begin("sink", None);
         books.sinks.entry(self.name.clone()).or_default().offered += rows.rows() as u64;
@@ -274,12 +284,7 @@ impl Collector {
             return Ok(());
         };
         let sink = &mut self.sink;
-        self.pool.install(|| {
-            for rows in sorter.finish()? {
-                sink.write(rows?)?;
-            }
-            Ok(())
-        })
+        self.pool.install(|| sink.write_sorted(sorter.finish()?))
     }
 
     /// Makes the rows appear, and gives how many the destination confirmed.

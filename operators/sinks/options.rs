@@ -100,7 +100,7 @@ pub struct CsvOptions {
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
-    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
@@ -117,7 +117,7 @@ pub struct JsonlOptions {
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
-    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
@@ -134,13 +134,13 @@ pub struct ParquetOptions {
     /// Compression of the pages.
     #[option(default = "zstd")]
     pub compression: Compression,
-    /// Rows of a row group.
+    /// Rows of a row group, at most; of wide tables as many as take about 32 MiB before they are encoded.
     #[option(default = "131072")]
     pub row_group: RowGroup,
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
-    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
@@ -160,7 +160,7 @@ pub struct ArrowOptions {
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
-    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
     /// Whether an existing file is replaced, at the end and at once.
@@ -174,7 +174,7 @@ pub struct StdoutOptions {
     /// Rows to show at most; the rest is counted.
     #[option(default = "40")]
     pub rows: usize,
-    /// How its rows are made anonymous: a table `{ addresses, names, key_file }`. By default they are not.
+    /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
 }

@@ -4,9 +4,9 @@
 //! Rows come in order; sorting is not done here.
 
 use super::file::WholeFile;
-use super::record_batch::{arrays, schema};
-use super::{Compression, Description, ParquetOptions, Sink};
-use crate::columns::Columns;
+use super::record_batch::{array, arrays, schema};
+use super::{Compression, Description, ParquetOptions, Sink, Sorted, SortedColumns};
+use crate::columns::{Column, Columns};
 use crate::error::Error;
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType as ArrowType, FieldRef, SchemaRef};
@@ -25,6 +25,9 @@ use rayon::iter::{
     IntoParallelRefMutIterator as _, ParallelIterator as _,
 };
 use std::sync::Arc;
+
+/// Bytes of the rows of a row group before they are encoded, about.
+const GROUP_BYTES: usize = 32 << 20;
 
 struct Parquet {
     writer: SerializedFileWriter<WholeFile>,
@@ -62,10 +65,23 @@ impl Encoder {
         pairs.try_for_each(|(leaf, part)| leaf.write(part))
     }
 
+    /// A column of a row group, all at once.
+    fn whole(mut self, column: Column) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+        self.write(&array(column, self.field.data_type())?)?;
+        self.close()
+    }
+
     fn close(self) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
         let leaves = self.leaves.into_iter();
         leaves.map(ArrowColumnWriter::close).collect()
     }
+}
+
+/// Rows that take so many bytes where texts and lists are empty: the same whatever is in them.
+fn rows_of(bytes: usize, description: &Description) -> usize {
+    let mut row = Columns::new(&description.schema);
+    row.columns.iter_mut().for_each(Column::push_zero);
+    (bytes / row.bytes().max(1)).max(1)
 }
 
 fn leaf_count(data_type: &ArrowType) -> usize {
@@ -118,7 +134,11 @@ pub fn open(
         writer,
         schema,
         groups,
-        group_rows: options.row_group.0.get(),
+        group_rows: options
+            .row_group
+            .0
+            .get()
+            .min(rows_of(GROUP_BYTES, description)),
         columns: Vec::new(),
         filled: 0,
         rows: 0,
@@ -133,7 +153,7 @@ impl Parquet {
         let mut from = 0;
         while from < count {
             if self.columns.is_empty() {
-                self.start_group()?;
+                self.columns = self.encoders()?;
             }
             let taken = (count - from).min(self.group_rows - self.filled);
             let columns = self.columns.par_iter_mut().zip(arrays.par_iter());
@@ -147,14 +167,35 @@ impl Parquet {
         Ok(())
     }
 
-    fn start_group(&mut self) -> Result<(), ParquetError> {
+    /// Encodes rows that are all in memory, one column after the other: what a column takes while it is made serves the next one.
+    fn encode_columns(&mut self, mut rows: SortedColumns) -> Result<(), ParquetError> {
+        let mut from = 0;
+        while from < rows.rows() {
+            let to = rows.rows().min(from + self.group_rows);
+            let encoders = self.encoders()?;
+            let chunks = rows.take(from..to, encoders, Encoder::whole)?;
+            self.write_group(chunks)?;
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// Encodes a whole row group, one column after the other.
+    fn encode_group(&mut self, rows: Columns) -> Result<(), ParquetError> {
+        let columns = self.encoders()?.into_par_iter().zip(rows.columns);
+        let chunks = columns.map(|(encoder, column)| encoder.whole(column));
+        let chunks = chunks.collect::<Result<_, _>>()?;
+        self.write_group(chunks)
+    }
+
+    /// Those of the columns of the next row group.
+    fn encoders(&self) -> Result<Vec<Encoder>, ParquetError> {
         let place = self.writer.flushed_row_groups().len();
         let mut leaves = self.groups.create_column_writers(place)?.into_iter();
         let fields = self.schema.fields().iter();
-        self.columns = fields
+        Ok(fields
             .map(|field| Encoder::new(field, &mut leaves))
-            .collect();
-        Ok(())
+            .collect())
     }
 
     /// Writes the row group, if there is one.
@@ -167,13 +208,16 @@ impl Parquet {
             .into_par_iter()
             .map(Encoder::close)
             .collect::<Result<_, _>>()?;
+        self.filled = 0;
+        self.write_group(chunks)
+    }
+
+    fn write_group(&mut self, chunks: Vec<Vec<ArrowColumnChunk>>) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
         for chunk in chunks.into_iter().flatten() {
             chunk.append_to_row_group(&mut group)?;
         }
-        group.close()?;
-        self.filled = 0;
-        Ok(())
+        group.close().map(|_| ())
     }
 
     fn end(&mut self) -> Result<(), ParquetError> {
@@ -192,6 +236,24 @@ impl Sink for Parquet {
         self.encode(rows).map_err(|error| self.failed(error))
     }
 
+    fn write_sorted(&mut self, rows: Sorted) -> Result<(), Error> {
+        match rows.by_column() {
+            Ok(rows) => {
+                self.rows += rows.rows() as u64;
+                self.encode_columns(rows)
+                    .map_err(|error| self.failed(error))
+            }
+            Err(mut rows) => {
+                while let Some(rows) = rows.next_rows(self.group_rows)? {
+                    self.rows += rows.rows() as u64;
+                    self.encode_group(rows)
+                        .map_err(|error| self.failed(error))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
     fn commit(mut self: Box<Self>) -> Result<u64, Error> {
         self.end().map_err(|error| self.failed(error))?;
         self.writer.inner_mut().commit()?; // `finish` flushed everything into it
@@ -205,7 +267,7 @@ impl Sink for Parquet {
 mod tests {
     use super::*;
     use crate::sinks::record_batch::record_batch;
-    use crate::sinks::{RowGroup, sample};
+    use crate::sinks::{RowGroup, Sorter, sample};
     use arrow::compute::concat_batches;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use parquet::basic::{LogicalType, TimeUnit};
@@ -296,6 +358,53 @@ mod tests {
             panic!("{:?}", logical("u16"));
         };
         assert!(number.bit_width == 16 && !number.is_signed);
+    }
+
+    #[test]
+    fn rows_in_memory_and_rows_in_files_give_the_same_bytes() {
+        let (description, rows) = sample::rows();
+        let options = ParquetOptions {
+            row_group: RowGroup(NonZeroUsize::new(4).unwrap()),
+            ..ParquetOptions::default()
+        };
+        let bytes = |budget| {
+            let mut file = sample::file(|path| {
+                let folder = tempfile::tempdir().unwrap();
+                let mut sorter = Sorter::new(&description.schema, budget, folder.path());
+                for batch in 0..7 {
+                    let mut rows = rows.clone();
+                    (0_u64..)
+                        .zip(&mut rows.keys)
+                        .for_each(|(row, key)| *key = (7 - batch, row));
+                    sorter.push(rows);
+                    if sorter.is_full() {
+                        sorter.spill()?;
+                    }
+                }
+                assert_eq!(sorter.has_spilled(), budget == 0);
+                let options = ParquetOptions {
+                    path,
+                    ..options.clone()
+                };
+                let mut sink = open(&options, &description, "1-0")?;
+                sink.write_sorted(sorter.finish()?)?;
+                let rows = sink.commit()?;
+                assert_eq!(rows, 21);
+                Ok(rows)
+            });
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        assert!(bytes(0) == bytes(usize::MAX));
+    }
+
+    #[test]
+    fn wide_tables_have_small_row_groups() {
+        let (description, _) = sample::rows();
+        let width = rows_of(1 << 20, &description);
+        assert!((4_000..20_000).contains(&width), "{width} rows of a MiB");
+        assert_eq!(rows_of(1, &description), 1);
     }
 
     #[test]

@@ -95,7 +95,11 @@ pub fn arrays(rows: Columns, schema: &SchemaRef) -> Result<Vec<ArrayRef>, ArrowE
         .collect()
 }
 
-fn array(column: Column, data_type: &ArrowType) -> Result<ArrayRef, ArrowError> {
+/// A column as an array of this type.
+///
+/// # Errors
+/// As [`record_batch`].
+pub fn array(column: Column, data_type: &ArrowType) -> Result<ArrayRef, ArrowError> {
     let rows = column.len();
     let nulls = column.valid.map(NullBuffer::from);
     Ok(match column.values {

@@ -3,6 +3,7 @@
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::schema::Schema;
+use crate::sinks::Sorted;
 
 /// What a sink is told about its rows.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,17 @@ pub trait Sink: Send {
     /// # Errors
     /// The destination failed; the run fails, and `abort` follows.
     fn write(&mut self, rows: Columns) -> Result<(), Error>;
+
+    /// Takes all rows at once, in output order.
+    ///
+    /// # Errors
+    /// As `write`, or a temporary file cannot be read.
+    fn write_sorted(&mut self, rows: Sorted) -> Result<(), Error> {
+        for batch in rows {
+            self.write(batch?)?;
+        }
+        Ok(())
+    }
 
     /// Makes everything written appear under its final name, and gives the number of rows that the destination confirmed.
     ///

@@ -4,14 +4,18 @@
 //! the system removes whatever becomes of the process. Runs are merged at the end, and before that whenever `FAN_IN` of one
 //! size have come together, so memory and open files stay bounded. Nothing here knows a sink.
 
-use crate::columns::{Columns, RowKey};
+use crate::columns::{Column, Columns, RowKey};
 use crate::error::Error;
 use crate::schema::Schema;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
+};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Rows of a batch given out.
@@ -61,6 +65,11 @@ impl Sorter {
     /// Whether it holds more than its budget, and wants to [`Sorter::spill`].
     pub fn is_full(&self) -> bool {
         self.bytes > self.budget
+    }
+
+    /// Whether some of its rows are in files.
+    pub fn has_spilled(&self) -> bool {
+        self.runs.iter().any(|runs| !runs.is_empty())
     }
 
     /// The rows, sorted.
@@ -132,12 +141,87 @@ pub struct Sorted {
     rows: Rows,
 }
 
+impl Sorted {
+    /// The next rows, at most so many.
+    ///
+    /// # Errors
+    /// A temporary file cannot be read.
+    pub fn next_rows(&mut self, rows: usize) -> Result<Option<Columns>, Error> {
+        self.rows.next(&self.schema, rows)
+    }
+
+    /// The rows column by column, where all are in memory: who takes a column after the other touches less memory at a time.
+    ///
+    /// # Errors
+    /// Gives itself back where some are in files.
+    pub fn by_column(self) -> Result<SortedColumns, Self> {
+        match self.rows {
+            Rows::Held(Held { batches, order, .. }) => {
+                let mut columns: Vec<Vec<Column>> = Vec::new();
+                columns.resize_with(self.schema.len(), || Vec::with_capacity(batches.len()));
+                for batch in batches {
+                    for (parts, part) in columns.iter_mut().zip(batch.columns) {
+                        parts.push(part);
+                    }
+                }
+                Ok(SortedColumns {
+                    schema: self.schema,
+                    columns,
+                    order,
+                })
+            }
+            rows @ Rows::Merged(_) => Err(Self { rows, ..self }),
+        }
+    }
+}
+
+/// Rows in memory, each column by itself.
+pub struct SortedColumns {
+    schema: Schema,
+    /// For each column of the schema, its parts in the batches that came.
+    columns: Vec<Vec<Column>>,
+    /// For each row, its batch and its place there.
+    order: Vec<(u32, u32)>,
+}
+
+impl SortedColumns {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.order.len()
+    }
+
+    /// What `take` makes of these rows of each column, in order, with its own of `with`; each column in whichever thread is free.
+    /// The last rows free what they were made of, and can be taken once.
+    ///
+    /// # Errors
+    /// One of those of `take`.
+    pub fn take<With: Send, Made: Send, Fault: Send>(
+        &mut self,
+        rows: Range<usize>,
+        with: Vec<With>,
+        take: impl Fn(With, Column) -> Result<Made, Fault> + Sync,
+    ) -> Result<Vec<Made>, Fault> {
+        let is_last = rows.end == self.order.len();
+        let picks = &self.order[rows];
+        let columns = self.columns.par_iter_mut().zip(&self.schema).zip(with);
+        let made = columns.map(|((parts, feature), with)| {
+            let mut column = Column::new(&feature.data_type, feature.null.is_some());
+            column.gather(&parts.iter().collect::<Vec<_>>(), picks);
+            if is_last {
+                *parts = Vec::new();
+            }
+            take(with, column)
+        });
+        made.collect()
+    }
+}
+
 impl Iterator for Sorted {
     type Item = Result<Columns, Error>;
 
     /// The next rows, about 8,192. An error is that of a temporary file that cannot be read; nothing sound follows it.
     fn next(&mut self) -> Option<Self::Item> {
-        self.rows.next(&self.schema, BATCH).transpose()
+        self.next_rows(BATCH).transpose()
     }
 }
 
@@ -185,7 +269,7 @@ impl Held {
         self.given = end;
         (!picks.is_empty()).then(|| {
             let sources: Vec<&Columns> = self.batches.iter().collect();
-            let mut batch = Columns::new(schema);
+            let mut batch = Columns::with_room(schema, picks.len());
             batch.gather(&sources, picks);
             batch
         })
@@ -311,7 +395,7 @@ impl Merge {
     }
 
     fn next(&mut self, schema: &Schema, rows: usize) -> Result<Option<Columns>, Error> {
-        let mut batch = Columns::new(schema);
+        let mut batch = Columns::with_room(schema, rows);
         let mut picks = Vec::with_capacity(rows);
         while batch.rows() + picks.len() < rows {
             let Some(Reverse((_, run, row))) = self.heads.pop() else {

@@ -1,7 +1,7 @@
 //! Capture files as the inputs of a splitter.
 
-use super::splitter::{Blocks, Input};
-use super::{Bounds, Chunk, Ending, Reader};
+use super::splitter::{Blocks, Input, Next};
+use super::{Bounds, Ending, Reader};
 use crate::Books;
 use crate::books::{Fault, Partial};
 use crate::packet::BlockPool;
@@ -54,7 +54,7 @@ pub struct CaptureInput {
     pub pool: BlockPool,
     /// Told how much is read.
     pub progress: Arc<Progress>,
-    /// Ends the wait for the bytes of a pipe.
+    /// Ends the wait for bytes.
     pub stop: Arc<AtomicBool>,
 }
 
@@ -97,19 +97,19 @@ struct Open {
 }
 
 impl Blocks for Open {
-    fn next(&mut self, books: &mut Books) -> Option<Chunk> {
-        let chunk = self.reader.next(books);
+    fn next(&mut self, books: &mut Books) -> Next {
+        let next = self.reader.poll(books);
         let (read, _) = self.reader.progress();
         let progress = &self.progress;
         progress
             .bytes
             .fetch_add(read.saturating_sub(self.told), Ordering::Relaxed);
         self.told = read;
-        let packets = chunk.as_ref().map_or(0, |chunk| chunk.records.len());
-        progress
-            .packets
-            .fetch_add(packets as u64, Ordering::Relaxed);
-        chunk
+        if let Next::Chunk(chunk) = &next {
+            let packets = chunk.records.len() as u64;
+            progress.packets.fetch_add(packets, Ordering::Relaxed);
+        }
+        next
     }
 
     fn close(self: Box<Self>, books: &mut Books) -> Option<i64> {

@@ -1,7 +1,8 @@
-//! The bytes of one input as the operating system gives them: a file up to the size it had when it was opened, or a pipe.
+//! The bytes of one input as the operating system gives them: a file up to the size it had when it was opened, a file that grows,
+//! or a pipe.
 //!
-//! Files are read and never mapped: a mapped file that shrinks kills the process. A pipe is read by a thread of its own: a read
-//! that waits for bytes could not be stopped.
+//! Files are read and never mapped: a mapped file that shrinks kills the process. Where bytes may have to be waited for, a thread
+//! of its own reads: a read that waits could not be stopped, and the worker has other things to do.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -9,14 +10,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes read from a pipe at a time: as many as one holds on Linux.
 const PIECE: usize = 64 << 10;
 /// Pieces that wait at most.
 const PIECES: usize = 16;
-/// How often a wait for bytes looks whether the run was stopped.
+/// How often a wait for bytes looks whether the run was stopped, or a file has grown.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// A file is read on as it grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Follow {
+    /// It is over when it has not grown for so long; `None` = when the run is stopped.
+    pub patience: Option<Duration>,
+}
 
 /// An open input.
 pub(super) struct Input {
@@ -34,8 +42,12 @@ enum From {
 }
 
 impl Input {
-    /// Opens a file, or standard input for `-`. `stop` ends the wait for the bytes of a pipe.
-    pub(super) fn open(path: &Path, stop: &Arc<AtomicBool>) -> io::Result<Self> {
+    /// Opens a file, or standard input for `-`. `stop` ends the wait for bytes.
+    pub(super) fn open(
+        path: &Path,
+        follow: Option<Follow>,
+        stop: &Arc<AtomicBool>,
+    ) -> io::Result<Self> {
         let pipe = |open| {
             Ok(Self::with(
                 From::Pipe(Pipe::new(open, Arc::clone(stop))?),
@@ -55,6 +67,15 @@ impl Input {
             return pipe(Box::new(move || opened(path)));
         }
         let file = File::open(path)?;
+        if let Some(Follow { patience }) = follow {
+            let growing = Growing {
+                file,
+                read: 0,
+                patience,
+                stop: Arc::clone(stop),
+            };
+            return pipe(Box::new(|| Ok(Box::new(growing))));
+        }
         let size = file.metadata()?.len();
         Ok(Self::new(Box::new(file), Some(size)))
     }
@@ -95,23 +116,30 @@ impl Input {
     }
 }
 
-impl Read for Input {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl Input {
+    /// The next bytes, 0 at the end; `None` = there are none yet, and none came for `patience`. Only who writes a pipe or a file
+    /// that grows is waited for.
+    pub(super) fn read_within(
+        &mut self,
+        buffer: &mut [u8],
+        patience: Duration,
+    ) -> io::Result<Option<usize>> {
         // A file that grows is read to the size it had.
         let left = self.size.map_or(u64::MAX, |size| size - self.read);
         let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let buffer = buffer.get_mut(..most).unwrap_or_default();
         if buffer.is_empty() {
-            return Ok(0);
+            return Ok(Some(0));
         }
         loop {
             let read = match &mut self.from {
                 From::Bytes(from) => from.read(buffer),
-                From::Pipe(pipe) => match pipe.read(buffer) {
-                    Ok(None) => {
+                From::Pipe(pipe) => match pipe.read(buffer, patience) {
+                    Ok(None) if pipe.stop.load(Ordering::Relaxed) => {
                         self.stopped = true;
                         return Err(io::Error::other("the run was stopped"));
                     }
+                    Ok(None) => return Ok(None),
                     Ok(Some(n)) => Ok(n),
                     Err(error) => Err(error),
                 },
@@ -120,13 +148,23 @@ impl Read for Input {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(0) => {
                     self.shrank = self.size.is_some();
-                    return Ok(0);
+                    return Ok(Some(0));
                 }
                 Ok(n) => {
                     self.read += n as u64;
-                    return Ok(n);
+                    return Ok(Some(n));
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(n) = self.read_within(buffer, LOOK)? {
+                return Ok(n);
             }
         }
     }
@@ -137,6 +175,32 @@ type Open = Box<dyn FnOnce() -> io::Result<Box<dyn Read>> + Send>;
 
 fn opened(path: PathBuf) -> io::Result<Box<dyn Read>> {
     Ok(Box::new(File::open(path)?))
+}
+
+/// A file that is waited for at its end.
+struct Growing {
+    file: File,
+    read: u64,
+    patience: Option<Duration>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Read for Growing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let since = Instant::now();
+        loop {
+            let n = self.file.read(buffer)?;
+            self.read += n as u64;
+            let is_over = || self.patience.is_some_and(|most| since.elapsed() >= most);
+            if n > 0 || self.stop.load(Ordering::Relaxed) || is_over() {
+                return Ok(n);
+            }
+            if self.file.metadata()?.len() < self.read {
+                return Err(io::Error::other("the file became shorter"));
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
 }
 
 /// A pipe or device.
@@ -160,20 +224,17 @@ impl Pipe {
         })
     }
 
-    /// The next bytes; 0 at the end, `None` = the run was stopped and there are none yet.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    /// The next bytes; 0 at the end, `None` = none came for `patience`.
+    fn read(&mut self, buffer: &mut [u8], patience: Duration) -> io::Result<Option<usize>> {
         loop {
             let n = self.piece.read(buffer)?;
             if n > 0 {
                 return Ok(Some(n));
             }
-            match self.pieces.recv_timeout(LOOK) {
+            match self.pieces.recv_timeout(patience) {
                 Ok(piece) => self.piece = io::Cursor::new(piece?),
                 Err(RecvTimeoutError::Disconnected) => return Ok(Some(0)),
-                Err(RecvTimeoutError::Timeout) if self.stop.load(Ordering::Relaxed) => {
-                    return Ok(None);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
             }
         }
     }

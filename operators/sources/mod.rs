@@ -24,13 +24,14 @@ mod walk;
 
 pub use capture::{CaptureInput, Progress};
 pub use ending::Ending;
+pub use input::Follow;
 pub use list::{Glance, ListError, glance, list};
 pub use moment::Moment;
 pub use options::{Faulty, Merge, PcapOptions};
 pub use reader::Reader;
 pub use record::{Chunk, Record};
 pub use rows::{is_rows, read_rows};
-pub use splitter::{Blocks, Input, Mark, Slicing, Splitter, Step};
+pub use splitter::{Blocks, Input, Mark, Next, Slicing, Splitter, Step};
 pub use walk::Bounds;
 
 use crate::books::Books;
@@ -40,6 +41,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
@@ -99,6 +101,9 @@ pub struct ReadControl {
     pub books: Rc<RefCell<Books>>,
 }
 
+/// How long a reader lets others do their work before it looks again for bytes that had not come: twice as long each time.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
+
 /// Operator `read`: gives the chunks of a splitter, one an activation, and the marks between them.
 pub fn read<'scope>(
     scope: Scope<'scope, u64>,
@@ -121,6 +126,7 @@ pub fn read<'scope>(
         let mut capabilities = Some(capabilities);
         // epochs behind which the flow table still is, with their bytes
         let mut ahead: VecDeque<(u64, usize)> = VecDeque::new();
+        let mut pause = PAUSES.0;
         move |_frontiers| {
             let Some(held) = &mut capabilities else {
                 return;
@@ -147,8 +153,16 @@ pub fn read<'scope>(
                 is_waiting.set(true);
                 return;
             }
+            let mut waits = false;
             match splitter.next(books) {
+                Step::Waits => {
+                    waits = true;
+                    if let Some(mark) = splitter.pause() {
+                        marks.session(&held[1]).give(mark);
+                    }
+                }
                 Step::Chunk(epoch, mut chunk) => {
+                    pause = PAUSES.0;
                     let bytes = chunk
                         .records
                         .iter()
@@ -178,7 +192,12 @@ pub fn read<'scope>(
                 Some(epoch) => {
                     held.iter_mut()
                         .for_each(|capability| capability.downgrade(&epoch));
-                    activator.activate();
+                    if waits {
+                        activator.activate_after(pause);
+                        pause = PAUSES.1.min(2 * pause);
+                    } else {
+                        activator.activate();
+                    }
                 }
                 None => capabilities = None,
             }
@@ -211,8 +230,11 @@ mod tests {
     }
 
     impl Blocks for Chunks {
-        fn next(&mut self, _: &mut Books) -> Option<Chunk> {
-            self.0 = self.0.checked_sub(1)?;
+        fn next(&mut self, _: &mut Books) -> Next {
+            let Some(left) = self.0.checked_sub(1) else {
+                return Next::Ended;
+            };
+            self.0 = left;
             let record = Record {
                 offset: 0,
                 captured: 100,
@@ -221,7 +243,7 @@ mod tests {
                 time: 0,
                 clock: 0,
             };
-            Some(Chunk {
+            Next::Chunk(Chunk {
                 records: vec![record; 10],
                 ..Chunk::default()
             })

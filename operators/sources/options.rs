@@ -1,7 +1,7 @@
 //! The settings of `[sources.N]` with `type = "pcap"`.
 
 use super::Moment;
-use crate::options::Options;
+use crate::options::{Duration, Options};
 
 /// Settings of a source of type `pcap`: capture files.
 #[derive(Clone, Debug, Options)]
@@ -18,6 +18,12 @@ pub struct PcapOptions {
     /// What a partial or refused input does: `skip` (the rest goes on, exit code 3) or `fail` (the run fails before commit).
     #[option(default = "skip")]
     pub errors: Faulty,
+    /// Whether a file is read on as it grows, until the run is stopped. It must be the only one.
+    #[option(default = "false")]
+    pub follow: bool,
+    /// With `follow`: a file that has not grown for so long has ended.
+    #[option]
+    pub patience: Option<Duration>,
     /// Packets to read of each input at most.
     #[option]
     pub limit: Option<u64>,

@@ -8,6 +8,7 @@ use super::ending::{Ending, foreign};
 use super::input::Input;
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
+use super::splitter::Next;
 use super::walk::{Bounds, Intake, Stop};
 use super::{Chunk, Record};
 use crate::Books;
@@ -17,11 +18,26 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// Bytes read at a time.
 const BLOCK: usize = 256 << 10;
 /// Bytes that tell the format.
 const MAGIC: usize = Packing::MAGIC;
+
+/// How long bytes are waited for by who has nothing else to do, and by who has: they are often there a moment later.
+const PATIENT: Duration = Duration::from_millis(50);
+const HASTY: Duration = Duration::from_millis(1);
+
+/// How the filling of a block ended.
+enum Filled {
+    /// It is full, or no more bytes are there yet.
+    Part,
+    /// No byte is there yet.
+    Nothing,
+    /// The input has ended.
+    End(Result<(), Broken>),
+}
 
 /// Where the bytes come from.
 enum Source {
@@ -67,7 +83,7 @@ impl Reader {
         Self::open_until(path, source, pool, bounds, &Arc::default())
     }
 
-    /// The same, where `stop` ends the wait for the bytes of a pipe.
+    /// The same, where `stop` ends the wait for bytes.
     pub fn open_until(
         path: &Path,
         source: u32,
@@ -75,7 +91,7 @@ impl Reader {
         bounds: Bounds,
         stop: &Arc<AtomicBool>,
     ) -> Self {
-        let input = Input::open(path, stop);
+        let input = Input::open(path, bounds.follow, stop);
         let mut reader = Self::new(path.display().to_string(), source, pool, bounds);
         match input {
             Ok(input) => reader.source = Source::Plain(input),
@@ -126,8 +142,23 @@ impl Reader {
         self
     }
 
-    /// The next records, in file order; `None` at the end. Counts them in `books`.
+    /// The next records, in file order, waiting for them; `None` at the end. Counts them in `books`.
     pub fn next(&mut self, books: &mut Books) -> Option<Chunk> {
+        loop {
+            match self.next_within(PATIENT, books) {
+                Next::Chunk(chunk) => return Some(chunk),
+                Next::Ended => return None,
+                Next::Waits => {}
+            }
+        }
+    }
+
+    /// The same without waiting for a pipe or a file that grows.
+    pub fn poll(&mut self, books: &mut Books) -> Next {
+        self.next_within(HASTY, books)
+    }
+
+    fn next_within(&mut self, patience: Duration, books: &mut Books) -> Next {
         loop {
             if let Some(run) = self.intake.take_run() {
                 let sequence = self.sequence;
@@ -136,7 +167,7 @@ impl Reader {
                 if !self.intake.has_runs() {
                     self.block = Arc::default();
                 }
-                return Some(Chunk {
+                return Next::Chunk(Chunk {
                     source: self.ordinal,
                     first_record: run.first,
                     sequence,
@@ -145,10 +176,13 @@ impl Reader {
                 });
             }
             if self.ending.is_some() {
-                return None;
+                return Next::Ended;
             }
-            self.read_block();
+            let came = self.read_block(patience);
             self.intake.count(books);
+            if !came {
+                return Next::Waits;
+            }
         }
     }
 
@@ -199,8 +233,8 @@ impl Reader {
         self.ending.unwrap_or(Ending::Whole)
     }
 
-    /// Fills a block, walks over its records, and keeps what is left of it.
-    fn read_block(&mut self) {
+    /// Fills a block, walks over its records, and keeps what is left of it; false = no byte came for `patience`.
+    fn read_block(&mut self, patience: Duration) -> bool {
         let start = self.carried.len();
         // A record that is larger than a block gets room by the bytes seen, not by what it claims.
         let size = self.block_size.max(self.needed.min(2 * start));
@@ -208,10 +242,18 @@ impl Reader {
         if let Some(front) = bytes.get_mut(..start) {
             front.copy_from_slice(&self.carried);
         }
-        let (filled, end) = self.fill(&mut bytes, start);
+        let (filled, end) = self.fill(&mut bytes, start, patience);
+        let end = match end {
+            Filled::Nothing => {
+                drop(self.pool.block(bytes));
+                return false;
+            }
+            Filled::Part => None,
+            Filled::End(end) => Some(end),
+        };
         bytes.truncate(filled);
         if self.unpack(&bytes, end.is_some()) {
-            return;
+            return true;
         }
         let (at, stop) = self.walk(&bytes);
         self.intake.close_run();
@@ -232,23 +274,35 @@ impl Reader {
         } else {
             self.block = self.pool.block(bytes);
         }
+        true
     }
 
-    /// Reads until the block is full or there is no more; gives the bytes in it, and how the input ended if it did.
-    fn fill(&mut self, bytes: &mut [u8], mut filled: usize) -> (usize, Option<Result<(), Broken>>) {
+    /// Reads until the block is full or there is no more; gives the bytes in it, and how that ended.
+    fn fill(
+        &mut self,
+        bytes: &mut [u8],
+        mut filled: usize,
+        mut patience: Duration,
+    ) -> (usize, Filled) {
         while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
             let read = match &mut self.source {
-                Source::Plain(input) => input.read(room).map_err(Broken::Failed),
+                Source::Plain(input) => match input.read_within(room, patience) {
+                    Ok(None) if patience.is_zero() => break,
+                    Ok(None) => return (filled, Filled::Nothing),
+                    Ok(Some(n)) => Ok(n),
+                    Err(error) => Err(Broken::Failed(error)),
+                },
                 Source::Packed(archive) => archive.read(room),
                 Source::Nothing => Ok(0),
             };
             match read {
-                Ok(0) => return (filled, Some(Ok(()))),
+                Ok(0) => return (filled, Filled::End(Ok(()))),
                 Ok(n) => filled += n,
-                Err(broken) => return (filled, Some(Err(broken))),
+                Err(broken) => return (filled, Filled::End(Err(broken))),
             }
+            patience = Duration::ZERO; // what has come is looked at before there is more
         }
-        (filled, None)
+        (filled, Filled::Part)
     }
 
     /// Puts a decoder between the file and the walk if its first bytes say so; they are read again through it.

@@ -11,12 +11,23 @@ use std::sync::Arc;
 
 /// An input that gives its records block by block.
 pub trait Blocks {
-    /// The next records, in file order; `None` = the input has ended, well or not.
-    fn next(&mut self, books: &mut Books) -> Option<Chunk>;
+    /// The next records, in file order, without waiting for who writes them.
+    fn next(&mut self, books: &mut Books) -> Next;
 
-    /// Counts the fate of the input: after `next` gave `None`, or before that if the run was stopped by a signal.
+    /// Counts the fate of the input: after its end, or before that if the run was stopped by a signal.
     /// Gives the clock after its last record; `None` = it had none.
     fn close(self: Box<Self>, books: &mut Books) -> Option<i64>;
+}
+
+/// What an input has at the moment.
+#[derive(Debug)]
+pub enum Next {
+    /// Records.
+    Chunk(Chunk),
+    /// Nothing yet.
+    Waits,
+    /// Nothing any more: it has ended, well or not.
+    Ended,
 }
 
 /// An input that is not open yet.
@@ -90,6 +101,8 @@ pub enum Step {
     Chunk(u64, Chunk),
     /// A mark that belongs at the end of this epoch.
     Mark(u64, Mark),
+    /// The input whose turn it is has nothing yet.
+    Waits,
     /// All inputs have ended.
     Done,
 }
@@ -165,11 +178,15 @@ impl Splitter {
             };
             if reading.next == reading.chunk.records.len() {
                 match reading.blocks.next(books) {
-                    None => {
+                    Next::Ended => {
                         let clock = reading.blocks.close(books);
                         return self.ended(bound, source, clock);
                     }
-                    Some(chunk) => (reading.chunk, reading.next) = (chunk, 0),
+                    Next::Waits => {
+                        self.inputs.insert((bound, source), State::Reading(reading));
+                        return Step::Waits;
+                    }
+                    Next::Chunk(chunk) => (reading.chunk, reading.next) = (chunk, 0),
                 }
                 // the first record may lie in a later epoch than was known, and another input's turn come first
                 let bound = reading
@@ -249,6 +266,16 @@ impl Splitter {
         if self.packets < limit.max(1) {
             return None;
         }
+        self.end_epoch()
+    }
+
+    /// The same for an epoch that has any packets: rows need not wait for packets that have not come.
+    pub fn pause(&mut self) -> Option<Mark> {
+        let is_open = matches!(self.slicing, Slicing::Packets(_)) && self.packets > 0;
+        if is_open { self.end_epoch() } else { None }
+    }
+
+    fn end_epoch(&mut self) -> Option<Mark> {
         self.advance();
         let ((_, source), state) = self.inputs.first_key_value()?;
         match state {

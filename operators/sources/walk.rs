@@ -3,9 +3,11 @@
 //! A walk goes over one block of captured bytes and stops at the first record that is not whole in it. Nothing here looks into
 //! a frame.
 
+use super::input::Follow;
 use super::{Moment, PcapOptions, Record};
 use crate::Books;
 use crate::books::{Anomaly, Refused, Skip};
+use crate::options::Duration;
 use std::collections::VecDeque;
 
 /// Captured bytes of a record at most; more is damage, as in libpcap.
@@ -70,6 +72,8 @@ pub struct Bounds {
     pub from: i64,
     /// Packets from this time on are skipped as `filtered`.
     pub to: Option<i64>,
+    /// Whether those are wanted too that are written while it is read.
+    pub follow: Option<Follow>,
 }
 
 impl Default for Bounds {
@@ -78,6 +82,7 @@ impl Default for Bounds {
             limit: u64::MAX,
             from: i64::MIN,
             to: None,
+            follow: None,
         }
     }
 }
@@ -95,6 +100,11 @@ impl From<&PcapOptions> for Bounds {
             limit: options.limit.unwrap_or(u64::MAX),
             from: options.from.map_or(i64::MIN, |Moment(time)| time),
             to: options.to.map(|Moment(time)| time),
+            follow: options.follow.then(|| Follow {
+                patience: options
+                    .patience
+                    .map(|Duration(ns)| std::time::Duration::from_nanos(ns.unsigned_abs())),
+            }),
         }
     }
 }

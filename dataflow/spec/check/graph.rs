@@ -2,6 +2,7 @@
 
 use super::{Check, Inputs, Raw};
 use crate::spec::diagnostic::{Diagnostic, Span};
+use crate::spec::extend::place;
 use crate::spec::load::{Kind, Value};
 use crate::spec::suggest::{did_you_mean, list, nearest};
 
@@ -104,14 +105,7 @@ impl<'a> Check<'a> {
 
     /// File and line of a span.
     pub(super) fn place(&self, at: Span) -> (&str, usize) {
-        self.loaded
-            .sources
-            .get(at.source)
-            .map_or(("", 0), |source| {
-                let before = &source.text.as_bytes()[..at.start.min(source.text.len())];
-                let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-                (source.name.as_str(), line)
-            })
+        place(&self.loaded.sources, at)
     }
 
     /// The inputs of a node of `section`, by name.

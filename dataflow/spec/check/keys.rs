@@ -2,13 +2,16 @@
 
 use super::{Check, Raw};
 use crate::spec::diagnostic::{Diagnostic, Span};
-use crate::spec::load::{Entry, Value};
+use crate::spec::load::{Entry, Kind, Value};
 use crate::spec::sections::{Section, section_keys};
 use crate::spec::suggest::{did_you_mean, list, nearest};
 use operators::options::{Key, OptionError, Options, Setting, Step, Wrong};
 
 impl<'a> Check<'a> {
     pub(super) fn wrong_type(&mut self, value: &Value, path: &str, expected: &str, help: &str) {
+        if self.misplaced(value, path) {
+            return;
+        }
         let found = value.setting().kind();
         self.found.push(
             Diagnostic::new(
@@ -19,6 +22,18 @@ impl<'a> Check<'a> {
             )
             .help(help),
         );
+    }
+
+    /// Whether a value is a secret, which is told: it was meant for a key that is none.
+    pub(super) fn misplaced(&mut self, value: &Value, path: &str) -> bool {
+        let Kind::Leaf(Setting::Secret(secret)) = &value.kind else {
+            return false;
+        };
+        let message = format!("`{secret}` is a secret, and this is no key for secrets");
+        let fault = Diagnostic::new("E0506", value.at, path, message);
+        self.found
+            .push(fault.help("for a value that everybody may see use a variable: `${NAME}`"));
+        true
     }
 
     /// The settings of a section that may be absent.
@@ -123,6 +138,9 @@ impl<'a> Check<'a> {
             }
         }
         let at = value.at;
+        if self.misplaced(value, &path) {
+            return;
+        }
         let quoted: Vec<String> = key.choices.iter().map(|one| format!("\"{one}\"")).collect();
         let one_of = format!("one of {}", list(quoted.iter().map(String::as_str)));
         let fault = match error.wrong {

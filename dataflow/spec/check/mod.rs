@@ -9,11 +9,13 @@ mod keys;
 mod nodes;
 mod outputs;
 mod sections;
+mod variables;
 
 pub(crate) use expressions::FLOW_ID;
 
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
+use crate::spec::variables::Variable;
 use crate::spec::{Filter, Node, RunOptions, Sink, Spec, Table, format};
 use filters::RowNode;
 use graph::Graph;
@@ -29,21 +31,67 @@ impl Loaded {
     /// # Errors
     /// All faults of the first stage that has any.
     pub fn check(&self) -> Result<Spec, Diagnostics> {
+        let (filled, variables, missing) = self.filled()?;
         let mut check = Check {
-            loaded: self,
+            loaded: &filled,
+            variables: &variables,
             found: Diagnostics::default(),
         };
         let spec = check.spec();
         let mut found = check.found;
-        found.sources.clone_from(&self.sources);
-        found.list.sort_by_key(|one| (one.at.source, one.at.start));
+        if spec.is_some() && !found.has_errors() {
+            missing.into_iter().for_each(|fault| found.push(fault));
+        }
+        let found = self.sorted(found);
         match spec {
             Some(mut spec) if !found.has_errors() => {
+                spec.text = self.written(&variables);
+                spec.variables = variables;
                 spec.warnings = found;
                 Ok(spec)
             }
             _ => Err(found),
         }
+    }
+
+    /// The same with variables put in, the variables, and what lacks a value.
+    pub(super) fn filled(&self) -> Result<(Self, Vec<Variable>, Vec<Diagnostic>), Diagnostics> {
+        let mut check = Check {
+            loaded: self,
+            variables: &[],
+            found: Diagnostics::default(),
+        };
+        let filled = check.fill();
+        if check.found.has_errors() {
+            return Err(self.sorted(check.found));
+        }
+        let loaded = Self {
+            root: filled.root,
+            ..self.clone()
+        };
+        Ok((loaded, filled.variables, filled.missing))
+    }
+
+    fn sorted(&self, mut found: Diagnostics) -> Diagnostics {
+        found.sources.clone_from(&self.sources);
+        found.list.sort_by_key(|one| (one.at.source, one.at.start));
+        found
+    }
+
+    /// The text that gives this spec: that of the file, or of everything laid over it, with what was given for variables.
+    fn written(&self, variables: &[Variable]) -> String {
+        match self.sources.first() {
+            Some(source) if !self.changed => return source.text.clone(),
+            _ => {}
+        }
+        let mut loaded = self.clone();
+        for variable in variables {
+            let given = self.given.iter().any(|given| given.name == variable.name);
+            if let (true, Some(value)) = (given, &variable.value) {
+                loaded.set_default(&variable.name, value);
+            }
+        }
+        format::text(&loaded.root)
     }
 }
 
@@ -68,6 +116,8 @@ type Inputs = Vec<(String, Span, String)>;
 
 struct Check<'a> {
     loaded: &'a Loaded,
+    /// Those that are put in: expressions name them.
+    variables: &'a [Variable],
     found: Diagnostics,
 }
 
@@ -76,6 +126,7 @@ impl<'a> Check<'a> {
     fn spec(&mut self) -> Option<Spec> {
         let loaded = self.loaded;
         let (name, description) = self.top();
+        self.count();
         let sources: Vec<_> = self
             .nodes("sources")
             .into_iter()
@@ -210,9 +261,7 @@ impl<'a> Check<'a> {
                     schema: relation.schema(),
                     relation,
                 });
-                let schema = table
-                    .as_ref()
-                    .map_or(&shown, |table| &table.schema);
+                let schema = table.as_ref().map_or(&shown, |table| &table.schema);
                 let mut columns = self.columns(&raw, &options, schema);
                 if let Some(anonymise) = options.anonymise() {
                     columns.retain(|at| schema.get(*at).is_none_or(|one| anonymise.keeps(one)));
@@ -258,10 +307,8 @@ impl<'a> Check<'a> {
             filters,
             sinks,
             run,
-            text: match loaded.sources.first() {
-                Some(source) if !loaded.changed => source.text.clone(),
-                _ => format::text(&loaded.root),
-            },
+            variables: Vec::new(),
+            text: String::new(),
             warnings: Diagnostics::default(),
         })
     }
@@ -277,7 +324,9 @@ impl<'a> Check<'a> {
     ) -> (Vec<Node<Filter>>, Vec<Vec<String>>) {
         let outputs = |raw: &Raw<'_>, filter: &Filter| {
             let routes = filter.routes.iter();
-            routes.map(|route| format!("{}.{}", raw.name, route.name)).collect()
+            routes
+                .map(|route| format!("{}.{}", raw.name, route.name))
+                .collect()
         };
         let mut nodes = vec![RowNode {
             name: graph.features.clone(),

@@ -3,6 +3,7 @@
 use super::{Check, Raw};
 use crate::spec::RunOptions;
 use crate::spec::diagnostic::{Diagnostic, Span};
+use crate::spec::extend::leaves;
 use crate::spec::load::{Entry, Kind};
 use crate::spec::sections::{Section, section_keys, sink_keys, source_types};
 use crate::spec::suggest::{did_you_mean, list, nearest};
@@ -21,7 +22,9 @@ impl Check<'_> {
             .map(section_keys)
             .unwrap_or_default();
         if kind == Some("rows") {
-            keys.retain(|key| !["merge", "limit", "errors"].contains(&key.name));
+            keys.retain(|key| {
+                !["merge", "limit", "errors", "follow", "patience"].contains(&key.name)
+            });
         }
         let mut options: PcapOptions = self.options(raw, &["type"], &keys);
         let Some(entry) = raw.entry("path") else {
@@ -30,10 +33,33 @@ impl Check<'_> {
         if options.path.is_empty() && matches!(entry.value.kind, Kind::List(_)) {
             self.not_allowed(raw, "path", "the list is empty", "name at least one input");
         }
-        for path in &mut options.path {
-            *path = self.absolute(entry.value.at, path);
+        if options.patience.is_some() && !options.follow {
+            self.not_allowed(
+                raw,
+                "patience",
+                "nothing is waited for",
+                "set `follow = true`, or leave `patience` out",
+            );
+        }
+        let several = matches!(entry.value.kind, Kind::List(_));
+        for (index, path) in options.path.iter_mut().enumerate() {
+            let steps: &[Step] = if several { &[Step::Index(index)] } else { &[] };
+            let at = entry.value.inner(steps).0.at;
+            self.inside(at, &format!("{}.path", raw.path), path);
+            *path = self.absolute(at, path);
         }
         options
+    }
+
+    /// Whether a path that was written at `at` stays where it may: that of an untrusted spec in its directory.
+    pub(super) fn inside(&mut self, at: Span, place: &str, path: &str) {
+        if self.loaded.untrusted && at.source < self.loaded.files && path != "-" && leaves(path) {
+            let message = format!("`{path}` is not in the directory of the spec");
+            self.found.push(
+                Diagnostic::new("E0505", at, place, message)
+                    .help("an untrusted spec reads and writes below its directory only"),
+            );
+        }
     }
 
     /// A path that was written at `at`, as seen from the working directory.
@@ -77,11 +103,33 @@ impl Check<'_> {
             options.set(key, value)
         });
         if let (Some(entry), Some(path)) = (path, options.path()) {
+            self.inside(entry.value.at, &format!("{}.path", raw.path), path);
             let path = self.absolute(entry.value.at, path);
             // It took text before.
             let _ = options.set("path", &Setting::Text(path));
         }
+        if let Some(entry) = raw.entry("anonymise") {
+            self.key_file(raw, entry, &mut options);
+        }
         Some(options)
+    }
+
+    /// The file with the key of `anonymise` is named like any other: from the spec file on.
+    fn key_file(&mut self, raw: &Raw<'_>, entry: &Entry, options: &mut SinkOptions) {
+        let steps = [Step::Key("key_file".to_owned())];
+        let (value, Some(_)) = entry.value.inner(&steps) else {
+            return;
+        };
+        let (Some(path), Setting::Table(mut parts)) = (value.text(), entry.value.setting()) else {
+            return;
+        };
+        self.inside(value.at, &format!("{}.anonymise.key_file", raw.path), path);
+        for (name, part) in &mut parts {
+            if name == "key_file" {
+                *part = Setting::Text(self.absolute(value.at, path));
+            }
+        }
+        let _ = options.set("anonymise", &Setting::Table(parts));
     }
 
     pub(super) fn no_type(&mut self, raw: &Raw<'_>, path: Option<&Entry>) {
@@ -92,6 +140,9 @@ impl Check<'_> {
             .collect();
         // What is best for most comes first.
         endings.sort_by_key(|ending| ending != ".parquet");
+        if path.is_some_and(|entry| self.misplaced(&entry.value, &format!("{}.path", raw.path))) {
+            return;
+        }
         let (at, message) = match path.map(|entry| (entry.value.at, entry.value.text())) {
             Some((at, Some(text))) => (
                 at,
@@ -126,6 +177,9 @@ impl Check<'_> {
                     "leave it out for the default",
                 );
             }
+        }
+        if let (Some(entry), Some(hosts)) = (raw.entry("hosts"), &run.hosts) {
+            self.inside(entry.value.at, "run.hosts", hosts);
         }
         if run.hosts.is_some() && run.processes > 1 {
             self.not_allowed(

@@ -2,11 +2,12 @@
 
 use super::{Check, Raw};
 use crate::spec::diagnostic::{Diagnostic, Span};
+use crate::spec::extend::clean;
 use crate::spec::load::{Kind, Value};
 use crate::spec::suggest::{did_you_mean, nearest};
 use operators::schema::Schema;
 use operators::sinks::SinkOptions;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 impl Check<'_> {
     /// One path, one sink.
@@ -148,21 +149,4 @@ fn matching(name: &str, schema: &Schema) -> Vec<usize> {
             None => schema[*at].name == name,
         })
         .collect()
-}
-
-/// A path without `.` and inner `..`, to compare: `a/./b` is `a/b`.
-fn clean(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir
-                if matches!(out.components().next_back(), Some(Component::Normal(_))) =>
-            {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -3,7 +3,7 @@
 use super::{Check, Raw};
 use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::load::{Entry, Kind};
-use crate::spec::sections::{SECTIONS, Section, section_keys};
+use crate::spec::sections::{SECTIONS, Section, TOP, reserved_keys, section_keys};
 use crate::spec::suggest::{did_you_mean, list, nearest};
 use operators::options::Setting;
 
@@ -16,10 +16,11 @@ const KEYWORDS: [&str; 16] = [
     "end", "where", "pkt",
 ];
 
-/// Sections and keys of the language that this version does not have.
-const LATER: [&str; 6] = [
-    "vars", "views", "joins", "tests", "extends", "include",
-];
+/// Nodes and computed columns of a spec at most.
+const MAX_NODES: usize = 10_000;
+
+/// Sections of the language that this version does not have.
+const LATER: [&str; 3] = ["views", "joins", "tests"];
 
 impl<'a> Check<'a> {
     /// The top-level keys, and whether there are others.
@@ -78,8 +79,9 @@ impl<'a> Check<'a> {
         } else {
             "key"
         };
-        let known = ["spec", "name", "description"]
-            .into_iter()
+        let known = TOP
+            .iter()
+            .map(|key| key.name)
             .chain(SECTIONS.iter().map(|section| section.name));
         let help = if LATER.contains(&name) {
             format!("this version of jayflow does not have `{name}`")
@@ -122,13 +124,26 @@ impl<'a> Check<'a> {
             path: title.to_owned(),
             entries,
         };
-        let Some(single) = section.single else {
-            return vec![whole(title)];
-        };
         let keys = section_keys(section);
-        let key_of = |entry: &Entry| keys.iter().find(|key| key.name == entry.name);
+        let single = match section.single {
+            Some(single) => single,
+            None if section.named => return self.named(entry, entries, section.node),
+            None => return vec![whole(title)],
+        };
         let is_header =
             |entry: &Entry| matches!(entry.value.kind, Kind::Table { inline: false, .. });
+        let is_key = |entry: &Entry| keys.iter().any(|key| key.name == entry.name);
+        let is_plain = entries
+            .iter()
+            .any(|entry| !is_header(entry) && is_key(entry));
+        // A key of some types only is no key before the type is known: `[sinks.metrics]` is a sink.
+        let reserved = reserved_keys(section);
+        let key_of = |entry: &Entry| {
+            let mut known = keys.iter();
+            known
+                .find(|key| key.name == entry.name)
+                .filter(|key| is_plain || !is_header(entry) || reserved.contains(&key.name))
+        };
         let named: Vec<&Entry> = entries
             .iter()
             .filter(|entry| is_header(entry) && key_of(entry).is_none())
@@ -179,18 +194,62 @@ impl<'a> Check<'a> {
         for inner in entries.iter().filter(|inner| !is_header(inner)) {
             self.unknown_key(inner, title, &format!("`[{title}]`"), &keys);
         }
+        let nodes = named.into_iter();
+        nodes
+            .map(|inner| self.raw(title, inner, section.node))
+            .collect()
+    }
+
+    /// The nodes of a section in which every node has a name.
+    fn named(&mut self, section: &Entry, entries: &'a [Entry], what: &str) -> Vec<Raw<'a>> {
+        let title = &section.name;
         let mut nodes = Vec::new();
-        for inner in named {
-            let path = format!("{title}.{}", inner.name);
-            self.name(inner, &path);
-            nodes.push(Raw {
-                name: inner.name.clone(),
-                at: inner.at,
-                path,
-                entries: inner.value.entries().unwrap_or_default(),
-            });
+        for inner in entries {
+            if inner.value.entries().is_some() {
+                nodes.push(self.raw(title, inner, what));
+            } else {
+                let path = format!("{title}.{}", inner.name);
+                let help = format!("write `[{path}]` and its keys below");
+                self.wrong_type(&inner.value, &path, "a table", &help);
+            }
         }
         nodes
+    }
+
+    fn raw(&mut self, title: &str, inner: &'a Entry, what: &str) -> Raw<'a> {
+        let path = format!("{title}.{}", inner.name);
+        self.name(inner, &path, what);
+        Raw {
+            name: inner.name.clone(),
+            at: inner.at,
+            path,
+            entries: inner.value.entries().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the spec is within the limit of nodes and computed columns.
+    pub(super) fn count(&mut self) {
+        let loaded = self.loaded;
+        let mut count = 0;
+        for section in &loaded.root {
+            for entry in section.value.entries().unwrap_or_default() {
+                let inside = entry.value.entries().unwrap_or_default();
+                let derived = inside.iter().find(|entry| entry.name == "derive");
+                let derived = derived.and_then(|entry| entry.value.entries());
+                count += match entry.name.as_str() {
+                    "derive" => inside.len(),
+                    _ => 1 + derived.map_or(0, <[Entry]>::len),
+                };
+                if count > MAX_NODES {
+                    let message = format!("more than {MAX_NODES} nodes, keys and computed columns");
+                    self.found.push(
+                        Diagnostic::new("E0003", entry.at, &section.name, message)
+                            .help("split the spec into several runs"),
+                    );
+                    return;
+                }
+            }
+        }
     }
 
     /// The only node of a section that has at most one.
@@ -215,7 +274,7 @@ impl<'a> Check<'a> {
     }
 
     /// Whether a node may have this name.
-    pub(super) fn name(&mut self, entry: &Entry, path: &str) {
+    pub(super) fn name(&mut self, entry: &Entry, path: &str, what: &str) {
         let name = &entry.name;
         let mut letters = name.chars();
         let plain = letters.next().is_some_and(|c| c.is_ascii_lowercase())
@@ -233,7 +292,7 @@ impl<'a> Check<'a> {
                 "E0011",
                 entry.at,
                 path,
-                format!("`{name}` cannot be the name of a node"),
+                format!("`{name}` cannot be the name of a {what}"),
             )
             .help(fault),
         );

@@ -243,7 +243,7 @@ pub struct Side(Joiner);
 impl Side {
     /// Takes the next bytes and hands on each message that is whole now; false = this is not DNS.
     pub fn push(&mut self, bytes: &[u8], mut tell: impl FnMut(&Message<'_>)) -> bool {
-        let length = |bytes: &[u8]| match Reader::new(bytes).u16() {
+        let length = |bytes: &[u8], _: usize| match Reader::new(bytes).u16() {
             Some(length) => Length::Known(usize::from(length).saturating_add(2)),
             None => Length::Unknown,
         };

@@ -4,9 +4,9 @@
 //! fields say, and HEAD is on the other side: where a version opens what should be a body, it is the next message. What follows a
 //! change of protocol is not read.
 
-use super::super::joiner::{Joiner, Length};
-use super::{Version, is_token, may_be_line, trimmed};
-use memchr::memchr;
+use super::super::joiner::{Joiner, Length, line_end};
+use super::Version;
+use super::start::{OPENS, is_token, may_be_line, trimmed};
 use std::cell::Cell;
 
 /// What is in a stream of HTTP/1.
@@ -18,6 +18,8 @@ pub enum Part<'a> {
         method: &'a [u8],
         /// What it is for.
         target: &'a [u8],
+        /// Its version.
+        version: Version,
     },
     /// The first line of a response: its status.
     Response(u16),
@@ -87,7 +89,7 @@ impl Messages {
         let framing = &mut self.framing;
         let is_open = self.held.push(
             bytes,
-            |bytes| length(stage.get(), bytes),
+            |bytes, searched| length(stage.get(), bytes, searched),
             |item| {
                 stage.set(step(stage.get(), item, framing, tell));
                 stage.get() != Stage::Over
@@ -104,7 +106,7 @@ impl Messages {
 }
 
 /// Length of the next line, or of what is there of a body.
-fn length(stage: Stage, bytes: &[u8]) -> Length {
+fn length(stage: Stage, bytes: &[u8], searched: usize) -> Length {
     let some =
         |left: u64| Length::Known(usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len()));
     match stage {
@@ -114,9 +116,9 @@ fn length(stage: Stage, bytes: &[u8]) -> Length {
         Stage::BodyStart(left) if !bytes.starts_with(VERSION) => some(left),
         Stage::Body(left) | Stage::Chunk(left) => some(left),
         // most streams are none of HTTP: they do not wait for a line end
-        Stage::Start if !may_be_line(bytes) => Length::Wrong,
-        _ => match memchr(b'\n', bytes) {
-            Some(end) => Length::Known(end.saturating_add(1)),
+        Stage::Start if searched < OPENS && !may_be_line(bytes) => Length::Wrong,
+        _ => match line_end(bytes, searched) {
+            Some(end) => Length::Known(end),
             None => Length::Unknown,
         },
     }
@@ -176,11 +178,15 @@ fn first_line(line: &[u8], framing: &mut Framing, tell: &mut impl FnMut(Part<'_>
         return Stage::Head;
     }
     let is_method = !first.is_empty() && first.iter().all(|byte| is_token(*byte));
-    if !is_method || Version::read(third).is_none() {
+    let Some(version) = Version::read(third).filter(|_| is_method) else {
         return Stage::Over;
-    }
+    };
     let (method, target) = (first, second);
-    tell(Part::Request { method, target });
+    tell(Part::Request {
+        method,
+        target,
+        version,
+    });
     Stage::Head
 }
 
@@ -267,7 +273,7 @@ mod tests {
             messages.push(piece, &mut |part| {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 said.push(match part {
-                    Part::Request { method, target } => {
+                    Part::Request { method, target, .. } => {
                         format!("{} {}", text(method), text(target))
                     }
                     Part::Response(status) => status.to_string(),

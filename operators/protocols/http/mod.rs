@@ -4,10 +4,13 @@
 //! `messages` reads all of HTTP/1. Header blocks are not decompressed.
 
 mod messages;
+mod start;
 
 pub use messages::{Messages, Part};
 
+use super::sum;
 use crate::packet::Direction;
+use start::{Answer, Opening, Start, is_settings};
 
 /// What opens HTTP/2 on the client's side (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -78,8 +81,9 @@ pub struct Connection {
 
 #[derive(Debug, Default)]
 struct Side {
-    /// The stream from its start, while it decides something.
-    held: Vec<u8>,
+    /// The stream from its start, while it decides something; most streams hold something else and are not kept.
+    start: Option<Box<Start>>,
+    is_other: bool,
     /// Whether its first line was told, or it has none.
     is_told: bool,
     /// Whether it has been ruled out that HTTP/2 follows.
@@ -115,28 +119,6 @@ struct Frames {
     payload: u32,
 }
 
-/// What the start of a stream is.
-enum Opening {
-    /// Too few bytes to tell.
-    Unknown,
-    Preface,
-    /// A SETTINGS frame, or the start of one: how a server opens HTTP/2.
-    Settings,
-    /// Where the head ends, once it has.
-    Request(Version, Option<usize>),
-    /// The same, and what it says.
-    Response(Version, Answer),
-    Other,
-}
-
-/// What a response says of a change of protocol.
-enum Answer {
-    Unknown,
-    /// To HTTP/2, behind so many bytes.
-    Http2(usize),
-    No,
-}
-
 impl Connection {
     /// Takes the next bytes of a stream; false = nothing more is read of that direction.
     pub fn push(
@@ -156,18 +138,19 @@ impl Connection {
                     .push(bytes, &mut |message| tell(message, from));
             }
             (Stage::Upgraded, Direction::Forward) => {
-                side.held.extend_from_slice(bytes);
+                let start = side.start.get_or_insert_default();
+                start.bytes.extend_from_slice(bytes);
                 self.preface(tell);
             }
             (Stage::Undecided | Stage::Never, _) => {
-                side.held.extend_from_slice(bytes);
+                side.push(bytes);
                 self.first_line(from, tell);
                 if self.stage == Stage::Undecided {
                     self.decide(tell);
                 }
                 for from in DIRECTIONS {
                     if !self.wants(from) {
-                        from.of_mut(&mut self.sides).held = Vec::new();
+                        from.of_mut(&mut self.sides).start = None;
                     }
                 }
             }
@@ -208,7 +191,7 @@ impl Connection {
         if side.is_told {
             return;
         }
-        match opening(&side.held) {
+        match side.opening() {
             Opening::Unknown => return,
             Opening::Request(version, _) => tell(Message::Request(version), from),
             Opening::Response(version, _) => tell(Message::Response(version), from),
@@ -220,7 +203,7 @@ impl Connection {
     /// Finds out whether HTTP/2 follows.
     fn decide(&mut self, tell: &mut impl FnMut(Message, Direction)) {
         let [forward, backward] = &mut self.sides;
-        let (ask, answer) = (opening(&forward.held), opening(&backward.held));
+        let (ask, answer) = (forward.opening(), backward.opening());
         // what each may still become
         let (may_preface, may_ask) = match ask {
             Opening::Preface => {
@@ -230,7 +213,7 @@ impl Connection {
                 return;
             }
             Opening::Unknown | Opening::Request(_, None) if forward.is_ended => (false, false),
-            Opening::Unknown => (PREFACE.starts_with(&forward.held), true),
+            Opening::Unknown => (PREFACE.starts_with(forward.held()), true),
             Opening::Request(..) => (false, true),
             Opening::Settings | Opening::Response(..) | Opening::Other => (false, false),
         };
@@ -243,14 +226,16 @@ impl Connection {
                 if let Opening::Request(_, Some(asked)) = ask {
                     self.stage = Stage::Upgraded;
                     tell(Message::Upgrade, Direction::Backward);
-                    forward.held.drain(..asked);
-                    let held = std::mem::take(&mut backward.held);
-                    let rest = held.get(end..).unwrap_or(&[]);
+                    if let Some(start) = &mut forward.start {
+                        start.bytes.drain(..asked);
+                    }
+                    let start = backward.start.take();
+                    let rest = start.as_deref().and_then(|start| start.bytes.get(end..));
                     let mut tell_back = |message| tell(message, Direction::Backward);
                     backward
                         .frames
                         .get_or_insert_default()
-                        .push(rest, &mut tell_back);
+                        .push(rest.unwrap_or(&[]), &mut tell_back);
                     self.preface(tell);
                     return;
                 }
@@ -272,17 +257,18 @@ impl Connection {
         client.frames.get_or_insert_default().is_open = true;
         let sides = self.sides.iter_mut().zip(DIRECTIONS);
         for ((side, from), start) in sides.zip([forward, backward]) {
-            let held = std::mem::take(&mut side.held);
-            let rest = held.get(start..).unwrap_or(&[]);
+            let held = side.start.take();
+            let rest = held.as_deref().and_then(|held| held.bytes.get(start..));
             side.frames
                 .get_or_insert_default()
-                .push(rest, &mut |message| tell(message, from));
+                .push(rest.unwrap_or(&[]), &mut |message| tell(message, from));
         }
     }
 
     /// After an upgrade: looks for the preface behind the request and its body.
     fn preface(&mut self, tell: &mut impl FnMut(Message, Direction)) {
-        let [Side { held, .. }, _] = &mut self.sides;
+        let [Side { start, .. }, _] = &mut self.sides;
+        let held = &mut start.get_or_insert_default().bytes;
         let mut places = held.windows(PREFACE.len());
         if let Some(start) = places.position(|window| window == PREFACE) {
             self.stage = Stage::Open;
@@ -298,8 +284,42 @@ impl Connection {
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
         let frames = |side: &Side| side.frames.as_ref().map_or(0, |_| size_of::<Frames>());
-        let bytes = |side: &Side| side.held.capacity().saturating_add(frames(side));
+        let start = |side: &Side| {
+            let start = side.start.as_deref();
+            start.map_or(0, |start| sum([size_of_val(start), start.bytes.capacity()]))
+        };
+        let bytes = |side: &Side| start(side).saturating_add(frames(side));
         self.sides.iter().map(bytes).sum()
+    }
+}
+
+impl Side {
+    /// Adds bytes to the start of the stream.
+    fn push(&mut self, bytes: &[u8]) {
+        if self.is_other {
+            return;
+        }
+        if let Some(start) = &mut self.start {
+            start.push(bytes);
+            return;
+        }
+        let start = Start::new(bytes);
+        match start.opening {
+            Opening::Other => self.is_other = true,
+            _ => self.start = Some(Box::new(start.kept(bytes))),
+        }
+    }
+
+    fn opening(&self) -> Opening {
+        match &self.start {
+            _ if self.is_other => Opening::Other,
+            Some(start) => start.opening,
+            None => Opening::Unknown,
+        }
+    }
+
+    fn held(&self) -> &[u8] {
+        self.start.as_deref().map_or(&[], |start| &start.bytes)
     }
 }
 
@@ -330,133 +350,6 @@ impl Frames {
             }
         }
     }
-}
-
-/// Whether this is the header of a SETTINGS frame: stream 0, a multiple of 6 bytes (RFC 9113 section 6.5).
-fn is_settings(header: [u8; FRAME]) -> bool {
-    let [a, b, c, kind, _, stream @ ..] = header;
-    let length = u32::from_be_bytes([0, a, b, c]);
-    kind == frame::SETTINGS
-        && u32::from_be_bytes(stream) & 0x7FFF_FFFF == 0
-        && length.is_multiple_of(6)
-}
-
-/// Whether one is the start of the other.
-fn agree(bytes: &[u8], with: &[u8]) -> bool {
-    bytes.iter().zip(with).all(|(a, b)| a == b)
-}
-
-fn opening(bytes: &[u8]) -> Opening {
-    if bytes.is_empty() || agree(bytes, PREFACE) {
-        return if bytes.len() < PREFACE.len() {
-            Opening::Unknown
-        } else {
-            Opening::Preface
-        };
-    }
-    let may_be_settings = match bytes.first_chunk::<FRAME>() {
-        Some(header) => is_settings(*header),
-        None => bytes.get(3).is_none_or(|kind| *kind == frame::SETTINGS),
-    };
-    // below 64 KiB: a line of text does not start so
-    if bytes.starts_with(&[0]) && may_be_settings {
-        return Opening::Settings;
-    }
-    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
-        return if may_be_line(bytes) {
-            Opening::Unknown
-        } else {
-            Opening::Other
-        };
-    };
-    let line = trimmed(bytes.get(..end).unwrap_or(&[]));
-    let parts: [&[u8]; 3] = {
-        let mut parts = line.splitn(3, |byte| *byte == b' ');
-        [(); 3].map(|()| parts.next().unwrap_or(&[]))
-    };
-    let [first, second, third] = parts;
-    if let Some(version) = Version::read(first) {
-        let is_status = second.len() == 3 && second.iter().all(u8::is_ascii_digit);
-        return match second {
-            _ if !is_status => Opening::Other,
-            b"101" => Opening::Response(version, answer(bytes)),
-            _ => Opening::Response(version, Answer::No),
-        };
-    }
-    let is_method = !first.is_empty() && first.iter().all(|byte| is_token(*byte));
-    match Version::read(third).filter(|_| is_method) {
-        Some(version) => Opening::Request(version, head_end(bytes)),
-        None => Opening::Other,
-    }
-}
-
-/// Whether these bytes may start the first line of a message: a version, or a method.
-fn may_be_line(bytes: &[u8]) -> bool {
-    let method = bytes.split(|byte| *byte == b' ').next().unwrap_or(&[]);
-    let is_method = method.iter().all(|byte| is_token(*byte)) && !method.is_empty();
-    is_method || agree(bytes, b"HTTP/1.0 ") || agree(bytes, b"HTTP/1.1 ")
-}
-
-/// A character of a token (RFC 9110 section 5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// The line without the CR at its end.
-fn trimmed(line: &[u8]) -> &[u8] {
-    let end = line.iter().rposition(|byte| *byte != b'\r');
-    line.get(..end.map_or(0, |end| end.saturating_add(1)))
-        .unwrap_or(&[])
-}
-
-/// Lines of a head behind the first, each with the offset behind it; the last is the blank one, if it is there.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
-    let mut at = 0;
-    let all = bytes.split_inclusive(|byte| *byte == b'\n');
-    let whole = all.take_while(|line| line.ends_with(b"\n"));
-    let lines = whole.map(move |line| {
-        at = line.len().saturating_add(at);
-        (trimmed(line.strip_suffix(b"\n").unwrap_or(line)), at)
-    });
-    lines.skip(1)
-}
-
-/// Where the head of a message ends: behind the blank line.
-fn head_end(bytes: &[u8]) -> Option<usize> {
-    let mut lines = lines(bytes);
-    lines.find_map(|(line, end)| line.is_empty().then_some(end))
-}
-
-/// What a response with status 101 says.
-fn answer(bytes: &[u8]) -> Answer {
-    // the first field `Upgrade`, and whether a line that continues it follows
-    let mut upgrade: Option<bool> = None;
-    let mut is_last = false;
-    for (line, end) in lines(bytes) {
-        if line.is_empty() {
-            return if upgrade == Some(true) {
-                Answer::Http2(end)
-            } else {
-                Answer::No
-            };
-        }
-        if line.starts_with(b" ") || line.starts_with(b"\t") {
-            if is_last {
-                upgrade = Some(false);
-            }
-            continue;
-        }
-        let mut parts = line.splitn(2, |byte| *byte == b':');
-        let (name, value) = (parts.next().unwrap_or(&[]), parts.next());
-        is_last = false;
-        if let (None, Some(value)) = (upgrade, value)
-            && name.eq_ignore_ascii_case(b"upgrade")
-        {
-            is_last = true;
-            upgrade = Some(value.trim_ascii().eq_ignore_ascii_case(b"h2c"));
-        }
-    }
-    Answer::Unknown
 }
 
 #[cfg(test)]

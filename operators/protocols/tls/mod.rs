@@ -118,6 +118,8 @@ struct Kept {
     held: Vec<u8>,
     /// Before the first hello: where in `held` a packet's bytes start, and which packet it is.
     starts: Vec<(usize, u32)>,
+    /// Before the first hello: bytes of alert records that `held` opens with.
+    alerts: usize,
     /// Packets that brought the first byte of a handshake record, in order.
     packets: Vec<u32>,
 }
@@ -146,7 +148,7 @@ impl Side {
             self.search(tell);
         } else {
             // most streams hold no TLS: then nothing is kept
-            match opens_hello(bytes) {
+            match opens_hello(bytes.get(alert_bytes(bytes)..).unwrap_or(&[])) {
                 Some(true) => {
                     self.state = State::Header([0; 5], 0, packet);
                     self.records(bytes, packet, tell);
@@ -164,16 +166,29 @@ impl Side {
 
     /// Looks for the first start of a packet that opens a hello.
     fn search(&mut self, tell: &mut impl FnMut(Message<'_>)) {
-        let Some(Kept { held, starts, .. }) = self.kept.as_deref_mut() else {
+        let Some(kept) = self.kept.as_deref_mut() else {
             return;
         };
-        let opens = |start: usize| opens_hello(held.get(start..).unwrap_or(&[]));
-        let mut places = starts.iter().map(|(start, _)| *start).enumerate();
-        let Some((place, start)) = places.find(|(_, start)| opens(*start) != Some(false)) else {
+        let Kept { held, starts, .. } = kept;
+        let opens = |start: usize, alerts: usize| {
+            let bytes = held.get(start..).unwrap_or(&[]);
+            let alerts = alerts.saturating_add(alert_bytes(bytes.get(alerts..).unwrap_or(&[])));
+            (opens_hello(bytes.get(alerts..).unwrap_or(&[])), alerts)
+        };
+        // alerts that were passed are not looked at again
+        let mut known = std::mem::take(&mut kept.alerts);
+        let mut places = starts.iter().enumerate().map(|(place, (start, _))| {
+            let (opens, alerts) = opens(*start, std::mem::take(&mut known));
+            (place, *start, opens, alerts)
+        });
+        let Some((place, start, found, alerts)) =
+            places.find(|(_, _, opens, _)| *opens != Some(false))
+        else {
             self.kept = None;
             return;
         };
-        let is_found = opens(start).is_some();
+        kept.alerts = alerts;
+        let is_found = found.is_some();
         held.drain(..start);
         starts.drain(..place);
         for (at, _) in &mut *starts {
@@ -276,7 +291,8 @@ impl Side {
         if !held.is_empty() {
             held.extend_from_slice(bytes);
         }
-        let mut rest = Reader::new(if held.is_empty() { bytes } else { &held });
+        let all = if held.is_empty() { bytes } else { &held };
+        let mut rest = Reader::new(all);
         loop {
             let mut reader = rest;
             let (Some(kind), Some(body)) = (reader.u8(), reader.vector24()) else {
@@ -295,7 +311,11 @@ impl Side {
             };
             message.into_iter().for_each(&mut *tell);
         }
-        kept.held = rest.rest().to_vec();
+        // the start of a message stays where it is: a long one may come in many small pieces
+        kept.held = match rest.read_of(all) {
+            0 if !held.is_empty() => held,
+            _ => rest.rest().to_vec(),
+        };
     }
 
     /// Heap bytes held.
@@ -312,18 +332,28 @@ impl Side {
     }
 }
 
-/// Whether these bytes open a record that opens a ClientHello or ServerHello, alert records before it skipped; `None` = too few
-/// to tell. Eleven bytes decide.
-fn opens_hello(mut bytes: &[u8]) -> Option<bool> {
-    // an alert: type, version 3.x, length 2
-    while let [content::ALERT, rest @ ..] = bytes {
+/// Bytes of the whole alert records that these bytes open with.
+fn alert_bytes(bytes: &[u8]) -> usize {
+    let (records, _) = bytes.as_chunks::<7>();
+    let is_alert = |record: &&[u8; 7]| matches!(record, [content::ALERT, 3, _, 0, 2, _, _]);
+    records
+        .iter()
+        .take_while(is_alert)
+        .count()
+        .saturating_mul(7)
+}
+
+/// Whether these bytes open a record that opens a ClientHello or ServerHello, or may yet after an alert whose end has not come;
+/// `None` = too few to tell. Eleven bytes decide.
+fn opens_hello(bytes: &[u8]) -> Option<bool> {
+    if let [content::ALERT, rest @ ..] = bytes {
         let is_alert = |at: usize, byte: u8| rest.get(at).map(|found| *found == byte);
         for (at, byte) in [(0, 3), (2, 0), (3, 2)] {
             if !is_alert(at, byte)? {
                 return Some(false);
             }
         }
-        bytes = bytes.get(7..)?;
+        return None;
     }
     let byte = |at: usize| bytes.get(at).copied();
     if byte(0)? != content::HANDSHAKE || byte(1)? != 3 || byte(2)? > 4 {

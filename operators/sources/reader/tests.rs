@@ -410,6 +410,7 @@ fn limit_and_times() {
             limit: 7,
             from: 1_002_000_007_000,
             to: Some(1_008_000_007_000),
+            follow: None,
         };
         let outcome = drain(reader(&file, bounds).with_block_size(size));
         assert_eq!(outcome.ending, Ending::Whole);
