@@ -269,21 +269,42 @@ fn work(
     });
     let betweens: Vec<(String, u64, SharedBetween)> = plan
         .views()
-        .map(|(name, view)| (name.to_owned(), view.options.max_iterations, Between::new(&view.rules)))
-        .collect();
-    let views = plan.views().zip(&betweens).map(|((name, view), (_, turns, between))| {
-        let told = FeedPlan {
-            rules: Arc::clone(&view.rules),
-            places: plan.features().map(|features| Arc::clone(&features.places)).unwrap_or_default(),
-            window: view.options.window,
-            slicing: inputs.slicing,
-            inputs: inputs.count(),
-            lag: plan.flows().and_then(FlowOptions::longest_wait),
-        };
-        worker.dataflow::<u64, _, _>(|scope| {
-            ViewEntrance::build(scope, plan, name, told, *turns, &collectors, &books, between)
+        .map(|(name, view)| {
+            (
+                name.to_owned(),
+                view.options.max_iterations,
+                Between::new(&view.rules),
+            )
         })
-    });
+        .collect();
+    let views = plan
+        .views()
+        .zip(&betweens)
+        .map(|((name, view), (_, turns, between))| {
+            let told = FeedPlan {
+                rules: Arc::clone(&view.rules),
+                places: plan
+                    .features()
+                    .map(|features| Arc::clone(&features.places))
+                    .unwrap_or_default(),
+                window: view.options.window,
+                slicing: inputs.slicing,
+                inputs: inputs.count(),
+                lag: plan.flows().and_then(FlowOptions::longest_wait),
+            };
+            worker.dataflow::<u64, _, _>(|scope| {
+                ViewEntrance::build(
+                    scope,
+                    plan,
+                    name,
+                    told,
+                    *turns,
+                    &collectors,
+                    &books,
+                    between,
+                )
+            })
+        });
     let views = views.collect();
     let (index, peers) = (worker.index(), worker.peers());
     let (mine, rows) = match plan.is_rows {
@@ -324,11 +345,15 @@ fn work(
         .filter_map(|collector| Some(Rc::into_inner(collector)?.into_inner()))
         .collect();
     let failed = handover.borrow_mut().take_error();
-    let beyond = betweens.iter().find(|(_, _, between)| between.borrow().is_beyond);
+    let beyond = betweens
+        .iter()
+        .find(|(_, _, between)| between.borrow().is_beyond);
     let failed = failed.or_else(|| {
         beyond.map(|(name, turns, _)| {
-            Error::new(format!("the recursion of the view `{name}` had no end after {turns} turns"))
-                .help("set `max_iterations` higher, or let the rules make fewer new values")
+            Error::new(format!(
+                "the recursion of the view `{name}` had no end after {turns} turns"
+            ))
+            .help("set `max_iterations` higher, or let the rules make fewer new values")
         })
     });
     Finished {
@@ -416,8 +441,14 @@ fn missing(plan: &Plan, report: &Report) -> Option<Error> {
                 Edge::Route(output) => filter.routes.get(*output).map(|route| route.name.as_str()),
                 _ => None,
             };
-            let passed = books.filters.get(&plan.graph[from].name).map(|filter| &filter.passed);
-            passed.and_then(|passed| passed.get(route.unwrap_or_default())).copied().unwrap_or(0)
+            let passed = books
+                .filters
+                .get(&plan.graph[from].name)
+                .map(|filter| &filter.passed);
+            passed
+                .and_then(|passed| passed.get(route.unwrap_or_default()))
+                .copied()
+                .unwrap_or(0)
         }
         _ => books.flows.emitted.total(),
     };

@@ -134,8 +134,12 @@ impl ViewEntrance {
         between: &SharedBetween,
     ) -> Self {
         match told.rules.row_words() {
-            4 => Self::Four(Inlets::build(scope, plan, name, told, turns, collectors, books, between)),
-            _ => Self::Eight(Inlets::build(scope, plan, name, told, turns, collectors, books, between)),
+            4 => Self::Four(Inlets::build(
+                scope, plan, name, told, turns, collectors, books, between,
+            )),
+            _ => Self::Eight(Inlets::build(
+                scope, plan, name, told, turns, collectors, books, between,
+            )),
         }
     }
 
@@ -165,11 +169,17 @@ impl<R: Row> Inlets<R> {
         books: &Rc<RefCell<Books>>,
         between: &SharedBetween,
     ) -> Self {
-        let (inlets, sources): (Vec<Inlet<R>>, Vec<_>) =
-            told.rules.sources.iter().map(|_| scope.new_collection()).unzip();
+        let (inlets, sources): (Vec<Inlet<R>>, Vec<_>) = told
+            .rules
+            .sources
+            .iter()
+            .map(|_| scope.new_collection())
+            .unzip();
         let built = rules::build(scope, &told.rules, &sources, turns);
         let beyond = Rc::clone(between);
-        built.beyond.inspect(move |_| beyond.borrow_mut().is_beyond = true);
+        built
+            .beyond
+            .inspect(move |_| beyond.borrow_mut().is_beyond = true);
         let probe = ProbeHandle::new();
         for (at, (_, sink)) in plan.sinks().enumerate() {
             let Some(Table {
@@ -182,9 +192,16 @@ impl<R: Row> Inlets<R> {
             if of == name {
                 let place = between.borrow_mut().table();
                 let changes = built.relations[shown.relation].clone();
-                let rows = table(changes, shown.clone(), place, Rc::clone(between)).probe_with(&probe);
+                let rows =
+                    table(changes, shown.clone(), place, Rc::clone(between)).probe_with(&probe);
                 let collector = collectors.get(at).cloned();
-                collect(rows, sink.columns.clone(), None, collector, Rc::clone(books));
+                collect(
+                    rows,
+                    sink.columns.clone(),
+                    None,
+                    collector,
+                    Rc::clone(books),
+                );
             }
         }
         Self {
@@ -373,7 +390,10 @@ fn behind_features(
         order.into_iter().partition(|node| !sinks(node));
     let last = plan.graph.node_indices().filter(sinks);
     for node in inner.into_iter().chain(last) {
-        let mut inputs: Vec<_> = plan.graph.edges_directed(node, Direction::Incoming).collect();
+        let mut inputs: Vec<_> = plan
+            .graph
+            .edges_directed(node, Direction::Incoming)
+            .collect();
         inputs.sort_by_key(|edge| edge.id());
         let read = inputs.into_iter().filter_map(|edge| {
             let output = match edge.weight() {

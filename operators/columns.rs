@@ -495,8 +495,12 @@ impl Columns {
             ..Self::default()
         };
         let rows = picks.iter().map(|(_, row)| *row as usize);
-        taken.keys.extend(rows.clone().filter_map(|row| self.keys.get(row)));
-        taken.edges.extend(rows.filter_map(|row| self.edges.get(row)));
+        taken
+            .keys
+            .extend(rows.clone().filter_map(|row| self.keys.get(row)));
+        taken
+            .edges
+            .extend(rows.filter_map(|row| self.edges.get(row)));
         for (to, from) in taken.columns.iter_mut().zip(&self.columns) {
             to.gather(&[from], &picks);
         }

@@ -37,8 +37,14 @@ fn ran(spec: &str) -> (tempfile::TempDir, Report) {
     std::fs::write(folder.path().join("in.pcap"), pcap(&traffic())).unwrap();
     let text = format!("spec = 1\n[sources]\npath = \"in.pcap\"\n{spec}");
     std::fs::write(folder.path().join("spec.toml"), text).unwrap();
-    let loaded = Loaded::file(&folder.path().join("spec.toml")).unwrap().unwrap();
-    let plan = Plan::new(&loaded.check().unwrap_or_else(|found| panic!("{}", found.text(false))));
+    let loaded = Loaded::file(&folder.path().join("spec.toml"))
+        .unwrap()
+        .unwrap();
+    let plan = Plan::new(
+        &loaded
+            .check()
+            .unwrap_or_else(|found| panic!("{}", found.text(false))),
+    );
     let report = run(&plan, &Control::default()).unwrap();
     assert_eq!(report.books.imbalances(), Vec::<String>::new());
     (folder, report)
@@ -85,13 +91,24 @@ fn rows_take_their_routes_and_are_counted_once() {
     let read = |name| read(folder.path(), name);
     assert_eq!(read("large.csv"), "src_ip\n192.0.2.4\n192.0.2.5\n");
     assert_eq!(read("one.csv"), "src_ip\n192.0.2.3\n");
-    assert_eq!(read("both.csv"), "src_ip\n192.0.2.1\n192.0.2.2\n192.0.2.3\n");
+    assert_eq!(
+        read("both.csv"),
+        "src_ip\n192.0.2.1\n192.0.2.2\n192.0.2.3\n"
+    );
     assert_eq!(read("some.csv"), "dst_ip\n192.0.2.53\n192.0.2.53\n");
     let size = &report.books.filters["size"];
-    let passed: Vec<(&str, u64)> = size.passed.iter().map(|(name, rows)| (name.as_str(), *rows)).collect();
+    let passed: Vec<(&str, u64)> = size
+        .passed
+        .iter()
+        .map(|(name, rows)| (name.as_str(), *rows))
+        .collect();
     assert_eq!(passed, [("large", 2), ("odd", 2), ("rest", 1)]);
     assert_eq!((size.offered, size.copies, size.unrouted), (5, 0, 0));
-    let some = report.books.sinks.iter().find(|(name, _)| name.ends_with("some.csv"));
+    let some = report
+        .books
+        .sinks
+        .iter()
+        .find(|(name, _)| name.ends_with("some.csv"));
     let some = some.map(|(_, books)| (books.offered, books.filtered, books.written));
     assert_eq!(some, Some((5, 3, 2)));
 }
@@ -102,8 +119,14 @@ fn a_row_may_take_all_its_routes() {
         [filters.size]\nmode = \"all\"\nroutes = { large = 'total_packets > 3', odd = 'total_packets % 2 == 1' }\n\
         [sinks.large]\npath = \"large.csv\"\ninput = \"size.large\"\ncolumns = \"src_ip\"\n\
         [sinks.odd]\npath = \"odd.csv\"\ninput = \"size.odd\"\ncolumns = \"src_ip\"\n");
-    assert_eq!(read(folder.path(), "large.csv"), "src_ip\n192.0.2.4\n192.0.2.5\n");
-    assert_eq!(read(folder.path(), "odd.csv"), "src_ip\n192.0.2.1\n192.0.2.3\n192.0.2.5\n");
+    assert_eq!(
+        read(folder.path(), "large.csv"),
+        "src_ip\n192.0.2.4\n192.0.2.5\n"
+    );
+    assert_eq!(
+        read(folder.path(), "odd.csv"),
+        "src_ip\n192.0.2.1\n192.0.2.3\n192.0.2.5\n"
+    );
     let size = &report.books.filters["size"];
     assert_eq!((size.offered, size.copies, size.unrouted), (5, 1, 1));
 }
@@ -113,9 +136,15 @@ fn packets_may_be_left_out_of_all_flows() {
     let (folder, report) = ran("\
         [flows]\nwhere = 'pkt.src_ip in 192.0.2.4/31 and pkt.payload_len == 3'\n\
         [sinks.out]\npath = \"out.csv\"\ncolumns = [\"src_ip\", \"total_packets\"]\n");
-    assert_eq!(read(folder.path(), "out.csv"), "src_ip,total_packets\n192.0.2.4,4\n192.0.2.5,5\n");
+    assert_eq!(
+        read(folder.path(), "out.csv"),
+        "src_ip,total_packets\n192.0.2.4,4\n192.0.2.5,5\n"
+    );
     let packets = &report.books.packets;
-    assert_eq!((packets.read, packets.used, packets.skipped.total()), (15, 9, 6));
+    assert_eq!(
+        (packets.read, packets.used, packets.skipped.total()),
+        (15, 9, 6)
+    );
 }
 
 #[test]
@@ -132,7 +161,10 @@ fn what_no_sink_wants_is_not_computed() {
     assert_eq!(columns, ["iat_mean", "duration", "packets_fwd", "fast"]);
     assert_eq!(features.plan.needs().payload, 0);
     let text = explain(&plan);
-    assert!(text.contains("1 derived") && text.contains("filter   some"), "{text}");
+    assert!(
+        text.contains("1 derived") && text.contains("filter   some"),
+        "{text}"
+    );
 }
 
 #[test]

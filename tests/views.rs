@@ -54,7 +54,13 @@ fn flows(folder: &Path) -> Vec<Flow> {
     let lines = lines(folder, "rows.csv").into_iter();
     let flow = |line: Vec<String>| {
         let packets = line[4].parse().unwrap();
-        (line[0].clone(), line[1].clone(), ns(&line[2]), ns(&line[3]), packets)
+        (
+            line[0].clone(),
+            line[1].clone(),
+            ns(&line[2]),
+            ns(&line[3]),
+            packets,
+        )
     };
     lines.map(flow).collect()
 }
@@ -86,13 +92,20 @@ fn replayed(folder: &Path, relation: &str, windowed: bool) -> Shown {
 
 /// The relations over some flows, by plain loops.
 fn plain(flows: &[&Flow]) -> BTreeMap<&'static str, BTreeSet<Vec<String>>> {
-    let pairs: BTreeSet<(&str, &str)> =
-        flows.iter().map(|flow| (flow.0.as_str(), flow.1.as_str())).collect();
+    let pairs: BTreeSet<(&str, &str)> = flows
+        .iter()
+        .map(|flow| (flow.0.as_str(), flow.1.as_str()))
+        .collect();
     let mut reach = pairs.clone();
     loop {
         let longer: Vec<_> = reach
             .iter()
-            .flat_map(|(a, b)| pairs.iter().filter(move |(from, _)| from == b).map(|(_, c)| (*a, *c)))
+            .flat_map(|(a, b)| {
+                pairs
+                    .iter()
+                    .filter(move |(from, _)| from == b)
+                    .map(|(_, c)| (*a, *c))
+            })
             .filter(|pair| !reach.contains(pair))
             .collect();
         if longer.is_empty() {
@@ -104,13 +117,23 @@ fn plain(flows: &[&Flow]) -> BTreeMap<&'static str, BTreeSet<Vec<String>>> {
         let of = || flows.iter().filter(|flow| flow.0 == *a && flow.1 == *b);
         let starts: BTreeSet<i64> = of().map(|flow| flow.2).collect();
         let top = of().map(|flow| flow.4).max().unwrap();
-        vec![(*a).to_owned(), (*b).to_owned(), starts.len().to_string(), top.to_string()]
+        vec![
+            (*a).to_owned(),
+            (*b).to_owned(),
+            starts.len().to_string(),
+            top.to_string(),
+        ]
     });
-    let lonely = pairs.iter().filter(|(a, _)| reach.iter().all(|(_, b)| b != a));
+    let lonely = pairs
+        .iter()
+        .filter(|(a, _)| reach.iter().all(|(_, b)| b != a));
     let pair = |(a, b): &(&str, &str)| vec![(*a).to_owned(), (*b).to_owned()];
     BTreeMap::from([
         ("talk", talk.collect()),
-        ("lonely", lonely.map(|(a, _)| vec![(*a).to_owned()]).collect()),
+        (
+            "lonely",
+            lonely.map(|(a, _)| vec![(*a).to_owned()]).collect(),
+        ),
         ("reach", reach.iter().map(pair).collect()),
     ])
 }
@@ -124,10 +147,14 @@ fn windows(flows: &[Flow], size: i64, step: i64) -> BTreeMap<i64, Vec<&Flow>> {
     let Some(last) = flows.iter().map(tick).max() else {
         return BTreeMap::new();
     };
-    let ticks = flows.iter().flat_map(|flow| [tick(flow), tick(flow) + stays]);
+    let ticks = flows
+        .iter()
+        .flat_map(|flow| [tick(flow), tick(flow) + stays]);
     let ticks: BTreeSet<i64> = ticks.filter(|tick| *tick <= last).collect();
     let held = |at: &i64| {
-        let held = flows.iter().filter(|flow| (tick(flow)..tick(flow) + stays).contains(at));
+        let held = flows
+            .iter()
+            .filter(|flow| (tick(flow)..tick(flow) + stays).contains(at));
         ((at + 1) * step, held.collect())
     };
     ticks.iter().map(held).collect()
@@ -143,12 +170,17 @@ fn execute(folder: &Path, traffic: &[Record], text: &str) {
 }
 
 fn files(folder: &Path) -> BTreeMap<String, String> {
-    let names = ["talk", "reach", "lonely"].into_iter().flat_map(|relation| {
-        ["snapshot", "changes"].map(|emit| format!("{relation}_{emit}.csv"))
-    });
+    let names = ["talk", "reach", "lonely"]
+        .into_iter()
+        .flat_map(|relation| ["snapshot", "changes"].map(|emit| format!("{relation}_{emit}.csv")));
     names
         .chain(["rows.csv".to_owned()])
-        .map(|name| (name.clone(), std::fs::read_to_string(folder.join(name)).unwrap()))
+        .map(|name| {
+            (
+                name.clone(),
+                std::fs::read_to_string(folder.join(name)).unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -221,7 +253,9 @@ fn a_recursion_without_an_end_fails_the_run_and_leaves_nothing() {
     let ended = folder.run("run spec.toml");
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     assert!(
-        ended.err.contains("the recursion of the view `v` had no end after 9 turns"),
+        ended
+            .err
+            .contains("the recursion of the view `v` had no end after 9 turns"),
         "{}",
         ended.err
     );

@@ -2,8 +2,8 @@
 
 use super::{Kind, Plan, graph};
 use crate::Layout;
-use crate::spec::{Filter, View};
 use crate::spec::diagnostic::visible;
+use crate::spec::{Filter, View};
 use operators::decode::Fragments;
 use operators::features::ConnectionPlan;
 use operators::filters::Mode;
@@ -296,7 +296,11 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
                 None => sink.options.kind().to_owned(),
             },
             plan.columns_of(sink).count(),
-            if sink.condition.is_some() { " where" } else { "" },
+            if sink.condition.is_some() {
+                " where"
+            } else {
+                ""
+            },
             match (&sink.options, sink.options.sort()) {
                 (SinkOptions::Stdout(options), _) => format!("the first {} rows", options.rows),
                 (_, Sort::Start) => "sorted by start".to_owned(),
@@ -313,7 +317,10 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
 fn describe_view(view: &View) -> String {
     let rules = &view.rules;
     let made = rules.strata.iter().flat_map(|stratum| {
-        let names = stratum.relations.iter().filter_map(|at| rules.relations.get(*at));
+        let names = stratum
+            .relations
+            .iter()
+            .filter_map(|at| rules.relations.get(*at));
         names.map(|made| match stratum.is_recursive {
             true => format!("{} (recursive)", made.name),
             false => made.name.clone(),

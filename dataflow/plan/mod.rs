@@ -10,7 +10,7 @@ mod prune;
 pub use draw::Drawing;
 pub use explain::{explain, json, layout, memory};
 
-use crate::spec::{Filter, RunOptions, Sink, Spec, Table, TableOf, View};
+use crate::spec::{FLOW_ID, Filter, RunOptions, Sink, Spec, Table, TableOf, View};
 use operators::decode::DecodeOptions;
 use operators::expressions::{Computer, Derived, Places, RowProgram, Typed};
 use operators::features::FeaturePlan;
@@ -19,7 +19,6 @@ use operators::flows::{FlowOptions, IcmpKey};
 use operators::schema::Feature;
 use operators::sources::PcapOptions;
 use operators::views::graph::{Measures, Relation};
-use crate::spec::FLOW_ID;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use sha2::{Digest as _, Sha256};
@@ -142,7 +141,10 @@ impl Plan {
 
     /// Lets the features hand on what graph sinks need.
     fn want_graph(&mut self) {
-        let measures = self.relations().map(Relation::measures).reduce(Measures::union);
+        let measures = self
+            .relations()
+            .map(Relation::measures)
+            .reduce(Measures::union);
         let has_views = self.views().next().is_some();
         for node in self.graph.node_weights_mut() {
             if let (Kind::Features(features), Some(measures)) = (&mut node.kind, measures) {
@@ -224,7 +226,10 @@ impl Plan {
             filters.push((at, &view.inputs));
             rows.insert(view.name.clone(), (at, Edge::Rows));
             for (place, made) in view.options.rules.relations.iter().enumerate() {
-                rows.insert(format!("{}.{}", view.name, made.name), (at, Edge::Route(place)));
+                rows.insert(
+                    format!("{}.{}", view.name, made.name),
+                    (at, Edge::Route(place)),
+                );
             }
         }
         for sink in &spec.sinks {
@@ -340,7 +345,9 @@ impl Plan {
                 columns.into_iter().flatten().collect()
             }
         };
-        sink.columns.iter().filter_map(move |at| schema.get(*at).copied())
+        sink.columns
+            .iter()
+            .filter_map(move |at| schema.get(*at).copied())
     }
 
     /// What the file of a sink says about how it was made: (key, value), in this order. The same for every run of the spec.

@@ -50,10 +50,12 @@ pub fn columns(graph: &mut DiGraph<Node, Edge>) {
             });
         }
     }
-    let features = graph.node_weights_mut().find_map(|node| match &mut node.kind {
-        Kind::Features(features) => Some(features),
-        _ => None,
-    });
+    let features = graph
+        .node_weights_mut()
+        .find_map(|node| match &mut node.kind {
+            Kind::Features(features) => Some(features),
+            _ => None,
+        });
     let Some(features) = features else { return };
     let moved = features.keep(&mut written, &mut read);
     for node in graph.node_weights_mut() {
@@ -79,7 +81,9 @@ impl Features {
         let derived = written.range(base..).filter_map(|at| places.get(at - base));
         read.extend(derived.copied().collect::<Vec<_>>());
         // where the derived columns that stay were, in order
-        let stay = (base..).zip(places).filter(|(_, place)| read.contains(place));
+        let stay = (base..)
+            .zip(places)
+            .filter(|(_, place)| read.contains(place));
         let stay: Vec<usize> = stay.map(|(at, _)| at).collect();
         let wanted = read.clone();
         self.derived.keep(&wanted, read);

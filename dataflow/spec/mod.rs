@@ -45,8 +45,8 @@ use operators::sources::PcapOptions;
 use operators::views::graph::Relation;
 use operators::views::rules::Plan;
 use operators::views::{Shown, ViewOptions};
-use std::sync::Arc;
 use std::collections::HashMap;
+use std::sync::Arc;
 use variables::Variable;
 
 /// The place of `flow_id` in expressions, where a sample needs it.

@@ -264,7 +264,9 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
                 .collect(),
         ),
         "filters" => (
-            vec![input("The nodes whose rows come in; `features` by default.")],
+            vec![input(
+                "The nodes whose rows come in; `features` by default.",
+            )],
             FilterOptions::keys(),
         ),
         "views" => (

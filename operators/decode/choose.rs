@@ -33,9 +33,10 @@ impl Choice {
             // whose flow it is, and which way it runs, is not known yet
             let packet = |header| Packet::new(header, &batch.arena.bytes, 0, Direction::Forward);
             let packets: Vec<Packet<'_>> = headers.iter().map(packet).collect();
-            self.0.run(&Run(&packets), packets.len(), &overflows, |_, truths| {
-                chosen.extend(truths.truths());
-            });
+            self.0
+                .run(&Run(&packets), packets.len(), &overflows, |_, truths| {
+                    chosen.extend(truths.truths());
+                });
         }
         books
             .anomalies

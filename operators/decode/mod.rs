@@ -34,11 +34,11 @@ pub mod total;
 mod transport;
 mod tunnel;
 
+pub use choose::Choice;
 use decoder::blank;
 pub use decoder::{Decoder, Outermost, describe, outermost_tunnel};
 pub use fragment::{FragmentInfo, FragmentTable};
 pub use link::{ethertype, ethertype_of, linktype};
-pub use choose::Choice;
 pub use options::{Decap, DecodeOptions, Fragments, Tunnel};
 pub use transport::protocol;
 

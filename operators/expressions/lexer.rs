@@ -63,9 +63,10 @@ pub fn tokens(text: &str) -> Result<Vec<(Token, Span)>, Box<Fault>> {
     if text.len() > MAX_BYTES {
         let at = Span { start: 0, end: 0 };
         let message = format!("the expression is longer than {MAX_BYTES} bytes");
-        return Err(Box::new(Fault::new("E0106", at, message).help(
-            "take it apart: columns of `derive` may use each other",
-        )));
+        return Err(Box::new(
+            Fault::new("E0106", at, message)
+                .help("take it apart: columns of `derive` may use each other"),
+        ));
     }
     let mut found = Vec::new();
     let mut lexer = Lexer { text, at: 0 };
@@ -230,12 +231,18 @@ impl<'a> Lexer<'a> {
         let fault = |end: usize, message: String| Fault::new("E0105", Span { start, end }, message);
         let digits = |c: char| c.is_ascii_digit() || c == '_';
         if let Some(hex) = self.rest().strip_prefix("0x") {
-            let length = hex.len() - hex.trim_start_matches(|c: char| c.is_ascii_hexdigit()).len();
+            let length = hex.len()
+                - hex
+                    .trim_start_matches(|c: char| c.is_ascii_hexdigit())
+                    .len();
             let text = &hex[..length];
             self.at += 2 + length;
-            return i64::from_str_radix(text, 16)
-                .map(Token::Int)
-                .map_err(|_| Box::new(fault(self.at, format!("`0x{text}` is no number of 63 bits"))));
+            return i64::from_str_radix(text, 16).map(Token::Int).map_err(|_| {
+                Box::new(fault(
+                    self.at,
+                    format!("`0x{text}` is no number of 63 bits"),
+                ))
+            });
         }
         self.at += self.run(digits).len();
         let mut is_float = false;
@@ -287,7 +294,10 @@ impl<'a> Lexer<'a> {
         if is_float {
             let value = number.parse::<f64>().ok().filter(|value| value.is_finite());
             return value.map(Token::Float).ok_or_else(|| {
-                Box::new(fault(self.at, format!("`{plain}` is beyond what a float can hold")))
+                Box::new(fault(
+                    self.at,
+                    format!("`{plain}` is beyond what a float can hold"),
+                ))
             });
         }
         number.parse().map(Token::Int).map_err(|_| {
@@ -322,7 +332,10 @@ mod tests {
         assert_eq!(one("1.5s"), Token::Duration(1_500_000_000));
         assert_eq!(one("64KiB"), Token::Int(65_536));
         assert_eq!(one("'a\"b'"), Token::Text("a\"b".to_owned()));
-        assert_eq!(one("00:1A:2b:3c:4d:5e"), Token::Text("00:1a:2b:3c:4d:5e".to_owned()));
+        assert_eq!(
+            one("00:1A:2b:3c:4d:5e"),
+            Token::Text("00:1a:2b:3c:4d:5e".to_owned())
+        );
         let ip = |text: &str| address(text.parse().expect("an address"));
         assert_eq!(one("10.0.0.1"), Token::Ip(ip("10.0.0.1")));
         assert_eq!(one("fe80::1"), Token::Ip(ip("fe80::1")));

@@ -12,11 +12,11 @@ mod parser;
 mod program;
 mod rows;
 pub mod syntax;
-mod types;
 #[cfg(test)]
 mod tests;
 #[doc(hidden)]
 pub mod total;
+mod types;
 pub mod vector;
 
 pub use check::{Checker, Context, Field, Known, Node, Typed};

@@ -28,7 +28,9 @@ pub fn parse(text: &str) -> Result<Expr, Box<Fault>> {
     };
     if parser.peek() == &Token::End {
         let fault = Fault::new("E0103", parser.span(), "the expression is empty");
-        return Err(Box::new(fault.help("write a value, such as `bytes_fwd / duration`")));
+        return Err(Box::new(
+            fault.help("write a value, such as `bytes_fwd / duration`"),
+        ));
     }
     let expr = parser.expr(0)?;
     match parser.peek() {
@@ -187,9 +189,9 @@ impl Parser {
         if self.depth >= MAX_NESTING {
             let message = format!("expressions are nested more than {MAX_NESTING} deep");
             let fault = Fault::new("E0106", self.span(), message);
-            return Err(Box::new(fault.help(
-                "take it apart: columns of `derive` may use each other",
-            )));
+            return Err(Box::new(
+                fault.help("take it apart: columns of `derive` may use each other"),
+            ));
         }
         self.depth += 1;
         let parsed = parse(self);
@@ -220,15 +222,17 @@ impl Parser {
             if self.operators > MAX_OPERATORS {
                 let message = format!("more than {MAX_OPERATORS} operators");
                 let fault = Fault::new("E0106", self.span(), message);
-                return Err(Box::new(fault.help(
-                    "take it apart: columns of `derive` may use each other",
-                )));
+                return Err(Box::new(
+                    fault.help("take it apart: columns of `derive` may use each other"),
+                ));
             }
             if self.is_sign("=") {
                 return Err(self.unexpected("an operator"));
             }
             self.operators += 1;
-            if least <= COMPARE && let Some(next) = self.comparison(&left)? {
+            if least <= COMPARE
+                && let Some(next) = self.comparison(&left)?
+            {
                 left = next;
                 self.no_chain(&left)?;
                 continue;
@@ -259,10 +263,7 @@ impl Parser {
         let mut fault = Fault::new("E0107", self.span(), "comparisons do not chain");
         if let Kind::Binary(first, _, _) = &left.kind {
             let second = again.map_or("<", |(operator, _)| operator.symbol());
-            fault = fault.help(format!(
-                "write `a {} b and b {second} c`",
-                first.symbol()
-            ));
+            fault = fault.help(format!("write `a {} b and b {second} c`", first.symbol()));
         }
         Err(Box::new(fault))
     }
@@ -553,11 +554,23 @@ mod tests {
             ("a + b * c - d", "((a + (b * c)) - d)"),
             ("a ?? b + 1 > 2", "((a ?? (b + 1)) > 2)"),
             ("-a * b", "(Unary<a> * b)"),
-            ("a in 1..5 and b not in [1, 2..3]", "(In<a, Range<1, 5>> and In<b, List<1, Range<2, 3>>>)"),
-            ("a is not null or b matches c", "(IsNull<a> or Matches<b, c>)"),
+            (
+                "a in 1..5 and b not in [1, 2..3]",
+                "(In<a, Range<1, 5>> and In<b, List<1, Range<2, 3>>>)",
+            ),
+            (
+                "a is not null or b matches c",
+                "(IsNull<a> or Matches<b, c>)",
+            ),
             ("if a then b else c + 1", "If<a, b, (c + 1)>"),
-            ("case when a then b when c then d else e end", "Case<a, b, c, d, e>"),
-            ("mean(pkt.tcp.window where pkt.fwd, ddof=1)", "mean(pkt.tcp.window, pkt.fwd, 1)"),
+            (
+                "case when a then b when c then d else e end",
+                "Case<a, b, c, d, e>",
+            ),
+            (
+                "mean(pkt.tcp.window where pkt.fwd, ddof=1)",
+                "mean(pkt.tcp.window, pkt.fwd, 1)",
+            ),
             ("count(where pkt.fwd)", "count(pkt.fwd)"),
             ("x[1].y", "Part<Index<x, 1>>"),
         ] {
@@ -582,12 +595,20 @@ mod tests {
             ("a + not b", "E0102", "not"),
         ] {
             let fault = parse(text).expect_err(text);
-            assert_eq!((fault.code, fault.at.of(text)), (code, marked), "{text}: {}", fault.message);
+            assert_eq!(
+                (fault.code, fault.at.of(text)),
+                (code, marked),
+                "{text}: {}",
+                fault.message
+            );
         }
         let deep = format!("{}a{}", "(".repeat(1000), ")".repeat(1000));
         assert_eq!(parse(&deep).expect_err("too deep").code, "E0106");
         let long = vec!["a"; 1000].join(" + ");
         assert_eq!(parse(&long).expect_err("too long").code, "E0106");
-        assert_eq!(parse(&"-".repeat(1000)).expect_err("too deep").code, "E0106");
+        assert_eq!(
+            parse(&"-".repeat(1000)).expect_err("too deep").code,
+            "E0106"
+        );
     }
 }

@@ -125,9 +125,11 @@ impl Derived {
         let kept = self.wanted.iter().map(|place| wanted.contains(place));
         let kept: Vec<bool> = kept.collect();
         let mut keep = kept.iter();
-        self.schema.retain(|_| keep.next().copied().unwrap_or(false));
+        self.schema
+            .retain(|_| keep.next().copied().unwrap_or(false));
         let mut keep = kept.iter();
-        self.wanted.retain(|_| keep.next().copied().unwrap_or(false));
+        self.wanted
+            .retain(|_| keep.next().copied().unwrap_or(false));
         let mut needed: BTreeSet<u32> = self.wanted.iter().copied().collect();
         for (place, typed) in self.order.iter().rev() {
             if needed.contains(place) {

@@ -27,11 +27,17 @@ enum Value {
 use Value::{Bool, Float, Int, Ip, List, Null, Text};
 
 fn finite(value: f64) -> Value {
-    if value.is_finite() { Float(value) } else { Null }
+    if value.is_finite() {
+        Float(value)
+    } else {
+        Null
+    }
 }
 
 fn int(value: Option<i128>) -> Value {
-    value.and_then(|value| i64::try_from(value).ok()).map_or(Null, Int)
+    value
+        .and_then(|value| i64::try_from(value).ok())
+        .map_or(Null, Int)
 }
 
 fn order(a: &Value, b: &Value) -> Ordering {
@@ -58,7 +64,9 @@ fn walk(typed: &Typed, row: &[Value]) -> Value {
             return match constant {
                 Constant::Null | Constant::Net(_) => Null,
                 Constant::Bool(value) => Bool(*value),
-                Constant::Int(value) | Constant::Duration(value) | Constant::Time(value) => Int(*value),
+                Constant::Int(value) | Constant::Duration(value) | Constant::Time(value) => {
+                    Int(*value)
+                }
                 Constant::Float(value) => Float(*value),
                 Constant::Text(text) => Text(text.clone()),
                 Constant::Ip(address) => Ip(*address),
@@ -82,7 +90,13 @@ fn walk(typed: &Typed, row: &[Value]) -> Value {
                 _ => Null,
             };
         }
-        ("if", [test, a, b]) => return if *test == Bool(true) { a.clone() } else { b.clone() },
+        ("if", [test, a, b]) => {
+            return if *test == Bool(true) {
+                a.clone()
+            } else {
+                b.clone()
+            };
+        }
         ("coalesce", [a, b]) => return if *a == Null { b.clone() } else { a.clone() },
         ("is_null", [a]) => return Bool(*a == Null),
         ("is_not_null", [a]) => return Bool(*a != Null),
@@ -117,7 +131,9 @@ fn walk(typed: &Typed, row: &[Value]) -> Value {
         ("bit_xor", [Int(a), Int(b)]) => Int(a ^ b),
         ("shift_left", [Int(0), Int(0..)]) => Int(0),
         ("shift_left", [Int(a), Int(b @ 0..64)]) => int(big(*a).checked_mul(1 << b)),
-        ("shift_right", [Int(a), Int(b @ 0..)]) => Int(big(*a).wrapping_shr((*b).min(64) as u32) as i64),
+        ("shift_right", [Int(a), Int(b @ 0..)]) => {
+            Int(big(*a).wrapping_shr((*b).min(64) as u32) as i64)
+        }
         ("shift_left" | "shift_right", _) => Null,
         ("negate_int", [Int(a)]) => int(Some(-big(*a))),
         ("abs_int", [Int(a)]) => int(Some(big(*a).abs())),
@@ -146,11 +162,19 @@ fn walk(typed: &Typed, row: &[Value]) -> Value {
         ("duration_ratio", [Int(a), Int(b)]) => finite(*a as f64 / *b as f64),
         ("scale_duration", [Int(a), Float(b)]) => {
             let ns = (*a as f64 * b).round();
-            if ns.is_finite() { int(Some(ns as i128)) } else { Null }
+            if ns.is_finite() {
+                int(Some(ns as i128))
+            } else {
+                Null
+            }
         }
         ("shrink_duration", [Int(a), Float(b)]) => {
             let ns = (*a as f64 / b).round();
-            if ns.is_finite() { int(Some(ns as i128)) } else { Null }
+            if ns.is_finite() {
+                int(Some(ns as i128))
+            } else {
+                Null
+            }
         }
         ("text_length", [Text(a)]) => Int(a.chars().count() as i64),
         ("list_length", [List(a)]) => Int(a.len() as i64),
@@ -160,7 +184,11 @@ fn walk(typed: &Typed, row: &[Value]) -> Value {
         ("starts_with", [Text(a), Text(b)]) => Bool(a.starts_with(b)),
         ("substr", [Text(a), Int(from), Int(most)]) => {
             let letters: Vec<char> = a.chars().collect();
-            let start = if *from < 0 { big(*from) + letters.len() as i128 } else { big(*from) };
+            let start = if *from < 0 {
+                big(*from) + letters.len() as i128
+            } else {
+                big(*from)
+            };
             let start = usize::try_from(start.max(0)).expect("a place");
             let most = usize::try_from((*most).max(0)).expect("a length");
             Text(letters.iter().skip(start).take(most).collect())
@@ -174,7 +202,11 @@ fn walk(typed: &Typed, row: &[Value]) -> Value {
             }
         }),
         ("list_at", [List(a), Int(at)]) => {
-            let at = if *at < 0 { big(*at) + a.len() as i128 } else { big(*at) };
+            let at = if *at < 0 {
+                big(*at) + a.len() as i128
+            } else {
+                big(*at)
+            };
             let place = usize::try_from(at).ok();
             place.and_then(|at| a.get(at)).cloned().unwrap_or(Null)
         }
@@ -187,29 +219,37 @@ fn walk(typed: &Typed, row: &[Value]) -> Value {
         }
         ("list_max", [List(a)]) => {
             let there = a.iter().filter(|one| **one != Null);
-            there.cloned().reduce(|a, b| if order(&b, &a).is_gt() { b } else { a }).unwrap_or(Null)
+            there
+                .cloned()
+                .reduce(|a, b| if order(&b, &a).is_gt() { b } else { a })
+                .unwrap_or(Null)
         }
         ("in_list", [a, List(all)]) => {
             Bool(all.iter().any(|one| *one != Null && order(a, one).is_eq()))
         }
         ("in_set", [a]) => {
-            let Payload::Set(_, set) = payload else { panic!("no set") };
+            let Payload::Set(_, set) = payload else {
+                panic!("no set")
+            };
             Bool(match (&**set, a) {
                 (Set::Ints(all), Int(a)) => all.iter().any(|(from, to)| from <= a && a <= to),
                 (Set::Floats(all), Float(a)) => all.iter().any(|(from, to)| from <= a && a <= to),
-                (Set::Texts(all), Text(a)) => {
-                    all.iter().any(|(from, to)| from.as_slice() <= a.as_bytes() && a.as_bytes() <= to.as_slice())
-                }
+                (Set::Texts(all), Text(a)) => all.iter().any(|(from, to)| {
+                    from.as_slice() <= a.as_bytes() && a.as_bytes() <= to.as_slice()
+                }),
                 (Set::Ips(all), Ip(a)) => {
                     let number = super::eval::number(a);
                     let all = &all[usize::from(a.family == 6)];
-                    all.iter().any(|(from, to)| *from <= number && number <= *to)
+                    all.iter()
+                        .any(|(from, to)| *from <= number && number <= *to)
                 }
                 other => panic!("{other:?}"),
             })
         }
         ("matches", [Text(a)]) => {
-            let Payload::Pattern(pattern) = payload else { panic!("no pattern") };
+            let Payload::Pattern(pattern) = payload else {
+                panic!("no pattern")
+            };
             Bool(pattern.is_match(a.as_bytes()))
         }
         other => panic!("{other:?} is not known to the walker"),
@@ -349,18 +389,29 @@ fn rows() -> impl Strategy<Value = Vec<Vec<Value>>> {
 fn expression(want: &Type, next: &mut dyn FnMut(usize) -> usize, depth: usize) -> String {
     use Type::{Duration as D, Float as F, Int as I, Ip as A, Text as T, Time as M};
     let leaf = depth == 0 || next(5) == 0;
-    let sub = |kind: &Type, next: &mut dyn FnMut(usize) -> usize| expression(kind, next, depth.saturating_sub(1));
+    let sub = |kind: &Type, next: &mut dyn FnMut(usize) -> usize| {
+        expression(kind, next, depth.saturating_sub(1))
+    };
     if !leaf && next(6) == 0 {
         return match next(3) {
-            0 => format!("(if {} then {} else {})", sub(&Type::Bool, next), sub(want, next), sub(want, next)),
+            0 => format!(
+                "(if {} then {} else {})",
+                sub(&Type::Bool, next),
+                sub(want, next),
+                sub(want, next)
+            ),
             1 => format!("({} ?? {})", sub(want, next), sub(want, next)),
             _ => format!(
                 "case when {} then {} when {} then null else {} end",
-                sub(&Type::Bool, next), sub(want, next), sub(&Type::Bool, next), sub(want, next)
+                sub(&Type::Bool, next),
+                sub(want, next),
+                sub(&Type::Bool, next),
+                sub(want, next)
             ),
         };
     }
-    let pick = |from: &[&str], next: &mut dyn FnMut(usize) -> usize| from[next(from.len())].to_owned();
+    let pick =
+        |from: &[&str], next: &mut dyn FnMut(usize) -> usize| from[next(from.len())].to_owned();
     match want {
         Type::Bool if leaf => pick(&["b", "c", "true", "false"], next),
         Type::Bool => {
@@ -393,15 +444,26 @@ fn expression(want: &Type, next: &mut dyn FnMut(usize) -> usize, depth: usize) -
                 },
             }
         }
-        I if leaf => pick(&["i", "j", "0", "1", "7", "-2", "9223372036854775807"], next),
+        I if leaf => pick(
+            &["i", "j", "0", "1", "7", "-2", "9223372036854775807"],
+            next,
+        ),
         I => match next(8) {
             0..=2 => {
                 let sign = pick(&["+", "-", "*", "//", "%", "&", "|", "^", "<<", ">>"], next);
                 format!("({} {sign} {})", sub(&I, next), sub(&I, next))
             }
             3 => format!("abs(-{})", sub(&I, next)),
-            4 => format!("least({}, {}, greatest(i, 3))", sub(&I, next), sub(&I, next)),
-            5 => format!("{}({})", pick(&["int", "floor", "round"], next), sub(&F, next)),
+            4 => format!(
+                "least({}, {}, greatest(i, 3))",
+                sub(&I, next),
+                sub(&I, next)
+            ),
+            5 => format!(
+                "{}({})",
+                pick(&["int", "floor", "round"], next),
+                sub(&F, next)
+            ),
             6 => format!("len({})", sub(&T, next)),
             _ => match next(4) {
                 0 => format!("l[{}]", sub(&I, next)),
@@ -417,7 +479,11 @@ fn expression(want: &Type, next: &mut dyn FnMut(usize) -> usize, depth: usize) -
                 let other = if next(2) == 0 { I } else { F };
                 format!("({} {sign} {})", sub(&F, next), sub(&other, next))
             }
-            3 => format!("{}({})", pick(&["sqrt", "ln", "log2", "exp", "abs"], next), sub(&F, next)),
+            3 => format!(
+                "{}({})",
+                pick(&["sqrt", "ln", "log2", "exp", "abs"], next),
+                sub(&F, next)
+            ),
             4 => format!("({} / {})", sub(&I, next), sub(&I, next)),
             5 => format!("({} / {})", sub(&I, next), sub(&D, next)),
             _ => format!("({} / {})", sub(&D, next), sub(&D, next)),
@@ -431,13 +497,28 @@ fn expression(want: &Type, next: &mut dyn FnMut(usize) -> usize, depth: usize) -
         },
         D if leaf => pick(&["d", "5s", "1.5ms", "-1h"], next),
         D => match next(4) {
-            0 => format!("({} {} {})", sub(&D, next), pick(&["+", "-"], next), sub(&D, next)),
+            0 => format!(
+                "({} {} {})",
+                sub(&D, next),
+                pick(&["+", "-"], next),
+                sub(&D, next)
+            ),
             1 => format!("({} - {})", sub(&M, next), sub(&M, next)),
-            2 => format!("({} {} {})", sub(&D, next), pick(&["*", "/"], next), sub(&F, next)),
+            2 => format!(
+                "({} {} {})",
+                sub(&D, next),
+                pick(&["*", "/"], next),
+                sub(&F, next)
+            ),
             _ => format!("({} * {})", sub(&I, next), sub(&D, next)),
         },
         M if leaf => pick(&["m", "$now"], next),
-        M => format!("({} {} {})", sub(&M, next), pick(&["+", "-"], next), sub(&D, next)),
+        M => format!(
+            "({} {} {})",
+            sub(&M, next),
+            pick(&["+", "-"], next),
+            sub(&D, next)
+        ),
         A => pick(&["a", "10.0.0.1", "2001:db8::1"], next),
         other => panic!("no expression of type {other}"),
     }
@@ -505,7 +586,11 @@ fn shown(text: &str) -> String {
 fn the_examples_of_the_functions_give_what_they_say() {
     for function in FUNCTIONS {
         let (example, value) = function.example;
-        assert!(example.contains(&format!("{}(", function.name)), "{}", function.name);
+        assert!(
+            example.contains(&format!("{}(", function.name)),
+            "{}",
+            function.name
+        );
         assert_eq!(shown(example), value, "{example}");
     }
 }
@@ -513,11 +598,30 @@ fn the_examples_of_the_functions_give_what_they_say() {
 #[test]
 fn what_has_no_value_is_null() {
     for text in [
-        "1 / 0", "1 // 0", "1 % 0", "log2(0)", "sqrt(-1)", "1e300 * 1e300", "9223372036854775807 + 1",
-        "0.0 / 0.0", "5 / 0s", "null + 1", "not null", "int(1e300)", "null and true", "l[9]",
-        "float(\"x\")", "entropy(\"\")", "2 << 63", "if true then null else 1",
+        "1 / 0",
+        "1 // 0",
+        "1 % 0",
+        "log2(0)",
+        "sqrt(-1)",
+        "1e300 * 1e300",
+        "9223372036854775807 + 1",
+        "0.0 / 0.0",
+        "5 / 0s",
+        "null + 1",
+        "not null",
+        "int(1e300)",
+        "null and true",
+        "l[9]",
+        "float(\"x\")",
+        "entropy(\"\")",
+        "2 << 63",
+        "if true then null else 1",
     ] {
-        let text = if text.contains('l') && text.contains('[') { "[1][9]" } else { text };
+        let text = if text.contains('l') && text.contains('[') {
+            "[1][9]"
+        } else {
+            text
+        };
         assert_eq!(shown(text), "null", "{text}");
     }
     assert_eq!(shown("null and false"), "false");
@@ -536,9 +640,14 @@ fn what_has_no_value_is_null() {
 fn fault(text: &str) -> (&'static str, String, String) {
     let context = context();
     let mut aggregates = Vec::new();
-    let found = parse(text).and_then(|tree| Checker::rows(&context, text, &mut aggregates).check(&tree));
+    let found =
+        parse(text).and_then(|tree| Checker::rows(&context, text, &mut aggregates).check(&tree));
     let fault = found.expect_err(text);
-    (fault.code, fault.at.of(text).to_owned(), fault.help.unwrap_or_default())
+    (
+        fault.code,
+        fault.at.of(text).to_owned(),
+        fault.help.unwrap_or_default(),
+    )
 }
 
 #[test]

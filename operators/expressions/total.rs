@@ -47,8 +47,14 @@ pub(super) fn context() -> Context {
 pub fn text(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let right = |fault: &Fault| {
-        assert!(text.is_char_boundary(fault.at.start.min(text.len())), "{fault:?}");
-        assert!(fault.at.start <= fault.at.end && fault.at.end <= text.len(), "{fault:?}");
+        assert!(
+            text.is_char_boundary(fault.at.start.min(text.len())),
+            "{fault:?}"
+        );
+        assert!(
+            fault.at.start <= fault.at.end && fault.at.end <= text.len(),
+            "{fault:?}"
+        );
         assert!(!fault.message.is_empty());
     };
     let tree = match parse(&text) {
@@ -76,17 +82,25 @@ fn run(typed: &Typed) {
         assert_eq!(result.len(), Edges::ROWS);
         fits(result, typed);
     });
-    program.run(&Edges(0), 0, &overflows, |_, result| assert_eq!(result.len(), 0));
+    program.run(&Edges(0), 0, &overflows, |_, result| {
+        assert_eq!(result.len(), 0)
+    });
 }
 
 /// Asserts that values are what was said of them.
 pub(super) fn fits(result: &Vector<'_>, typed: &Typed) {
     if let Some(valid) = &result.valid {
-        assert!(typed.null || !valid.contains(&false), "{typed:?} is never null");
+        assert!(
+            typed.null || !valid.contains(&false),
+            "{typed:?} is never null"
+        );
     }
     if let Data::Float(values) = &result.data {
         for (row, value) in values.iter().enumerate() {
-            assert!(value.is_finite() || !result.is_valid(row), "{typed:?} gives {value}");
+            assert!(
+                value.is_finite() || !result.is_valid(row),
+                "{typed:?} gives {value}"
+            );
         }
     }
     if let Some((data_type, _)) = typed.kind.column() {
@@ -124,7 +138,13 @@ impl<'a> Fields<'a> for Edges {
                 items: Box::new(Vector::ints(vec![3, i64::MAX, 3, -1])),
             }),
             _ => Data::Ip(
-                vec![address(4, 0), address(4, 10), address(6, 0xfd), address(6, 0)].into(),
+                vec![
+                    address(4, 0),
+                    address(4, 10),
+                    address(6, 0xfd),
+                    address(6, 0),
+                ]
+                .into(),
             ),
         };
         let valid = (place % 2 == 0).then(|| vec![true, true, true, false]);

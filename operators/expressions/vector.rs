@@ -336,7 +336,9 @@ impl<'a> Vector<'a> {
                     None => $to.extend($from.iter().map(|value| map(*value))),
                     Some(valid) => {
                         let both = $from.iter().zip(valid.iter());
-                        $to.extend(both.map(|(value, valid)| if *valid { map(*value) } else { $zero }));
+                        $to.extend(
+                            both.map(|(value, valid)| if *valid { map(*value) } else { $zero }),
+                        );
                     }
                 }
             }};
@@ -402,7 +404,10 @@ impl<'a> Vector<'a> {
             }),
             Data::List(v) => {
                 let start = first(&v.ends, rows.start);
-                let end = v.ends.get(rows.end.saturating_sub(1)).map_or(start, |end| *end as usize);
+                let end = v
+                    .ends
+                    .get(rows.end.saturating_sub(1))
+                    .map_or(start, |end| *end as usize);
                 let base = u32::try_from(start).unwrap_or(u32::MAX);
                 let ends = v.ends.get(rows.clone()).unwrap_or_default();
                 Data::List(Lists {

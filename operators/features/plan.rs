@@ -163,7 +163,9 @@ impl FeaturePlan {
     /// Keeps only these columns. Groups that lose all of them vanish and cost nothing.
     pub fn restrict(&mut self, keep: impl Fn(&Feature) -> bool) {
         let schema = self.schema.iter().enumerate();
-        let kept = schema.filter(|(_, feature)| keep(feature)).map(|(at, _)| at);
+        let kept = schema
+            .filter(|(_, feature)| keep(feature))
+            .map(|(at, _)| at);
         self.keep(&kept.collect());
     }
 
@@ -282,11 +284,19 @@ impl FeaturePlan {
 /// The part of the columns that expressions measure, of which only those that are left are computed.
 fn aggregated(settings: &FeatureSettings, origins: &[Origin]) -> Option<Part> {
     let group = settings.groups.len();
-    let own = (0..).zip(origins).filter(|(_, origin)| origin.group == group);
+    let own = (0..)
+        .zip(origins)
+        .filter(|(_, origin)| origin.group == group);
     let (places, wanted): (Vec<u32>, Vec<Aggregate>) = own
-        .filter_map(|(place, origin)| Some((place, settings.aggregates.get(origin.column)?.clone())))
+        .filter_map(|(place, origin)| {
+            Some((place, settings.aggregates.get(origin.column)?.clone()))
+        })
         .unzip();
-    let targets = [places.into_iter().map(Some).collect(), Vec::new(), Vec::new()];
+    let targets = [
+        places.into_iter().map(Some).collect(),
+        Vec::new(),
+        Vec::new(),
+    ];
     (!wanted.is_empty()).then(|| Part {
         name: GROUP,
         planned: Arc::new(Aggregated::new(wanted)),

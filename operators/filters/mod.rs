@@ -52,7 +52,9 @@ impl FilterPlan {
     /// For each output, whether each row goes there.
     fn masks(&self, rows: &Columns, books: &mut Books) -> Vec<Vec<bool>> {
         let (truths, overflows) = self.conditions.truths(rows, self.count);
-        books.anomalies.add_many(Anomaly::ExpressionOverflow, overflows);
+        books
+            .anomalies
+            .add_many(Anomaly::ExpressionOverflow, overflows);
         let mut passes = match truths.first() {
             Some(first) if self.has_where => first.clone(),
             _ => vec![true; rows.rows()],
@@ -80,11 +82,21 @@ impl FilterPlan {
             let mask: Vec<bool> = match route.condition.and_then(|at| truths.get(at)) {
                 None => vec![false; rows.rows()],
                 Some(truths) => {
-                    let open = if self.mode == Mode::First { &left } else { &passes };
-                    truths.iter().zip(open).map(|(is, open)| is & open).collect()
+                    let open = if self.mode == Mode::First {
+                        &left
+                    } else {
+                        &passes
+                    };
+                    truths
+                        .iter()
+                        .zip(open)
+                        .map(|(is, open)| is & open)
+                        .collect()
                 }
             };
-            left.iter_mut().zip(&mask).for_each(|(left, is)| *left &= !is);
+            left.iter_mut()
+                .zip(&mask)
+                .for_each(|(left, is)| *left &= !is);
             masks.push(mask);
         }
         for (route, mask) in self.routes.iter().zip(&mut masks) {
@@ -135,7 +147,9 @@ pub fn filter<'scope>(
                     let mut taken = rows.filtered(&mask);
                     if taken.rows() > 0 {
                         let mut output = output.activate();
-                        output.session_with_builder(&held).give_container(&mut taken);
+                        output
+                            .session_with_builder(&held)
+                            .give_container(&mut taken);
                     }
                 }
             });

@@ -95,7 +95,8 @@ pub fn feed<'scope, R: Row>(
     // nothing goes out here, but a dataflow ends when all its operators have given up their outputs
     let (_, _) = builder.new_output::<Vec<()>>();
     builder.build(move |capabilities| {
-        let mut feed = inlets.map(|inlets| (Feed::new(&plan, inlets, between, shown), capabilities));
+        let mut feed =
+            inlets.map(|inlets| (Feed::new(&plan, inlets, between, shown), capabilities));
         let mut clocks: BTreeMap<u64, i64> = BTreeMap::new();
         move |frontiers| {
             rows.for_each(|_, rows| {
@@ -158,7 +159,12 @@ struct Feed<R: Row> {
 }
 
 impl<R: Row> Feed<R> {
-    fn new(plan: &FeedPlan, inlets: Vec<Inlet<R>>, between: SharedBetween, shown: Handle<u64>) -> Self {
+    fn new(
+        plan: &FeedPlan,
+        inlets: Vec<Inlet<R>>,
+        between: SharedBetween,
+        shown: Handle<u64>,
+    ) -> Self {
         Self {
             window: match plan.window {
                 Window::All => None,
@@ -220,7 +226,9 @@ impl<R: Row> Feed<R> {
     }
 
     fn tick(&mut self, time: u64, comes: Vec<Sourced<R>>, goes: Vec<Sourced<R>>) {
-        self.inlets.iter_mut().for_each(|inlet| inlet.advance_to(time));
+        self.inlets
+            .iter_mut()
+            .for_each(|inlet| inlet.advance_to(time));
         for (source, row) in comes {
             self.inlets[source].insert(row);
         }
@@ -246,13 +254,27 @@ impl<R: Row> Feed<R> {
 
     /// Forgets what is shown.
     fn forget(&mut self) {
-        while self.working.front().is_some_and(|time| !self.shown.less_equal(time)) {
+        while self
+            .working
+            .front()
+            .is_some_and(|time| !self.shown.less_equal(time))
+        {
             self.working.pop_front();
         }
-        while self.leaving.front().is_some_and(|(time, _)| !self.shown.less_equal(time)) {
-            let numbers = self.leaving.pop_front().map(|(_, numbers)| numbers).unwrap_or_default();
+        while self
+            .leaving
+            .front()
+            .is_some_and(|(time, _)| !self.shown.less_equal(time))
+        {
+            let numbers = self
+                .leaving
+                .pop_front()
+                .map(|(_, numbers)| numbers)
+                .unwrap_or_default();
             let between = &mut self.between.borrow_mut();
-            numbers.into_iter().for_each(|number| between.numbers.leave(number));
+            numbers
+                .into_iter()
+                .for_each(|number| between.numbers.leave(number));
         }
     }
 }

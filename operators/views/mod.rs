@@ -12,8 +12,8 @@ mod windowed;
 
 pub use feed::{Between, FeedPlan, Inlet, SharedBetween, feed};
 pub use gate::{GatePlan, Session, gate};
+pub use graph::Emit;
 pub use handover::{Handover, Shared};
 pub use join::{Joined, join};
 pub use options::{Communities, ConnectionOptions, ViewOptions, Window};
 pub use table::{Shown, table};
-pub use graph::Emit;

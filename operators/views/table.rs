@@ -34,7 +34,12 @@ impl Shown {
     pub fn schema(&self) -> Schema {
         let mut schema = Vec::new();
         if self.window != Window::All {
-            schema.push(feature("at", DataType::Time, "s", "When the window ended that the row is of."));
+            schema.push(feature(
+                "at",
+                DataType::Time,
+                "s",
+                "When the window ended that the row is of.",
+            ));
         }
         if self.emit == Emit::Changes {
             let definition = "1 = the row holds from `at` on, -1 = it no longer does.";
@@ -117,7 +122,9 @@ pub fn table<'scope, R: Row>(
                 let mut batch = written.tick(time, changes, &between.numbers);
                 if batch.rows() > 0 {
                     capability.downgrade(&time.max(*capability.time()));
-                    output.session_with_builder(&*capability).give_container(&mut batch);
+                    output
+                        .session_with_builder(&*capability)
+                        .give_container(&mut batch);
                 }
             }
             match open {

@@ -4,12 +4,15 @@ use super::{Check, Raw};
 use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::load::{Entry, Value};
 use crate::spec::suggest::{did_you_mean, nearest};
+use crate::spec::variables::{Variable, VariableType};
 use operators::expressions::aggregates::{AGGREGATES, Aggregate, declared};
 use operators::expressions::{
-    Checker, Context, Derived, Fault, Field, KEYWORDS, Known, Type, Typed, parse, syntax,
+    Checker, Constant, Context, Derived, Fault, Field, KEYWORDS, Known, Type, Typed, parse, syntax,
 };
 use operators::features::{FeaturePlan, FeatureSettings};
+use operators::options::{Duration, OptionValue as _, Setting, Size};
 use operators::schema::Schema;
+use operators::sources::Moment;
 use operators::views::rules::RelationColumn;
 use std::collections::{BTreeSet, HashMap};
 
@@ -48,7 +51,10 @@ impl Rows {
             let known = match Type::of_feature(feature) {
                 Some((kind, null)) => Known::Field(Field { place, kind, null }),
                 None => {
-                    let message = format!("`{}` has parts, which expressions cannot read", feature.name);
+                    let message = format!(
+                        "`{}` has parts, which expressions cannot read",
+                        feature.name
+                    );
                     Known::Fault("E0203", message, None)
                 }
             };
@@ -98,7 +104,10 @@ impl Rows {
 
     /// The columns of flow records, as rules read them.
     pub(super) fn flow_columns(&self) -> Vec<RelationColumn> {
-        let all = self.readable.iter().filter(|feature| feature.group == "flow_meta");
+        let all = self
+            .readable
+            .iter()
+            .filter(|feature| feature.group == "flow_meta");
         let known = all.filter_map(|feature| match self.context.find(&feature.name)? {
             Known::Field(field) => Some(RelationColumn {
                 name: feature.name.clone(),
@@ -124,6 +133,10 @@ impl<'a> Check<'a> {
     /// The derived columns of `[features]`.
     pub(super) fn derived(&mut self, settings: &FeatureSettings, raw: Option<&Raw<'a>>) -> Rows {
         let mut rows = Rows::new(settings);
+        for variable in self.variables {
+            let value = constant(variable);
+            rows.context.set(&variable.name, value);
+        }
         let Some((raw, entries)) =
             raw.and_then(|raw| Some((raw, raw.entry("derive")?.value.entries()?)))
         else {
@@ -132,8 +145,12 @@ impl<'a> Check<'a> {
         if entries.len() > MOST {
             let at = entries[MOST].at;
             let message = format!("more than {MOST} derived columns");
-            self.found
-                .push(Diagnostic::new("E0003", at, format!("{}.derive", raw.path), message));
+            self.found.push(Diagnostic::new(
+                "E0003",
+                at,
+                format!("{}.derive", raw.path),
+                message,
+            ));
             return rows;
         }
         let mut columns: Vec<Column<'a>> = Vec::new();
@@ -173,13 +190,18 @@ impl<'a> Check<'a> {
             let checked = Checker::rows(&rows.context, column.text, &mut rows.aggregates)
                 .check(&column.tree)
                 .and_then(|typed| {
-                    let kind = typed.kind.column().ok_or_else(|| no_column(&typed, &column.tree))?;
+                    let kind = typed
+                        .kind
+                        .column()
+                        .ok_or_else(|| no_column(&typed, &column.tree))?;
                     Ok((typed, kind))
                 });
             match checked {
                 Ok((typed, kind)) => {
                     rows.note(&typed);
-                    let null = typed.null.then(|| "an operand is null, or there is no value".to_owned());
+                    let null = typed
+                        .null
+                        .then(|| "an operand is null, or there is no value".to_owned());
                     let mut feature = declared(name.clone(), "derived", column.text, kind, null);
                     if let (Type::Text, true) = (&typed.kind, self.is_private(&rows, &typed)) {
                         feature.private = Some(operators::schema::Private::Name);
@@ -229,10 +251,18 @@ impl<'a> Check<'a> {
             && name.len() <= 63;
         let (code, message, help) = if !plain {
             let help = "a name has letters, digits and `_`, begins with a letter and has at most 63 characters";
-            ("E0011", format!("`{name}` cannot be the name of a column"), help)
+            (
+                "E0011",
+                format!("`{name}` cannot be the name of a column"),
+                help,
+            )
         } else if KEYWORDS.contains(&name) {
             let help = "it is a word of the expression language";
-            ("E0011", format!("`{name}` cannot be the name of a column"), help)
+            (
+                "E0011",
+                format!("`{name}` cannot be the name of a column"),
+                help,
+            )
         } else if rows.context.find(name).is_some() {
             let help = "choose another name";
             ("E0301", format!("there is a feature named `{name}`"), help)
@@ -317,7 +347,8 @@ impl<'a> Check<'a> {
         });
         let message = format!("`{}` depends on itself: {}", names[0], names.join(" -> "));
         self.found.push(
-            Diagnostic::new("E0305", at, &column.path, message).help("break the loop at one of them"),
+            Diagnostic::new("E0305", at, &column.path, message)
+                .help("break the loop at one of them"),
         );
     }
 
@@ -366,7 +397,15 @@ impl<'a> Check<'a> {
     /// Where a part of an expression is in the file.
     fn inner(&self, value: &Value, text: &str, span: syntax::Span) -> Span {
         const QUOTES: [&str; 9] = [
-            "'''\r\n", "'''\n", "'''", "\"\"\"\r\n", "\"\"\"\n", "\"\"\"", "'", "\"", "",
+            "'''\r\n",
+            "'''\n",
+            "'''",
+            "\"\"\"\r\n",
+            "\"\"\"\n",
+            "\"\"\"",
+            "'",
+            "\"",
+            "",
         ];
         let source = self.loaded.sources.get(value.at.source);
         let written = source
@@ -406,6 +445,36 @@ impl<'a> Check<'a> {
         }
         self.found.push(told);
     }
+}
+
+/// The value of a variable in expressions. One that has none yet is told elsewhere; it stands for nothing until then.
+fn constant(variable: &Variable) -> Constant {
+    let text = |value: &Setting| match value {
+        Setting::Text(text) => text.clone(),
+        _ => String::new(),
+    };
+    let read = |value: &Setting| {
+        Some(match variable.kind {
+            VariableType::Text | VariableType::Path => Constant::Text(text(value)),
+            VariableType::Int => Constant::Int(i64::read(value).ok()?),
+            VariableType::Float => Constant::Float(f64::read(value).ok()?),
+            VariableType::Bool => Constant::Bool(bool::read(value).ok()?),
+            VariableType::Duration => Constant::Duration(Duration::read(value).ok()?.0),
+            VariableType::Size => Constant::Int(i64::try_from(Size::read(value).ok()?.0).ok()?),
+            VariableType::Time => Constant::Time(Moment::read(value).ok()?.0),
+            // as they are written in expressions
+            VariableType::Ip | VariableType::Cidr => match parse(&text(value)).ok()?.kind {
+                syntax::Kind::Ip(address) => Constant::Ip(address),
+                syntax::Kind::Net(net) => Constant::Net(net),
+                _ => return None,
+            },
+        })
+    };
+    variable
+        .value
+        .as_ref()
+        .and_then(read)
+        .unwrap_or(Constant::Null)
 }
 
 /// The fault of a value that no column can hold.

@@ -19,7 +19,9 @@ pub(super) struct RowNode {
 impl<'a> Check<'a> {
     /// The filters of the spec with what they say.
     pub(super) fn filters(&mut self, rows: &mut Rows) -> Vec<(Raw<'a>, Filter)> {
-        let keys = Section::named("filters").map(section_keys).unwrap_or_default();
+        let keys = Section::named("filters")
+            .map(section_keys)
+            .unwrap_or_default();
         let raws = self.nodes("filters");
         raws.into_iter()
             .map(|raw| {
@@ -51,7 +53,7 @@ impl<'a> Check<'a> {
         let mut has_else = false;
         for entry in routes.unwrap_or_default() {
             let path = format!("{}.routes.{}", raw.path, entry.name);
-            self.name(entry, &path, "name");
+            self.name(entry, &path, "route");
             let mut route = Route {
                 name: entry.name.clone(),
                 condition: None,
@@ -99,7 +101,10 @@ impl<'a> Check<'a> {
             return match after {
                 [one] => vec![one.clone()],
                 several => {
-                    let message = format!("`{own}` could read {}", list(several.iter().map(String::as_str)));
+                    let message = format!(
+                        "`{own}` could read {}",
+                        list(several.iter().map(String::as_str))
+                    );
                     self.found.push(
                         Diagnostic::new("E0303", at, format!("{path}.input"), message)
                             .help("name one, or a list of them: `input = \"...\"`"),
@@ -108,10 +113,12 @@ impl<'a> Check<'a> {
                 }
             };
         }
-        let outputs = || nodes.iter().flat_map(|node| {
-            let plain = node.outputs.is_empty().then_some(&node.name);
-            plain.into_iter().chain(&node.outputs).map(String::as_str)
-        });
+        let outputs = || {
+            nodes.iter().flat_map(|node| {
+                let plain = node.outputs.is_empty().then_some(&node.name);
+                plain.into_iter().chain(&node.outputs).map(String::as_str)
+            })
+        };
         let mut names: Vec<String> = Vec::new();
         for (name, at, path) in inputs {
             if outputs().any(|known| known == name) && name != own {
@@ -130,7 +137,9 @@ impl<'a> Check<'a> {
                 }
                 Some(node) if node.outputs.is_empty() => {
                     let message = format!("`{head}` has no output `{tail}`");
-                    fault("E0302", message).help(format!("it has one output: read `{head}`")).edit(format!("\"{head}\""))
+                    fault("E0302", message)
+                        .help(format!("it has one output: read `{head}`"))
+                        .edit(format!("\"{head}\""))
                 }
                 Some(node) if tail.is_empty() => {
                     let message = format!("`{head}` has several outputs");
@@ -145,16 +154,22 @@ impl<'a> Check<'a> {
                 }
                 None => match others.iter().find(|(other, _)| other == name) {
                     Some((_, gives)) => {
-                        let what = if path.starts_with("filters") { "a filter reads rows" } else { "a sink writes rows" };
+                        let what = if path.starts_with("filters") {
+                            "a filter reads rows"
+                        } else {
+                            "a sink writes rows"
+                        };
                         let may = list(outputs().filter(|known| *known != own));
                         fault("E0304", format!("{what}, and `{name}` gives {gives}"))
                             .help(format!("read {may} here"))
                     }
                     None => {
-                        let known = || outputs().chain(others.iter().map(|(name, _)| name.as_str()));
+                        let known =
+                            || outputs().chain(others.iter().map(|(name, _)| name.as_str()));
                         let may = list(outputs().filter(|known| *known != own));
                         let told = fault("E0302", format!("no node is named `{name}`")).help(
-                            did_you_mean(name, known()).unwrap_or_else(|| format!("read {may} here")),
+                            did_you_mean(name, known())
+                                .unwrap_or_else(|| format!("read {may} here")),
                         );
                         match nearest(name, known())[..] {
                             [one] => told.edit(format!("\"{one}\"")),

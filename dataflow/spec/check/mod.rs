@@ -35,6 +35,7 @@ impl Loaded {
         let (filled, variables, missing) = self.filled()?;
         let mut check = Check {
             loaded: &filled,
+            variables: &variables,
             found: Diagnostics::default(),
         };
         let spec = check.spec();
@@ -58,6 +59,7 @@ impl Loaded {
     pub(super) fn filled(&self) -> Result<(Self, Vec<Variable>, Vec<Diagnostic>), Diagnostics> {
         let mut check = Check {
             loaded: self,
+            variables: &[],
             found: Diagnostics::default(),
         };
         let filled = check.fill();
@@ -115,6 +117,8 @@ type Inputs = Vec<(String, Span, String)>;
 
 struct Check<'a> {
     loaded: &'a Loaded,
+    /// Those that are put in: expressions name them.
+    variables: &'a [Variable],
     found: Diagnostics,
 }
 
@@ -232,7 +236,10 @@ impl<'a> Check<'a> {
                     Some(_) => inputs.iter().map(|(name, ..)| name.clone()).collect(),
                     None => self.resolve(&graph, "sinks", Some(inputs)),
                 };
-                (Vec::new(), sinks_in.iter().zip(&shown).map(resolve).collect())
+                (
+                    Vec::new(),
+                    sinks_in.iter().zip(&shown).map(resolve).collect(),
+                )
             }
             false => self.behind_features(&graph, filters, &filters_in, &sinks, &sinks_in, &shown),
         };
@@ -346,7 +353,9 @@ impl<'a> Check<'a> {
     ) -> (Vec<Node<Filter>>, Vec<Vec<String>>) {
         let outputs = |raw: &Raw<'_>, filter: &Filter| {
             let routes = filter.routes.iter();
-            routes.map(|route| format!("{}.{}", raw.name, route.name)).collect()
+            routes
+                .map(|route| format!("{}.{}", raw.name, route.name))
+                .collect()
         };
         let mut nodes = vec![RowNode {
             name: graph.features.clone(),

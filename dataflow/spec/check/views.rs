@@ -15,7 +15,9 @@ use std::sync::Arc;
 impl<'a> Check<'a> {
     /// The views of the spec. Their rules read the flow table, which is named `flows`.
     pub(super) fn views(&mut self, rows: &mut Rows, flows: &str) -> Vec<(Raw<'a>, View)> {
-        let keys = Section::named("views").map(section_keys).unwrap_or_default();
+        let keys = Section::named("views")
+            .map(section_keys)
+            .unwrap_or_default();
         let mut views = Vec::new();
         for raw in self.nodes("views") {
             let options: ViewOptions = self.options(&raw, &["input"], &keys);
@@ -103,9 +105,11 @@ impl<'a> Check<'a> {
             return None;
         };
         if inputs.len() > 1 || matches!(options, SinkOptions::Graph(_)) {
-            let message = format!("a sink writes one relation of a view, and nothing else with it: `{name}`");
+            let message =
+                format!("a sink writes one relation of a view, and nothing else with it: `{name}`");
             self.found.push(
-                Diagnostic::new("E0304", at, path, message).help("give each relation a sink of its own"),
+                Diagnostic::new("E0304", at, path, message)
+                    .help("give each relation a sink of its own"),
             );
         }
         let made = &settings.rules.relations;
@@ -116,18 +120,22 @@ impl<'a> Check<'a> {
                 if found.is_none() {
                     let message = format!("`{}` has no relation `{tail}`", view.name);
                     let known = made.iter().map(|made| made.name.as_str());
-                    let help = did_you_mean(tail, known).unwrap_or_else(|| format!("it has {}", all()));
-                    self.found.push(Diagnostic::new("E0302", at, path, message).help(help));
+                    let help =
+                        did_you_mean(tail, known).unwrap_or_else(|| format!("it has {}", all()));
+                    self.found
+                        .push(Diagnostic::new("E0302", at, path, message).help(help));
                 }
                 found
             }
             None if made.len() == 1 => Some(0),
             None => {
                 let message = format!("`{}` has several relations", view.name);
-                self.found.push(
-                    Diagnostic::new("E0303", at, path, message)
-                        .help(format!("name one, as `{}.NAME`: {}", view.name, all())),
-                );
+                self.found
+                    .push(Diagnostic::new("E0303", at, path, message).help(format!(
+                        "name one, as `{}.NAME`: {}",
+                        view.name,
+                        all()
+                    )));
                 None
             }
         };
@@ -136,10 +144,18 @@ impl<'a> Check<'a> {
             Some((entry, text)) => match Emit::read(&Setting::Text(text.to_owned())) {
                 Ok(emit) => emit,
                 Err(_) => {
-                    let message = format!("expected one of \"final\", \"snapshot\", \"changes\", found \"{text}\"");
+                    let message = format!(
+                        "expected one of \"final\", \"snapshot\", \"changes\", found \"{text}\""
+                    );
                     let help = did_you_mean(text, ["final", "snapshot", "changes"].into_iter());
-                    let fault = Diagnostic::new("E0008", entry.value.at, format!("{}.emit", raw.path), message);
-                    self.found.push(fault.help(help.unwrap_or_else(|| "choose one of them".to_owned())));
+                    let fault = Diagnostic::new(
+                        "E0008",
+                        entry.value.at,
+                        format!("{}.emit", raw.path),
+                        message,
+                    );
+                    self.found
+                        .push(fault.help(help.unwrap_or_else(|| "choose one of them".to_owned())));
                     Emit::Final
                 }
             },

@@ -132,8 +132,14 @@ fn of_seen(seen: &[Seen], read: impl Fn(&Seen) -> Option<i64>) -> Vector<'static
 }
 
 fn tcp_flag(packets: &[Packet<'_>], flag: u16) -> Vector<'static> {
-    let valid: Vec<bool> = packets.iter().map(|packet| packet.is(marks::TCP_KNOWN)).collect();
-    let values = packets.iter().map(|packet| packet.tcp_flags & flag != 0).collect();
+    let valid: Vec<bool> = packets
+        .iter()
+        .map(|packet| packet.is(marks::TCP_KNOWN))
+        .collect();
+    let values = packets
+        .iter()
+        .map(|packet| packet.tcp_flags & flag != 0)
+        .collect();
     Vector::bools(values).with(valid.contains(&false).then_some(valid))
 }
 
@@ -165,10 +171,7 @@ pub fn names() -> Vec<String> {
 
 /// Whether a field is known of a packet alone.
 pub fn is_stateless(name: &str) -> bool {
-    ![
-        "dir", "fwd", "bwd", "index", "iat", "iat_dir", "time",
-    ]
-    .contains(&name)
+    !["dir", "fwd", "bwd", "index", "iat", "iat_dir", "time"].contains(&name)
 }
 
 /// Whether a field is payload.

@@ -108,7 +108,11 @@ impl HeldPlan {
     /// Bytes of the accumulators of one open record, without their heap parts.
     pub fn state_bytes(&self) -> usize {
         let each = self.aggregates.iter().map(|one| Store::new(one).bytes().0);
-        let seen = if self.counts_packets { size_of::<Last>() } else { 0 };
+        let seen = if self.counts_packets {
+            size_of::<Last>()
+        } else {
+            0
+        };
         let before = self.parts.iter().filter(|part| !part.previous.is_empty());
         each.sum::<usize>() + seen + before.count() * size_of::<Option<Box<[Option<Scalar>]>>>()
     }
@@ -190,7 +194,12 @@ impl Held {
             store.reset(slot);
         }
         let parts = self.plan.parts.iter();
-        for (before, _) in self.before.iter_mut().zip(parts).filter(|(_, part)| !part.previous.is_empty()) {
+        for (before, _) in self
+            .before
+            .iter_mut()
+            .zip(parts)
+            .filter(|(_, part)| !part.previous.is_empty())
+        {
             while before.len() <= slot {
                 before.push(None);
             }
@@ -223,7 +232,11 @@ impl Held {
                 let of_direction = &mut last.times[packet.direction as usize];
                 let seen = Seen {
                     index: last.packets + 1,
-                    gap: if last.packets == 0 { -1 } else { time.saturating_sub(last.time) },
+                    gap: if last.packets == 0 {
+                        -1
+                    } else {
+                        time.saturating_sub(last.time)
+                    },
                     gap_of_direction: of_direction.map_or(-1, |before| time.saturating_sub(before)),
                 };
                 *of_direction = Some(time);
@@ -248,7 +261,10 @@ impl Held {
         let times: Vec<i64> = packets.iter().map(|packet| packet.time).collect();
         for (at, (part, aggregate)) in plan.parts.iter().zip(plan.aggregates.iter()).enumerate() {
             let chosen = part.filter.map(|filter| results.of(filter).truths());
-            if chosen.as_ref().is_some_and(|chosen| !chosen.contains(&true)) {
+            if chosen
+                .as_ref()
+                .is_some_and(|chosen| !chosen.contains(&true))
+            {
                 continue;
             }
             let measure = &aggregate.measure;
@@ -262,13 +278,20 @@ impl Held {
                     self.fold(at, aggregate, step, &run, chosen.as_deref());
                 }
                 Some(step) => {
-                    let now: Vec<&Vector<'_>> =
-                        part.previous.iter().map(|value| results.of(*value)).collect();
+                    let now: Vec<&Vector<'_>> = part
+                        .previous
+                        .iter()
+                        .map(|value| results.of(*value))
+                        .collect();
                     let extra = self.look_back(at, aggregate, &now, slots, chosen.as_deref());
-                    let run = Run { extra: &extra, ..run };
+                    let run = Run {
+                        extra: &extra,
+                        ..run
+                    };
                     let results = step.compute(&run, packets.len(), &self.overflows);
-                    let values: Vec<&Vector<'_>> =
-                        (0..aggregate.values.len()).map(|value| results.of(value)).collect();
+                    let values: Vec<&Vector<'_>> = (0..aggregate.values.len())
+                        .map(|value| results.of(value))
+                        .collect();
                     self.stores[at].add(measure, slots, chosen.as_deref(), &values, &times);
                 }
             }
@@ -284,7 +307,8 @@ impl Held {
         slots: &[u32],
         chosen: Option<&[bool]>,
     ) -> Vec<Vector<'static>> {
-        let mut earlier: Vec<Vec<Option<Scalar>>> = vec![Vec::with_capacity(slots.len()); now.len()];
+        let mut earlier: Vec<Vec<Option<Scalar>>> =
+            vec![Vec::with_capacity(slots.len()); now.len()];
         for (row, slot) in slots.iter().enumerate() {
             let is_chosen = chosen.is_none_or(|chosen| chosen[row]);
             let before = self.before[at].get_mut(*slot as usize);
@@ -295,11 +319,17 @@ impl Held {
             let values = now.iter().map(|values| Scalar::of(values, row));
             let last = before.replace(values.collect());
             for (place, values) in earlier.iter_mut().enumerate() {
-                values.push(last.as_ref().and_then(|last| last.get(place).cloned().flatten()));
+                values.push(
+                    last.as_ref()
+                        .and_then(|last| last.get(place).cloned().flatten()),
+                );
             }
         }
         let kinds = aggregate.previous.iter().map(|value| &value.kind);
-        let vectors = earlier.iter().zip(kinds).map(|(values, kind)| column(values, kind));
+        let vectors = earlier
+            .iter()
+            .zip(kinds)
+            .map(|(values, kind)| column(values, kind));
         vectors.collect()
     }
 
@@ -336,7 +366,11 @@ impl Held {
 
     /// Adds the results for a slot to the columns: `targets` has one entry an aggregate.
     pub fn finish(&self, slot: u32, targets: &[Option<u32>], columns: &mut [Column]) {
-        let all = self.stores.iter().zip(self.plan.aggregates.iter()).zip(targets);
+        let all = self
+            .stores
+            .iter()
+            .zip(self.plan.aggregates.iter())
+            .zip(targets);
         for ((store, aggregate), target) in all {
             let column = target.and_then(|target| columns.get_mut(target as usize));
             if let Some(column) = column {

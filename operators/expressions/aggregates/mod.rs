@@ -40,7 +40,12 @@ impl PartialEq for Aggregate {
     /// Whether both give the same, however they are written.
     fn eq(&self, other: &Self) -> bool {
         (&self.measure, &self.values, &self.previous, &self.filter)
-            == (&other.measure, &other.values, &other.previous, &other.filter)
+            == (
+                &other.measure,
+                &other.values,
+                &other.previous,
+                &other.filter,
+            )
     }
 }
 
@@ -215,16 +220,23 @@ impl Measure {
             _ => None,
         };
         match (self, option, values) {
-            (Self::Var(ddof) | Self::Std(ddof), _, [Constant::Int(value @ (0 | 1))]) => *ddof = *value,
+            (Self::Var(ddof) | Self::Std(ddof), _, [Constant::Int(value @ (0 | 1))]) => {
+                *ddof = *value
+            }
             (Self::Var(_) | Self::Std(_), ..) => return Err("0 or 1"),
-            (Self::Quantile(q), _, [value]) => match number(value).filter(|q| (0.0..=1.0).contains(q)) {
-                Some(value) => *q = value,
-                None => return Err("a number from 0 to 1"),
-            },
+            (Self::Quantile(q), _, [value]) => {
+                match number(value).filter(|q| (0.0..=1.0).contains(q)) {
+                    Some(value) => *q = value,
+                    None => return Err("a number from 0 to 1"),
+                }
+            }
             (Self::Nth(n), _, [Constant::Int(value @ 0..)]) => *n = *value,
             (Self::Nth(_), ..) => return Err("an int from 0"),
             (Self::List(limit), _, [Constant::Int(value)]) => {
-                match usize::try_from(*value).ok().filter(|n| (1..=MAX_VALUES).contains(n)) {
+                match usize::try_from(*value)
+                    .ok()
+                    .filter(|n| (1..=MAX_VALUES).contains(n))
+                {
                     Some(value) => *limit = value,
                     None => return Err("an int from 1 to 65536"),
                 }
@@ -233,7 +245,9 @@ impl Measure {
             (Self::Histogram(edges), _, values) => {
                 let found: Option<Vec<f64>> = values.iter().map(number).collect();
                 let rising = |edges: &Vec<f64>| {
-                    !edges.is_empty() && edges.len() <= 1024 && edges.windows(2).all(|two| two[0] < two[1])
+                    !edges.is_empty()
+                        && edges.len() <= 1024
+                        && edges.windows(2).all(|two| two[0] < two[1])
                 };
                 match found.filter(rising) {
                     Some(found) => *edges = found,
@@ -253,7 +267,13 @@ impl Aggregate {
     pub fn feature(&self) -> Feature {
         let (data_type, unit) = self.kind.column().unwrap_or((DataType::Bool, ""));
         let null = self.null.then(|| "no value, or too large".to_owned());
-        declared(self.text.clone(), GROUP, &self.text, (data_type, unit), null)
+        declared(
+            self.text.clone(),
+            GROUP,
+            &self.text,
+            (data_type, unit),
+            null,
+        )
     }
 }
 

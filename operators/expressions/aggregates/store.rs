@@ -103,11 +103,9 @@ impl Store {
             | Measure::ArgLeast
             | Measure::ArgGreatest
             | Measure::Fold => Self::Chosen(Slots::default()),
-            Measure::Var(_)
-            | Measure::Std(_)
-            | Measure::Cv
-            | Measure::Skew
-            | Measure::Kurtosis => Self::Central(Slots::default()),
+            Measure::Var(_) | Measure::Std(_) | Measure::Cv | Measure::Skew | Measure::Kurtosis => {
+                Self::Central(Slots::default())
+            }
             Measure::Slope => Self::Line(Slots::default()),
             Measure::Rate => Self::Rate(Slots::default()),
             Measure::Distinct => Self::Different(Slots::default()),
@@ -157,7 +155,9 @@ impl Store {
             (size_of::<T>(), slots.iter().map(heap).sum())
         }
         let scalars = |values: &[Scalar]| -> usize {
-            let each = values.iter().map(|one| size_of::<Scalar>() + one.heap_bytes());
+            let each = values
+                .iter()
+                .map(|one| size_of::<Scalar>() + one.heap_bytes());
             each.sum()
         };
         let held = |one: &Option<Scalar>| one.as_ref().map_or(0, Scalar::heap_bytes);
@@ -172,7 +172,8 @@ impl Store {
             Self::Rate(slots) => one(slots, |_| 0),
             Self::Different(slots) => one(slots, |state| {
                 let all = state.iter().flatten();
-                all.map(|one| 2 * size_of::<Scalar>() + one.heap_bytes()).sum()
+                all.map(|one| 2 * size_of::<Scalar>() + one.heap_bytes())
+                    .sum()
             }),
             Self::Values(slots) => one(slots, |state| scalars(state)),
             Self::Bytes(slots) => one(slots, |state| if state.is_some() { 1024 } else { 0 }),
@@ -249,17 +250,20 @@ impl Store {
             }
             (Self::Chosen(states), _) => {
                 for (row, slot) in rows() {
-                    let Some(state) = states.get_mut(slot) else { continue };
+                    let Some(state) = states.get_mut(slot) else {
+                        continue;
+                    };
                     let seen = state.seen;
                     let by = values.get(1).and_then(|by| Scalar::of(by, row));
                     let value = || scalar(row);
-                    let best = |wanted_less: bool, new: &Option<Scalar>, old: &Option<Scalar>| {
-                        match (new, old) {
+                    let best =
+                        |wanted_less: bool, new: &Option<Scalar>, old: &Option<Scalar>| match (
+                            new, old,
+                        ) {
                             (Some(new), Some(old)) if wanted_less => new < old,
                             (Some(new), Some(old)) => new > old,
                             (new, _) => new.is_some(),
-                        }
-                    };
+                        };
                     let takes = match measure {
                         Measure::First => seen == 0,
                         Measure::Last => true,
@@ -357,7 +361,9 @@ impl Store {
                 }
             }
             (Self::Histogram(states), _) => {
-                let Measure::Histogram(edges) = measure else { return };
+                let Measure::Histogram(edges) = measure else {
+                    return;
+                };
                 for (row, slot) in rows() {
                     if let (Some(state), Some(value)) = (states.get_mut(slot), scalar(row)) {
                         state.resize(edges.len() + 1, 0);
@@ -380,7 +386,9 @@ impl Store {
                 }
             }
             (Self::Bursts(states), _) => {
-                let Measure::Bursts(gap) = measure else { return };
+                let Measure::Bursts(gap) = measure else {
+                    return;
+                };
                 for (row, slot) in rows() {
                     if let Some((runs, last)) = states.get_mut(slot) {
                         let apart = times[row].saturating_sub(*last) >= *gap;
@@ -473,21 +481,29 @@ impl Store {
             }
             Self::Central(states) => {
                 let scale = if of_durations { 1e9 } else { 1.0 };
-                float(states.get(slot).and_then(|state| central(state, measure, scale)))
+                float(
+                    states
+                        .get(slot)
+                        .and_then(|state| central(state, measure, scale)),
+                )
             }
             Self::Line(states) => float(states.get(slot).and_then(|line| {
                 let slope = (line.sums[0] > 0.0).then(|| line.sums[1] / line.sums[0]);
                 slope.map(|slope| if of_durations { slope / 1e9 } else { slope })
             })),
-            Self::Rate(states) => float(states.get(slot).and_then(|(floats, wholes, first, last)| {
-                let span = last.saturating_sub(*first) as f64 / 1e9;
-                let sum = *floats + *wholes as f64 / if of_durations { 1e9 } else { 1.0 };
-                (span > 0.0).then(|| sum / span)
-            })),
+            Self::Rate(states) => {
+                float(states.get(slot).and_then(|(floats, wholes, first, last)| {
+                    let span = last.saturating_sub(*first) as f64 / 1e9;
+                    let sum = *floats + *wholes as f64 / if of_durations { 1e9 } else { 1.0 };
+                    (span > 0.0).then(|| sum / span)
+                }))
+            }
             Self::Different(states) => {
-                let count = states.get(slot).and_then(Option::as_ref).map_or(0, HashSet::len);
-                (count <= MAX_VALUES)
-                    .then(|| Scalar::Int(i64::try_from(count).unwrap_or(i64::MAX)))
+                let count = states
+                    .get(slot)
+                    .and_then(Option::as_ref)
+                    .map_or(0, HashSet::len);
+                (count <= MAX_VALUES).then(|| Scalar::Int(i64::try_from(count).unwrap_or(i64::MAX)))
             }
             Self::Values(states) => {
                 let values = states.get(slot).map_or(&[][..], Vec::as_slice);
@@ -505,7 +521,9 @@ impl Store {
                 float(counts.and_then(|counts| statistics::entropy(counts)))
             }
             Self::Histogram(states) => {
-                let Measure::Histogram(edges) = measure else { return };
+                let Measure::Histogram(edges) = measure else {
+                    return;
+                };
                 let counts = states.get(slot).map_or(&[][..], Vec::as_slice);
                 let counts = (0..=edges.len()).map(|at| counts.get(at).copied().unwrap_or(0));
                 let counts: Vec<Scalar> = counts.map(Scalar::Int).collect();
@@ -536,10 +554,10 @@ fn central(state: &Central, measure: &Measure, scale: f64) -> Option<f64> {
     match measure {
         Measure::Var(ddof) => variance(*ddof),
         Measure::Std(ddof) => variance(*ddof).map(f64::sqrt),
-        Measure::Cv => variance(0).filter(|_| *mean != 0.0).map(|var| var.sqrt() * scale / mean),
-        Measure::Skew => {
-            (sums[0] > 0.0).then(|| n.sqrt() * sums[1] / (sums[0] * sums[0].sqrt()))
-        }
+        Measure::Cv => variance(0)
+            .filter(|_| *mean != 0.0)
+            .map(|var| var.sqrt() * scale / mean),
+        Measure::Skew => (sums[0] > 0.0).then(|| n.sqrt() * sums[1] / (sums[0] * sums[0].sqrt())),
         Measure::Kurtosis => (sums[0] > 0.0).then(|| n * sums[2] / (sums[0] * sums[0]) - 3.0),
         _ => None,
     }
@@ -553,7 +571,8 @@ fn of_values(values: &[Scalar], measure: &Measure, is_duration: bool) -> Option<
     match measure {
         Measure::Mode => {
             // the first of the longest runs is the smallest value
-            let longest = runs().reduce(|best, run| if run.len() > best.len() { run } else { best });
+            let longest =
+                runs().reduce(|best, run| if run.len() > best.len() { run } else { best });
             longest.and_then(|run| run.first().cloned())
         }
         Measure::Entropy => {
@@ -585,7 +604,9 @@ fn of_values(values: &[Scalar], measure: &Measure, is_duration: bool) -> Option<
 
 fn list(values: &[Scalar], column: &mut Column) {
     if let Values::List { ends, items } = &mut column.values {
-        values.iter().for_each(|value| Scalar::push(Some(value), items));
+        values
+            .iter()
+            .for_each(|value| Scalar::push(Some(value), items));
         ends.push(u32::try_from(items.len()).unwrap_or(u32::MAX));
     }
     if let Some(valid) = &mut column.valid {

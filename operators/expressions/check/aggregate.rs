@@ -1,7 +1,7 @@
 //! Aggregates over the packets of a flow: what they take, and what they give.
 
 use super::{Checked, Checker, Node, Place, Typed};
-use crate::expressions::aggregates::{Aggregate, AGGREGATES, Measure, Named, Takes};
+use crate::expressions::aggregates::{AGGREGATES, Aggregate, Measure, Named, Takes};
 use crate::expressions::fault::Fault;
 use crate::expressions::syntax::{Argument, Expr, Span};
 use crate::expressions::types::Type;
@@ -197,7 +197,9 @@ impl Checker<'_> {
             let text = self.shown(expr);
             Box::new(match found {
                 Text | Type::Bytes => fault.help(format!("its length is `len({text})`")),
-                Type::Ip => fault.help(format!("count different addresses with `distinct({text})`")),
+                Type::Ip => {
+                    fault.help(format!("count different addresses with `distinct({text})`"))
+                }
                 Bool => fault.help(format!("count with `count(where {text})`")),
                 Time => fault.help(format!("gaps are `delta({text})`")),
                 _ => fault,
@@ -223,22 +225,39 @@ impl Checker<'_> {
             Measure::Std(_) if number(&kind) => {
                 (if kind == Duration { Duration } else { Float }, true)
             }
-            Measure::Var(_) | Measure::Cv | Measure::Skew | Measure::Kurtosis | Measure::Slope
+            Measure::Var(_)
+            | Measure::Cv
+            | Measure::Skew
+            | Measure::Kurtosis
+            | Measure::Slope
             | Measure::Rate
                 if number(&kind) =>
             {
                 (Float, true)
             }
             Measure::Histogram(_) if number(&kind) => (Int.list(), false),
-            Measure::Sum | Measure::Mean | Measure::Median | Measure::Quantile(_)
-            | Measure::Std(_) | Measure::Var(_) | Measure::Cv | Measure::Skew
-            | Measure::Kurtosis | Measure::Slope | Measure::Rate | Measure::Histogram(_) => {
+            Measure::Sum
+            | Measure::Mean
+            | Measure::Median
+            | Measure::Quantile(_)
+            | Measure::Std(_)
+            | Measure::Var(_)
+            | Measure::Cv
+            | Measure::Skew
+            | Measure::Kurtosis
+            | Measure::Slope
+            | Measure::Rate
+            | Measure::Histogram(_) => {
                 return Err(needs(NUMBERS, 0, &kind));
             }
             Measure::Any | Measure::All if kind == Bool => (Bool, false),
             Measure::Any | Measure::All => return Err(needs("a condition", 0, &kind)),
-            Measure::Least | Measure::Greatest | Measure::First | Measure::Last
-            | Measure::Nth(_) | Measure::Mode => (kind.clone(), true),
+            Measure::Least
+            | Measure::Greatest
+            | Measure::First
+            | Measure::Last
+            | Measure::Nth(_)
+            | Measure::Mode => (kind.clone(), true),
             Measure::Entropy => (Float, true),
             Measure::Runs | Measure::LongestRun => (Int, false),
             Measure::List(_) => (kind.clone().list(), true),
@@ -259,11 +278,12 @@ impl Checker<'_> {
             let message = format!("`{name}` cannot keep values of type {gives}");
             let text = self.shown(expr);
             let fault = Fault::new("E0206", expr.at, message);
-            return Err(Box::new(fault.help(format!("write them as text: `{name}(hex({text}))`"))));
+            return Err(Box::new(
+                fault.help(format!("write them as text: `{name}(hex({text}))`")),
+            ));
         }
         found.kind = gives;
         found.null = null;
         Ok(())
     }
 }
-

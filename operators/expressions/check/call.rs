@@ -36,7 +36,8 @@ impl Checker<'_> {
                     )));
                 }
                 Place::Packets if !is_scalar => {
-                    let message = format!("`{name}` is over the packets of a flow, and there is none yet");
+                    let message =
+                        format!("`{name}` is over the packets of a flow, and there is none yet");
                     return Err(Box::new(Fault::new("E0211", at, message)));
                 }
                 _ => {}
@@ -131,11 +132,7 @@ impl Checker<'_> {
     }
 
     /// The first form of a function that fits as it is, or else with ints as floats.
-    fn apply(
-        function: &'static Function,
-        typed: Vec<Typed>,
-        values: &[&Expr],
-    ) -> Checked<Typed> {
+    fn apply(function: &'static Function, typed: Vec<Typed>, values: &[&Expr]) -> Checked<Typed> {
         let kinds: Vec<Type> = typed.iter().map(|typed| typed.kind.clone()).collect();
         let fits = |form: &Form, promotes: bool| {
             form.takes.len() == kinds.len()
@@ -157,7 +154,12 @@ impl Checker<'_> {
             let kinds: Vec<Type> = args.iter().map(|arg| arg.kind.clone()).collect();
             return Ok(Typed::call(form.operation, args, form.gives.given(&kinds)));
         }
-        let same = || function.forms.iter().filter(|form| form.takes.len() == kinds.len());
+        let same = || {
+            function
+                .forms
+                .iter()
+                .filter(|form| form.takes.len() == kinds.len())
+        };
         let wrong = kinds.iter().enumerate().position(|(at, kind)| {
             !same().any(|form| {
                 form.takes.get(at).is_some_and(|takes| {
@@ -181,7 +183,11 @@ impl Checker<'_> {
             ),
             None => {
                 let kinds: Vec<String> = kinds.iter().map(Type::to_string).collect();
-                format!("`{}` does not take {} together", function.name, kinds.join(" and "))
+                format!(
+                    "`{}` does not take {} together",
+                    function.name,
+                    kinds.join(" and ")
+                )
             }
         };
         Err(Box::new(Fault::new("E0207", place, message)))
@@ -233,26 +239,26 @@ impl Checker<'_> {
             })
             .collect::<Checked<Vec<_>>>()?;
         if !matches!(typed[0].node, Node::Constant(Constant::Int(_))) {
-            let fault = Fault::new("E0214", values[0].at, "the seed of `hash` is an int that is written out");
+            let fault = Fault::new(
+                "E0214",
+                values[0].at,
+                "the seed of `hash` is an int that is written out",
+            );
             return Err(Box::new(fault.help("write `hash(7, src_ip, dst_ip)`")));
         }
         Ok(Typed::call(&eval::HASH, typed, Type::Int))
     }
 
     /// `prev(x)` and `delta(x)`: of the packet before this one, of those that are chosen.
-    fn previous(
-        &mut self,
-        name: &str,
-        at: Span,
-        values: &[&Expr],
-        whole: &Expr,
-    ) -> Checked<Typed> {
+    fn previous(&mut self, name: &str, at: Span, values: &[&Expr], whole: &Expr) -> Checked<Typed> {
         let [value] = values else {
             return Err(Self::wrong_count(name, whole, "1 value", values.len()));
         };
         if !matches!(self.place, Place::Aggregate(_)) || self.is_choosing {
             let message = match self.is_choosing {
-                true => format!("`{name}` looks at the packets that `where` has chosen, and cannot choose them"),
+                true => format!(
+                    "`{name}` looks at the packets that `where` has chosen, and cannot choose them"
+                ),
                 false => format!("`{name}` stands only inside of an aggregate"),
             };
             let fault = Fault::new("E0211", at, message);
@@ -288,7 +294,8 @@ impl Checker<'_> {
             Type::Float => (&eval::SUBTRACT_FLOAT, Type::Float),
             Type::Time | Type::Duration => (&eval::SUBTRACT_INT, Type::Duration),
             ref other => {
-                let message = format!("`delta` needs a number, a duration or a time, found {other}");
+                let message =
+                    format!("`delta` needs a number, a duration or a time, found {other}");
                 return Err(Box::new(Fault::new("E0207", value.at, message)));
             }
         };

@@ -89,9 +89,7 @@ impl Typed {
             (Node::Constant(Constant::Int(value)), Type::Int, Type::Float) => {
                 Self::constant(Constant::Float(*value as f64))
             }
-            (_, Type::Int, Type::Float) => {
-                Self::call(&eval::INT_TO_FLOAT, vec![self], Type::Float)
-            }
+            (_, Type::Int, Type::Float) => Self::call(&eval::INT_TO_FLOAT, vec![self], Type::Float),
             (_, Type::Null, _) => Self {
                 kind: kind.clone(),
                 ..self
@@ -171,7 +169,9 @@ impl<'a> Checker<'a> {
                 let text = self.shown(expr);
                 Err(Box::new(match other {
                     Type::Int | Type::Float => fault.help(format!("compare it: `{text} > 0`")),
-                    Type::Text => fault.help(format!("compare it: `{text} == \"...\"`, or ask `{text} is not null`")),
+                    Type::Text => fault.help(format!(
+                        "compare it: `{text} == \"...\"`, or ask `{text} is not null`"
+                    )),
                     _ => fault.help(format!("compare it, or ask `{text} is not null`")),
                 }))
             }
@@ -263,9 +263,7 @@ impl<'a> Checker<'a> {
                 Ok(chosen)
             }
             Kind::List(items) => self.list(items, at),
-            Kind::Call(name, name_at, arguments) => {
-                self.call(name, *name_at, arguments, expr)
-            }
+            Kind::Call(name, name_at, arguments) => self.call(name, *name_at, arguments, expr),
         }
     }
 
@@ -348,11 +346,16 @@ impl<'a> Checker<'a> {
                 let fault = Fault::new("E0213", at, message);
                 Err(Box::new(fault.help(format!(
                     "move it out of the aggregate: `{aggregate}({}) / {name}`",
-                    if aggregate == "count" { "where ..." } else { "..." }
+                    if aggregate == "count" {
+                        "where ..."
+                    } else {
+                        "..."
+                    }
                 ))))
             }
             (Place::Packets, Some(_)) => {
-                let message = format!("the flow column `{name}` is not known before there is a flow");
+                let message =
+                    format!("the flow column `{name}` is not known before there is a flow");
                 let fault = Fault::new("E0213", at, message);
                 let names = fields::names();
                 let near = names.iter().find(|field| field.ends_with(name));
@@ -368,7 +371,10 @@ impl<'a> Checker<'a> {
     fn unknown(&self, name: &str, at: Span) -> Box<Fault> {
         let mut known = self.context.names();
         if self.place != Place::Rows {
-            known = fields::FIXED.iter().map(|name| (*name).to_owned()).collect();
+            known = fields::FIXED
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect();
         }
         let mut fault = Fault::new("E0201", at, format!("unknown field `{name}`")).known(known);
         fault.help = Some(match self.place {
@@ -392,9 +398,9 @@ impl<'a> Checker<'a> {
                 let field = format!("pkt.{name}");
                 let kind = fields::find(name).map(|field| field.kind);
                 Err(Box::new(fault.help(match kind {
-                    Some(Type::Int | Type::Float | Type::Duration) => format!(
-                        "aggregate it: `mean({field})`, `first({field})`, `sum({field})`"
-                    ),
+                    Some(Type::Int | Type::Float | Type::Duration) => {
+                        format!("aggregate it: `mean({field})`, `first({field})`, `sum({field})`")
+                    }
                     Some(Type::Bool) => {
                         format!("aggregate it: `count(where {field})`, `any({field})`")
                     }

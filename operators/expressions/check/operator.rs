@@ -61,7 +61,13 @@ impl Checker<'_> {
         Ok(Typed::call(operation, vec![typed], kind))
     }
 
-    pub(super) fn binary(&mut self, operator: Binary, a: &Expr, b: &Expr, at: Span) -> Checked<Typed> {
+    pub(super) fn binary(
+        &mut self,
+        operator: Binary,
+        a: &Expr,
+        b: &Expr,
+        at: Span,
+    ) -> Checked<Typed> {
         if operator.compares() {
             return self.compared(operator, a, b, at);
         }
@@ -99,7 +105,9 @@ impl Checker<'_> {
             right = right.promoted(&Type::Float);
         }
         match (operator, &left.kind, &right.kind) {
-            (Binary::Multiply, Type::Float, Type::Duration) => std::mem::swap(&mut left, &mut right),
+            (Binary::Multiply, Type::Float, Type::Duration) => {
+                std::mem::swap(&mut left, &mut right)
+            }
             (Binary::Divide, Type::Int, Type::Duration) => left = left.promoted(&Type::Float),
             (Binary::Divide, Type::Duration, Type::Int) => right = right.promoted(&Type::Float),
             _ => {}
@@ -109,10 +117,12 @@ impl Checker<'_> {
         }
         let symbol = operator.symbol();
         let (one, other) = (&left.kind, &right.kind);
-        let with_unit = [(one, b), (other, a)].into_iter().find_map(|(kind, number)| {
-            let is_sum = matches!(operator, Binary::Add | Binary::Subtract);
-            (matches!(kind, Type::Duration | Type::Time) && is_sum).then_some(number)
-        });
+        let with_unit = [(one, b), (other, a)]
+            .into_iter()
+            .find_map(|(kind, number)| {
+                let is_sum = matches!(operator, Binary::Add | Binary::Subtract);
+                (matches!(kind, Type::Duration | Type::Time) && is_sum).then_some(number)
+            });
         if let Some(fault) = with_unit.and_then(unit_missing) {
             return Err(fault);
         }
@@ -128,7 +138,9 @@ impl Checker<'_> {
                 fault.help(format!("count it: `int({})`", self.shown(truth)))
             }
             (Type::Float, _) | (_, Type::Float) if one.is_number() && other.is_number() => fault
-                .help(format!("`{symbol}` is of whole numbers: `int(x)` cuts the fraction off")),
+                .help(format!(
+                    "`{symbol}` is of whole numbers: `int(x)` cuts the fraction off"
+                )),
             _ => fault,
         }))
     }
@@ -137,7 +149,11 @@ impl Checker<'_> {
         for (value, other) in [(a, b), (b, a)] {
             if value.kind == Kind::Null {
                 let fault = Fault::new("E0208", at, "a comparison with null is always null");
-                let not = if operator == Binary::NotEqual { "not " } else { "" };
+                let not = if operator == Binary::NotEqual {
+                    "not "
+                } else {
+                    ""
+                };
                 let text = format!("{} is {not}null", self.shown(other));
                 return Err(Box::new(fault.help(format!("write `{text}`")).edit(text)));
             }
@@ -198,7 +214,7 @@ impl Checker<'_> {
         let typed = self.check(value)?;
         let items: Vec<&Expr> = match &set.kind {
             Kind::List(items) => items.iter().collect(),
-            Kind::Range(..) | Kind::Net(_) => vec![set],
+            Kind::Range(..) | Kind::Net(_) | Kind::Variable(_) => vec![set],
             _ => {
                 let list = self.check(set)?;
                 return self.in_list(typed, list, (value, set), not);
@@ -253,7 +269,11 @@ impl Checker<'_> {
             let message = format!("no value of type {} is in a {}", value.kind, list.kind);
             return Err(Box::new(Fault::new("E0207", value_at.at, message)));
         };
-        let is_in = Typed::call(&eval::IN_LIST, vec![value.promoted(&both), list], Type::Bool);
+        let is_in = Typed::call(
+            &eval::IN_LIST,
+            vec![value.promoted(&both), list],
+            Type::Bool,
+        );
         Ok(negated_if(is_in, not))
     }
 
@@ -309,7 +329,10 @@ impl Checker<'_> {
             })
         };
         let is_float = |(from, to): &(Constant, Constant)| {
-            matches!((from, to), (Constant::Float(_), _) | (_, Constant::Float(_)))
+            matches!(
+                (from, to),
+                (Constant::Float(_), _) | (_, Constant::Float(_))
+            )
         };
         let floats = value.kind == Type::Float
             || value.kind == Type::Int && members.iter().any(|(member, _)| is_float(member));
@@ -384,7 +407,9 @@ impl Checker<'_> {
         if !matches!(typed.kind, Type::Text | Type::Bytes | Type::Null) {
             let message = format!("`matches` needs text, found {}", typed.kind);
             let fault = Fault::new("E0207", text.at, message);
-            return Err(Box::new(fault.help(format!("write `text({})`", self.shown(text)))));
+            return Err(Box::new(
+                fault.help(format!("write `text({})`", self.shown(text))),
+            ));
         }
         let written = self.check(pattern)?;
         let Node::Constant(Constant::Text(written)) = written.node else {

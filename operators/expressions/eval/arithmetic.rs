@@ -100,12 +100,20 @@ fn rounded(value: f64, digits: i64) -> f64 {
         return if digits > 0 { value } else { 0.0 };
     };
     let scale = 10_f64.powi(digits.abs());
-    let scaled = if digits >= 0 { value * scale } else { value / scale };
+    let scaled = if digits >= 0 {
+        value * scale
+    } else {
+        value / scale
+    };
     if !scaled.is_finite() {
         return value;
     }
     let rounded = scaled.round();
-    if digits >= 0 { rounded / scale } else { rounded * scale }
+    if digits >= 0 {
+        rounded / scale
+    } else {
+        rounded * scale
+    }
 }
 
 operations! {

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 /// `and`, or with `stop = true` `or`: false (true) decides, whatever the other one is.
 fn logic(input: &Input<'_>, stop: bool) -> Vector<'static> {
     let (a, b) = (input.bools(0), input.bools(1));
-    let values = a.iter().zip(b).map(|(a, b)| if stop { a | b } else { a & b });
+    let values = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| if stop { a | b } else { a & b });
     let (one, other) = (&input.arg(0).valid, &input.arg(1).valid);
     if one.is_none() && other.is_none() {
         return Vector::bools(values.collect());
@@ -70,7 +73,13 @@ fn select(one: &Vector<'_>, other: &Vector<'_>, take: &[bool]) -> Vector<'static
         _ => Some(
             take.iter()
                 .enumerate()
-                .map(|(row, take)| if *take { one.is_valid(row) } else { other.is_valid(row) })
+                .map(|(row, take)| {
+                    if *take {
+                        one.is_valid(row)
+                    } else {
+                        other.is_valid(row)
+                    }
+                })
                 .collect(),
         ),
     };
@@ -121,7 +130,10 @@ pub fn concat(empty: Vector<'static>, parts: &[Vector<'_>]) -> Vector<'static> {
                 if let Data::List(part) = &part.data {
                     ends.extend(part.ends.iter().map(|end| end + base));
                     base = ends.last().copied().unwrap_or(0);
-                    inner.push(part.items.slice(0..part.ends.last().map_or(0, |end| *end as usize)));
+                    inner.push(
+                        part.items
+                            .slice(0..part.ends.last().map_or(0, |end| *end as usize)),
+                    );
                 }
             }
             Data::List(Lists {

@@ -105,7 +105,11 @@ fn rebuilt(input: &Input<'_>, rows: &[Vec<usize>]) -> Vector<'static> {
 /// The place of entry `index` of a list; from its end where it is below 0.
 fn place(range: &std::ops::Range<usize>, index: i64) -> Option<usize> {
     let length = i64::try_from(range.len()).ok()?;
-    let at = if index < 0 { index.checked_add(length)? } else { index };
+    let at = if index < 0 {
+        index.checked_add(length)?
+    } else {
+        index
+    };
     let at = usize::try_from(at).ok().filter(|_| at < length)?;
     Some(range.start + at)
 }

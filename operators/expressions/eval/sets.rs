@@ -20,7 +20,11 @@ pub enum Set {
 /// An address as a number.
 pub(in crate::expressions) fn number(address: &Address) -> u128 {
     let number = u128::from_be_bytes(address.bytes);
-    if address.family == 4 { number >> 96 } else { number }
+    if address.family == 4 {
+        number >> 96
+    } else {
+        number
+    }
 }
 
 /// First and last address of a network, as numbers.
@@ -133,4 +137,3 @@ fn is_private(ip: &Address) -> bool {
         }
     }
 }
-

@@ -1,8 +1,8 @@
 //! The list of functions.
 
 use super::Kind::{
-    Bool, Bytes, Duration, First, Float, Int, Ip, Item, ListAny, ListDuration, ListFloat,
-    ListInt, ListText, Text, Time,
+    Bool, Bytes, Duration, First, Float, Int, Ip, Item, ListAny, ListDuration, ListFloat, ListInt,
+    ListText, Text, Time,
 };
 use super::{Form, Function};
 use crate::expressions::eval;
@@ -97,4 +97,3 @@ functions! {
     "list_min" "The smallest entry; null of an empty list." "list_min([3, 1])" = "1": (ListAny) Item LIST_MIN;
     "list_max" "The largest entry; null of an empty list." "list_max([3, 1])" = "3": (ListAny) Item LIST_MAX;
 }
-

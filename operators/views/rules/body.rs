@@ -133,9 +133,13 @@ impl<'r> Body<'r> {
             mut reading,
             variables,
         } = self.read(atom, compiler, types)?;
-        let (known, fresh): (Vec<_>, Vec<_>) =
-            variables.into_iter().partition(|(_, name)| self.places.contains(name));
-        let key = known.iter().map(|(word, name)| (*word, self.place(name))).collect();
+        let (known, fresh): (Vec<_>, Vec<_>) = variables
+            .into_iter()
+            .partition(|(_, name)| self.places.contains(name));
+        let key = known
+            .iter()
+            .map(|(word, name)| (*word, self.place(name)))
+            .collect();
         self.free(ahead);
         for (word, name) in fresh {
             reading.takes.push((word, self.take(name)));
@@ -165,12 +169,15 @@ impl<'r> Body<'r> {
             Literal::If(expr) => names_of(expr),
             Literal::Atom(_) => Vec::new(),
         });
-        let mut head = self.rule.head.columns.iter().flat_map(|column| {
-            match &column.value {
+        let mut head = self
+            .rule
+            .head
+            .columns
+            .iter()
+            .flat_map(|column| match &column.value {
                 HeadValue::Each(expr) | HeadValue::Over(_, _, Some(expr)) => names_of(expr),
                 HeadValue::Over(..) => Vec::new(),
-            }
-        });
+            });
         self.keeps_all
             || atoms.any(|(name, _)| name == variable)
             || left.any(|(name, _)| name == variable)
@@ -198,7 +205,10 @@ impl<'r> Body<'r> {
         compiler: &mut Compiler<'_>,
         types: &Types<'r>,
     ) -> Found<Taken<'r>> {
-        let at = compiler.relations.iter().position(|made| made.name == atom.name);
+        let at = compiler
+            .relations
+            .iter()
+            .position(|made| made.name == atom.name);
         let at = at.unwrap_or(0);
         let columns = compiler.relations[at].columns.clone();
         let mut reading = Reading {
@@ -209,7 +219,9 @@ impl<'r> Body<'r> {
         };
         let mut variables: Vec<(usize, &str)> = Vec::new();
         for argument in &atom.arguments {
-            let word = columns.iter().position(|(name, _)| *name == argument.column);
+            let word = columns
+                .iter()
+                .position(|(name, _)| *name == argument.column);
             let word = word.unwrap_or(0);
             match &argument.value {
                 Bound::Any => {}
@@ -290,7 +302,12 @@ impl<'r> Body<'r> {
                 let names = names_of(expr);
                 !names.is_empty() && names.iter().all(|(name, _)| own.contains(name))
             };
-            let elsewhere: Vec<&str> = self.rule.atoms().flat_map(Atom::variables).map(|(name, _)| name).collect();
+            let elsewhere: Vec<&str> = self
+                .rule
+                .atoms()
+                .flat_map(Atom::variables)
+                .map(|(name, _)| name)
+                .collect();
             for literal in std::mem::take(&mut self.left) {
                 match literal {
                     Literal::If(expr) if knows(expr) => conditions.push(expr.clone()),
@@ -329,7 +346,10 @@ impl<'r> Body<'r> {
                 same: Vec::new(),
                 takes: Vec::new(),
             },
-            variables: (0..).zip(variables).map(|(word, (name, _))| (word, name)).collect(),
+            variables: (0..)
+                .zip(variables)
+                .map(|(word, (name, _))| (word, name))
+                .collect(),
         })
     }
 
@@ -387,12 +407,20 @@ impl<'r> Body<'r> {
     fn head(&mut self, compiler: &mut Compiler<'_>, types: &Types<'r>) -> Found<()> {
         let context = context(types, &self.places);
         let bindings = self.places.len();
-        let made = compiler.relations.iter().find(|made| made.name == self.rule.head.name);
+        let made = compiler
+            .relations
+            .iter()
+            .find(|made| made.name == self.rule.head.name);
         let columns = made.map(|made| made.columns.clone()).unwrap_or_default();
         let (mut values, mut lets) = (Vec::new(), Vec::new());
         let (mut by, mut folds) = (Vec::new(), Vec::new());
         for (word, (column, kind)) in columns.iter().enumerate() {
-            let found = self.rule.head.columns.iter().find(|one| one.name == *column);
+            let found = self
+                .rule
+                .head
+                .columns
+                .iter()
+                .find(|one| one.name == *column);
             let Some(found) = found else { continue };
             let mut place = |body: &mut Self, expr: &Expr| -> Found<usize> {
                 let typed = compiler.typed(expr, &context, false)?;

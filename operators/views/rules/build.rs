@@ -12,11 +12,11 @@ use differential_dataflow::{AsCollection as _, VecCollection};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::{Scope, StreamVec};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::ToStream as _;
 use timely::dataflow::operators::generic::Operator as _;
 use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::{Scope, StreamVec};
 use timely::order::Product;
 use timely::progress::Timestamp;
 
@@ -54,7 +54,10 @@ pub fn build<'scope, R: Row>(
         let (made, lost) = scope.scoped::<Product<u64, u64>, _, _>("recursion", |inner| {
             let step = Product::new(Default::default(), 1);
             let mut variables = Vec::new();
-            let sources: Vec<_> = sources.iter().map(|rows| rows.clone().enter(inner)).collect();
+            let sources: Vec<_> = sources
+                .iter()
+                .map(|rows| rows.clone().enter(inner))
+                .collect();
             let mut known: Vec<Option<Rows<'_, Product<u64, u64>, R>>> = relations
                 .iter()
                 .map(|rows| rows.as_ref().map(|rows| rows.clone().enter(inner)))
@@ -106,7 +109,9 @@ fn keep<'scope, T: Timestamp + Lattice, R: Row>(
     of: impl Fn(&T) -> bool + 'static,
 ) -> Rows<'scope, T, R> {
     use timely::dataflow::operators::vec::Filter as _;
-    rows.inner.filter(move |(_, time, _)| of(time)).as_collection()
+    rows.inner
+        .filter(move |(_, time, _)| of(time))
+        .as_collection()
 }
 
 /// What a rule can read.
@@ -131,12 +136,19 @@ fn relation<'scope, T: Timestamp + Lattice + Default, R: Row>(
                 let words = words.clone();
                 all.push(bindings.map(move |binding| pick(&binding, words.iter().copied())));
             }
-            gives @ Gives::Groups { by, folds, bindings: count } => {
+            gives @ Gives::Groups {
+                by,
+                folds,
+                bindings: count,
+            } => {
                 let (by, count) = (by.clone(), *count);
                 // rules of one relation may bind in different places: what is folded stands in front
                 let of: Vec<usize> = folds.iter().filter_map(|(_, _, of, _)| *of).collect();
-                let order: Vec<usize> =
-                    of.iter().copied().chain((0..count).filter(|place| !of.contains(place))).collect();
+                let order: Vec<usize> = of
+                    .iter()
+                    .copied()
+                    .chain((0..count).filter(|place| !of.contains(place)))
+                    .collect();
                 let keyed = bindings.map(move |binding| {
                     let key = pick(&binding, by.iter().map(|(_, place)| *place));
                     (key, pick(&binding, order.iter().copied()))
@@ -210,7 +222,9 @@ fn value_of<I: Iterator<Item = u64>>(
             sum.is_finite().then(|| sum.to_bits())
         }
         Fold::Sum => {
-            let sum = values().map(|value| i128::from(value.cast_signed())).sum::<i128>();
+            let sum = values()
+                .map(|value| i128::from(value.cast_signed()))
+                .sum::<i128>();
             i64::try_from(sum).ok().map(i64::cast_unsigned)
         }
         Fold::Min | Fold::Max => {
@@ -268,23 +282,27 @@ fn body<'scope, T: Timestamp + Lattice + Default, R: Row>(
                 let lets: Vec<usize> = lets.iter().map(|(place, _)| *place).collect();
                 let (program, conditions) = (program.clone(), *conditions);
                 let overflows = Cell::new(0);
-                let computed = bindings.inner.unary::<CapacityContainerBuilder<Vec<_>>, _, _, _>(
-                    Pipeline,
-                    "compute",
-                    |_, _| {
-                        move |input, output| {
-                            input.for_each(|capability, rows| {
-                                let rows = rows.drain(..);
-                                let mut rows: Vec<(R, (T, isize))> =
-                                    rows.map(|(row, time, diff)| (row, (time, diff))).collect();
-                                compute(&program, conditions, &lets, &mut rows, &overflows);
-                                let rows = rows.into_iter();
-                                let mut session = output.session(&capability);
-                                session.give_iterator(rows.map(|(row, (time, diff))| (row, time, diff)));
-                            });
-                        }
-                    },
-                );
+                let computed = bindings
+                    .inner
+                    .unary::<CapacityContainerBuilder<Vec<_>>, _, _, _>(
+                        Pipeline,
+                        "compute",
+                        |_, _| {
+                            move |input, output| {
+                                input.for_each(|capability, rows| {
+                                    let rows = rows.drain(..);
+                                    let mut rows: Vec<(R, (T, isize))> =
+                                        rows.map(|(row, time, diff)| (row, (time, diff))).collect();
+                                    compute(&program, conditions, &lets, &mut rows, &overflows);
+                                    let rows = rows.into_iter();
+                                    let mut session = output.session(&capability);
+                                    session.give_iterator(
+                                        rows.map(|(row, (time, diff))| (row, time, diff)),
+                                    );
+                                });
+                            }
+                        },
+                    );
                 computed.as_collection()
             }
         };

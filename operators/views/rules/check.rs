@@ -76,16 +76,15 @@ pub fn faults(rules: &[Rule], inputs: &[Relation], allow_cross: bool) -> Vec<Fau
 }
 
 /// The columns of a relation by its name.
-fn columns_of<'a>(
-    name: &str,
-    rules: &'a [Rule],
-    inputs: &'a [Relation],
-) -> Option<Vec<&'a str>> {
+fn columns_of<'a>(name: &str, rules: &'a [Rule], inputs: &'a [Relation]) -> Option<Vec<&'a str>> {
     let input = inputs.iter().find(|input| input.name == name);
     if let Some(input) = input {
         return Some(input.columns.iter().map(|one| one.name.as_str()).collect());
     }
-    let head = rules.iter().map(|rule| &rule.head).find(|head| head.name == name)?;
+    let head = rules
+        .iter()
+        .map(|rule| &rule.head)
+        .find(|head| head.name == name)?;
     Some(head.columns.iter().map(|one| one.name.as_str()).collect())
 }
 
@@ -106,11 +105,18 @@ fn heads(rule: &Rule, before: &[Rule], inputs: &[Relation], faults: &mut Vec<Fau
         let message = format!("`{name}` has no column");
         faults.push(Fault::new("E0607", head.at, message).help("give it at least one"));
     }
-    let Some(first) = before.iter().map(|rule| &rule.head).find(|head| head.name == *name) else {
+    let Some(first) = before
+        .iter()
+        .map(|rule| &rule.head)
+        .find(|head| head.name == *name)
+    else {
         return;
     };
     let listed = |head: &super::syntax::Head| -> BTreeSet<String> {
-        head.columns.iter().map(|column| column.name.clone()).collect()
+        head.columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect()
     };
     if listed(first) != listed(head) {
         let message = format!("the rules of `{name}` have different columns");
@@ -205,7 +211,9 @@ fn unbound(rule: &Rule, faults: &mut Vec<Fault>) {
     }
     for column in &rule.head.columns {
         match &column.value {
-            HeadValue::Each(expr) | HeadValue::Over(_, _, Some(expr)) => used.extend(names_of(expr)),
+            HeadValue::Each(expr) | HeadValue::Over(_, _, Some(expr)) => {
+                used.extend(names_of(expr))
+            }
             HeadValue::Over(..) => {}
         }
     }
@@ -228,8 +236,11 @@ fn crossed(rule: &Rule) -> Option<Fault> {
     let first = *atoms.first()?;
     let mut tied: Vec<&Atom> = vec![first];
     loop {
-        let names: BTreeSet<&str> =
-            tied.iter().flat_map(|atom| atom.variables()).map(|(name, _)| name).collect();
+        let names: BTreeSet<&str> = tied
+            .iter()
+            .flat_map(|atom| atom.variables())
+            .map(|(name, _)| name)
+            .collect();
         let next = atoms.iter().find(|atom| {
             !tied.contains(atom) && atom.variables().any(|(name, _)| names.contains(name))
         });
@@ -245,7 +256,11 @@ fn crossed(rule: &Rule) -> Option<Fault> {
     );
     // a variable that is used nowhere else was meant to tie them, most likely
     let uses = |name: &str| {
-        let mut all: Vec<&str> = rule.atoms().flat_map(Atom::variables).map(|(name, _)| name).collect();
+        let mut all: Vec<&str> = rule
+            .atoms()
+            .flat_map(Atom::variables)
+            .map(|(name, _)| name)
+            .collect();
         for literal in &rule.body {
             if let Literal::Let(_, _, expr) | Literal::If(expr) = literal {
                 all.extend(names_of(expr).iter().map(|(name, _)| *name));
@@ -259,8 +274,14 @@ fn crossed(rule: &Rule) -> Option<Fault> {
         all.iter().filter(|one| **one == name).count()
     };
     let own: Vec<&str> = first.variables().map(|(name, _)| name).collect();
-    let tie = own.iter().find(|name| uses(name) == 1).or_else(|| own.first());
-    let column = loose.arguments.first().map(|argument| argument.column.as_str());
+    let tie = own
+        .iter()
+        .find(|name| uses(name) == 1)
+        .or_else(|| own.first());
+    let column = loose
+        .arguments
+        .first()
+        .map(|argument| argument.column.as_str());
     let help = match (tie, column) {
         (Some(tie), Some(column)) => format!(
             "share a variable, e.g. `{}({column}: {tie}, ...)`, or set `allow_cross = true`",

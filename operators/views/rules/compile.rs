@@ -62,7 +62,12 @@ pub fn compile(
     if !faults.is_empty() {
         return Err(faults);
     }
-    let place = |name: &String| compiler.relations.iter().position(|made| made.name == *name);
+    let place = |name: &String| {
+        compiler
+            .relations
+            .iter()
+            .position(|made| made.name == *name)
+    };
     let strata = order.iter().map(|stratum| Strata {
         relations: stratum.relations.iter().filter_map(place).collect(),
         is_recursive: stratum.is_recursive,
@@ -131,7 +136,9 @@ impl Compiler<'_> {
         }
         let made = self.relations.iter().find(|made| made.name == relation)?;
         let found = made.columns.iter().find(|(name, _)| name == column);
-        found.map(|(_, kind)| kind.clone()).filter(|kind| *kind != Type::Null)
+        found
+            .map(|(_, kind)| kind.clone())
+            .filter(|kind| *kind != Type::Null)
     }
 
     /// An expression over these names; `truth` = a condition.
@@ -164,7 +171,8 @@ impl Compiler<'_> {
                 if let Some(known) = types.get(name.as_str())
                     && *known != kind
                 {
-                    let message = format!("`{name}` is {known} in one relation and {kind} in another");
+                    let message =
+                        format!("`{name}` is {known} in one relation and {kind} in another");
                     return Err(Box::new(Fault::new("E0207", *at, message)));
                 }
                 types.insert(name, kind);
@@ -175,7 +183,9 @@ impl Compiler<'_> {
             for literal in &rule.body {
                 if let Literal::Let(name, _, expr) = literal
                     && !types.contains_key(name.as_str())
-                    && names_of(expr).iter().all(|(name, _)| types.contains_key(name))
+                    && names_of(expr)
+                        .iter()
+                        .all(|(name, _)| types.contains_key(name))
                 {
                     let typed = self.typed(expr, &context(&types, &[]), false)?;
                     types.insert(name, typed.kind);
@@ -190,7 +200,11 @@ impl Compiler<'_> {
     /// Finds the types of all relations that are made: each turn may tell some that the one before did not know.
     fn find_types(&mut self) -> Result<(), Vec<Fault>> {
         for rule in self.rules {
-            if self.relations.iter().all(|made| made.name != rule.head.name) {
+            if self
+                .relations
+                .iter()
+                .all(|made| made.name != rule.head.name)
+            {
                 let columns = rule.head.columns.iter();
                 self.relations.push(Made {
                     name: rule.head.name.clone(),
@@ -237,7 +251,11 @@ impl Compiler<'_> {
                 HeadValue::Each(expr) | HeadValue::Over(_, _, Some(expr)) => Some(expr),
                 HeadValue::Over(..) => None,
             };
-            let known = |expr: &Expr| names_of(expr).iter().all(|(name, _)| types.contains_key(name));
+            let known = |expr: &Expr| {
+                names_of(expr)
+                    .iter()
+                    .all(|(name, _)| types.contains_key(name))
+            };
             if expr.is_some_and(|expr| !known(expr)) {
                 continue;
             }
@@ -261,7 +279,8 @@ impl Compiler<'_> {
                                 Fold::Sum => "a number or a duration",
                                 _ => "a number, a time or a duration",
                             };
-                            let message = format!("`{}` needs {wanted}, found {found}", fold.name());
+                            let message =
+                                format!("`{}` needs {wanted}, found {found}", fold.name());
                             return Err(Box::new(Fault::new("E0207", *at, message)));
                         }
                     }
@@ -272,7 +291,10 @@ impl Compiler<'_> {
                 let message = format!("`{}` is {kind}: a relation cannot hold it", column.name);
                 return Err(Box::new(Fault::new("E0207", column.at, message)));
             }
-            let made = self.relations.iter_mut().find(|made| made.name == rule.head.name);
+            let made = self
+                .relations
+                .iter_mut()
+                .find(|made| made.name == rule.head.name);
             let columns = made.into_iter().flat_map(|made| &mut made.columns);
             for (name, known) in columns.filter(|(name, _)| *name == column.name) {
                 match (&*known, &kind) {
@@ -281,7 +303,8 @@ impl Compiler<'_> {
                     (Type::Float, Type::Int) => {}
                     (Type::Int, Type::Float) => *known = Type::Float,
                     (known, kind) => {
-                        let message = format!("`{name}` is {known} in one rule and {kind} in another");
+                        let message =
+                            format!("`{name}` is {known} in one rule and {kind} in another");
                         return Err(Box::new(Fault::new("E0207", column.at, message)));
                     }
                 }
@@ -305,12 +328,16 @@ impl Compiler<'_> {
         let body = Body::of(rule, self, &types)?;
         let kept = body.places.len();
         if kept > MAX_WIDTH {
-            let message = format!("the rule has to keep {kept} values at once, and can keep {MAX_WIDTH}");
+            let message =
+                format!("the rule has to keep {kept} values at once, and can keep {MAX_WIDTH}");
             let help = "take it apart: a relation of its own for a part of the body";
             return Err(Box::new(Fault::new("E0607", rule.at, message).help(help)));
         }
         self.width = self.width.max(kept);
-        let head = self.relations.iter().position(|made| made.name == rule.head.name);
+        let head = self
+            .relations
+            .iter()
+            .position(|made| made.name == rule.head.name);
         Ok(Steps {
             head: head.unwrap_or(0),
             gives: body.gives,

@@ -18,9 +18,9 @@ mod words;
 pub use build::{Built, Rows, build};
 pub use check::{Relation, RelationColumn};
 pub use compile::{RuleOptions, compile, is_named};
+pub use numbers::Numbers;
 pub use parser::parse;
 pub use plan::{Made, Plan, Source};
-pub use numbers::Numbers;
 pub use words::{Row, take, write};
 
 #[cfg(test)]

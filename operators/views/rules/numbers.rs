@@ -107,7 +107,10 @@ mod tests {
         numbers.leave(a);
         assert_eq!((numbers.len(), numbers.spell(b)), (1, Constant::Null));
         assert_eq!(numbers.text(b"b"), 2, "no number is given twice");
-        let ip = Address { family: 4, bytes: [0; 16] };
+        let ip = Address {
+            family: 4,
+            bytes: [0; 16],
+        };
         let number = numbers.ip(ip);
         assert_eq!(numbers.spell(number), Constant::Ip(ip));
     }

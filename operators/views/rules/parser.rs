@@ -1,8 +1,6 @@
 //! Text to rules. The words are those of expressions, and so are the conditions.
 
-use super::syntax::{
-    Argument, Atom, Bound, Fold, Head, HeadColumn, HeadValue, Literal, Rule,
-};
+use super::syntax::{Argument, Atom, Bound, Fold, Head, HeadColumn, HeadValue, Literal, Rule};
 use crate::expressions::functions;
 use crate::expressions::lexer::{Token, tokens};
 use crate::expressions::syntax::{Expr, Kind, Span};
@@ -36,9 +34,9 @@ pub fn parse(text: &str, relations: &[&str]) -> Parsed<Vec<Rule>> {
     }
     if rules.is_empty() {
         let fault = Fault::new("E0103", Span::default(), "there is no rule");
-        return Err(Box::new(
-            fault.help("write one, such as `pair(src, dst) :- flows(src_ip: src, dst_ip: dst).`"),
-        ));
+        return Err(Box::new(fault.help(
+            "write one, such as `pair(src, dst) :- flows(src_ip: src, dst_ip: dst).`",
+        )));
     }
     Ok(rules)
 }
@@ -63,7 +61,9 @@ impl Parser<'_> {
     }
 
     fn span(&self) -> Span {
-        self.tokens.get(self.at).map_or(Span::default(), |(_, at)| *at)
+        self.tokens
+            .get(self.at)
+            .map_or(Span::default(), |(_, at)| *at)
     }
 
     /// The place of the word before.
@@ -164,10 +164,12 @@ impl Parser<'_> {
                     } if Fold::named(&name).is_some() && arguments.len() < 2 => {
                         let fold = Fold::named(&name).unwrap_or(Fold::Count);
                         let argument = arguments.pop();
-                        if argument.as_ref().is_some_and(|one| {
-                            one.name.is_some() || one.filter.is_some()
-                        }) {
-                            let message = format!("`{name}` in a rule has neither `where` nor names");
+                        if argument
+                            .as_ref()
+                            .is_some_and(|one| one.name.is_some() || one.filter.is_some())
+                        {
+                            let message =
+                                format!("`{name}` in a rule has neither `where` nor names");
                             let fault = Fault::new("E0214", at, message);
                             return Err(Box::new(fault.help("put the condition into the body")));
                         }
@@ -290,29 +292,52 @@ wide(from, hosts) :- spread(from, hosts), hosts >= 5.
         let rules = parse(LATERAL, &["flows"]).unwrap();
         assert_eq!(rules.len(), 4);
         assert_eq!(rules[0].body.len(), 4);
-        assert!(matches!(&rules[0].body[1], Literal::If(expr) if expr.at.of(LATERAL) == "p in [22, 135, 445]"));
+        assert!(
+            matches!(&rules[0].body[1], Literal::If(expr) if expr.at.of(LATERAL) == "p in [22, 135, 445]")
+        );
         let Literal::Atom(hop) = &rules[1].body[1] else {
             panic!("{:?}", rules[1].body);
         };
         assert_eq!(hop.at.of(LATERAL), "hop(src: mid, dst: to, t: t2)");
-        assert!(matches!(&hop.arguments[0].value, Bound::Variable(name, at) if name == "mid" && at.of(LATERAL) == "mid"));
-        assert!(matches!(&rules[1].body[2], Literal::If(expr) if expr.at.of(LATERAL) == "t2 - t1 <= 1h"));
-        assert!(matches!(&rules[2].head.columns[1].value, HeadValue::Over(Fold::Count, _, Some(_))));
+        assert!(
+            matches!(&hop.arguments[0].value, Bound::Variable(name, at) if name == "mid" && at.of(LATERAL) == "mid")
+        );
+        assert!(
+            matches!(&rules[1].body[2], Literal::If(expr) if expr.at.of(LATERAL) == "t2 - t1 <= 1h")
+        );
+        assert!(matches!(
+            &rules[2].head.columns[1].value,
+            HeadValue::Over(Fold::Count, _, Some(_))
+        ));
         let Literal::Atom(hop) = &rules[2].body[1] else {
             panic!("{:?}", rules[2].body);
         };
         assert!(hop.negated && hop.arguments[2].value == Bound::Any);
         assert_eq!(hop.at.of(LATERAL), "not hop(src: from, dst: to, t: _)");
         assert!(matches!(&rules[2].body[2], Literal::Let(name, ..) if name == "x"));
-        assert!(matches!(&rules[3].body[1], Literal::If(expr) if expr.at.of(LATERAL) == "hosts >= 5"));
+        assert!(
+            matches!(&rules[3].body[1], Literal::If(expr) if expr.at.of(LATERAL) == "hosts >= 5")
+        );
     }
 
     #[test]
     fn what_does_not_fit_is_told() {
         for (text, at, message) in [
-            ("a(x) :- flows(x)", "", "expected `,` or the `.` that ends the rule, found the end"),
-            ("a(x) :- .", ".", "expected a condition or a value, found `.`"),
-            ("a x :- flows(x).", "x", "expected `(` and the columns of the relation, found `x`"),
+            (
+                "a(x) :- flows(x)",
+                "",
+                "expected `,` or the `.` that ends the rule, found the end",
+            ),
+            (
+                "a(x) :- .",
+                ".",
+                "expected a condition or a value, found `.`",
+            ),
+            (
+                "a x :- flows(x).",
+                "x",
+                "expected `(` and the columns of the relation, found `x`",
+            ),
             ("a(3).", "3", "expected the name of a column, found `3`"),
             ("", "", "there is no rule"),
         ] {

@@ -65,9 +65,8 @@ impl<'a> Depends<'a> {
 /// All recursions through something that is not monotone.
 pub fn strata(rules: &[Rule]) -> Result<Vec<Stratum>, Vec<Fault>> {
     let depends = Depends::of(rules);
-    let together = |a: &str, b: &str| {
-        a == b || (depends.way(a, b).is_some() && depends.way(b, a).is_some())
-    };
+    let together =
+        |a: &str, b: &str| a == b || (depends.way(a, b).is_some() && depends.way(b, a).is_some());
     let mut faults = Vec::new();
     for rule in rules {
         recursion(rule, rules, &depends, &mut faults);
@@ -84,7 +83,9 @@ pub fn strata(rules: &[Rule]) -> Result<Vec<Stratum>, Vec<Fault>> {
     let mut strata: Vec<Stratum> = Vec::new();
     while let Some(first) = left.iter().copied().find(|name| {
         // nothing that is left but what is made together with it
-        let on = left.iter().filter(|other| depends.way(name, other).is_some());
+        let on = left
+            .iter()
+            .filter(|other| depends.way(name, other).is_some());
         on.into_iter().all(|other| together(name, other))
     }) {
         let (these, others) = left.iter().copied().partition(|name| together(first, name));
@@ -101,9 +102,10 @@ pub fn strata(rules: &[Rule]) -> Result<Vec<Stratum>, Vec<Fault>> {
 fn recursion(rule: &Rule, rules: &[Rule], depends: &Depends<'_>, faults: &mut Vec<Fault>) {
     let head = rule.head.name.as_str();
     for atom in rule.atoms() {
-        let Some(mut back) = depends.way(&atom.name, head).or_else(|| {
-            (atom.name == head).then(|| vec![head])
-        }) else {
+        let Some(mut back) = depends
+            .way(&atom.name, head)
+            .or_else(|| (atom.name == head).then(|| vec![head]))
+        else {
             continue;
         };
         if atom.negated {
@@ -114,10 +116,14 @@ fn recursion(rule: &Rule, rules: &[Rule], depends: &Depends<'_>, faults: &mut Ve
             faults.push(Fault::new("E0602", atom.at, message).help(help));
             continue;
         }
-        let mut folds = rule.head.columns.iter().filter_map(|column| match column.value {
-            HeadValue::Over(fold, at, _) => Some((fold, at)),
-            HeadValue::Each(_) => None,
-        });
+        let mut folds = rule
+            .head
+            .columns
+            .iter()
+            .filter_map(|column| match column.value {
+                HeadValue::Over(fold, at, _) => Some((fold, at)),
+                HeadValue::Each(_) => None,
+            });
         if let Some((fold, at)) = folds.find(|(fold, _)| matches!(fold, Fold::Count | Fold::Sum)) {
             let (back, name) = (back.join(" -> "), fold.name());
             let message = format!("`{name}` inside a recursion: {head} -> {back}");
@@ -155,8 +161,11 @@ fn monotone(rule: &Rule, name: &str, fold: Fold) -> Option<Fault> {
             Fold::Max => ("greater", "max"),
             _ => ("smaller", "min"),
         };
-        let message = format!("a {word} `{name}` can break this, so the recursion through `{fold}` has no one end");
-        let help = format!("keep the whole set in the recursion, and take the `{fold}` outside of it");
+        let message = format!(
+            "a {word} `{name}` can break this, so the recursion through `{fold}` has no one end"
+        );
+        let help =
+            format!("keep the whole set in the recursion, and take the `{fold}` outside of it");
         Some(Fault::new("E0604", expr.at, message).help(help))
     };
     for literal in &rule.body {
@@ -211,7 +220,9 @@ pub fn makes_values(rules: &[Rule], strata: &[Stratum]) -> Vec<Fault> {
             _ => None,
         });
         let lets: Vec<&str> = lets.collect();
-        let turns = rule.atoms().any(|atom| stratum.relations.contains(&atom.name));
+        let turns = rule
+            .atoms()
+            .any(|atom| stratum.relations.contains(&atom.name));
         for column in rule.head.columns.iter().filter(|_| turns) {
             if let HeadValue::Each(expr) | HeadValue::Over(_, _, Some(expr)) = &column.value
                 && (!expr.parts().is_empty()

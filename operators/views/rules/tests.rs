@@ -25,12 +25,14 @@ fn flows() -> Relation {
         ("packets_bwd", Type::Int),
         ("name", Type::Text),
     ];
-    let columns = (0..).zip(columns).map(|(place, (name, kind))| RelationColumn {
-        name: name.to_owned(),
-        null: kind == Type::Text,
-        kind,
-        place,
-    });
+    let columns = (0..)
+        .zip(columns)
+        .map(|(place, (name, kind))| RelationColumn {
+            name: name.to_owned(),
+            null: kind == Type::Text,
+            kind,
+            place,
+        });
     Relation {
         name: "flows".to_owned(),
         columns: columns.collect(),
@@ -44,20 +46,31 @@ fn address(last: u8) -> Address {
 }
 
 fn columns(flows: &[Flow]) -> Columns {
-    let column = |values| Column { values, valid: None };
+    let column = |values| Column {
+        values,
+        valid: None,
+    };
     let (mut ends, mut bytes, mut valid) = (Vec::new(), Vec::new(), Vec::new());
     for (from, ..) in flows {
         // no name for every third host
         valid.push(from % 3 != 0);
-        bytes.extend(format!("host{}", from % 4).bytes().filter(|_| from % 3 != 0));
+        bytes.extend(
+            format!("host{}", from % 4)
+                .bytes()
+                .filter(|_| from % 3 != 0),
+        );
         ends.push(bytes.len() as u32);
     }
     Columns {
         keys: (0..).zip(flows).map(|(at, flow)| (flow.3, at)).collect(),
         edges: Vec::new(),
         columns: vec![
-            column(Values::Address(flows.iter().map(|flow| address(flow.0)).collect())),
-            column(Values::Address(flows.iter().map(|flow| address(flow.1)).collect())),
+            column(Values::Address(
+                flows.iter().map(|flow| address(flow.0)).collect(),
+            )),
+            column(Values::Address(
+                flows.iter().map(|flow| address(flow.1)).collect(),
+            )),
             column(Values::U16(flows.iter().map(|flow| flow.2).collect())),
             column(Values::Time(flows.iter().map(|flow| flow.3).collect())),
             column(Values::U64(flows.iter().map(|flow| flow.4).collect())),
@@ -99,7 +112,8 @@ fn run<R: Row>(
             let sources = plan.sources.iter().map(|source| {
                 let mut rows = Vec::new();
                 for (flows, diff) in [(comes, 1), (goes, -1)] {
-                    let taken = take::<R>(source, &columns(flows), &places, &mut numbers, &overflows);
+                    let taken =
+                        take::<R>(source, &columns(flows), &places, &mut numbers, &overflows);
                     rows.extend(taken.into_iter().map(|(row, _)| (row, diff)));
                 }
                 rows
@@ -114,8 +128,11 @@ fn run<R: Row>(
         let mut probe = Handle::new();
         let send = send.clone();
         let mut sessions = worker.dataflow::<u64, _, _>(|scope| {
-            let (sessions, sources): (Vec<_>, Vec<_>) =
-                plan.sources.iter().map(|_| scope.new_collection::<R, isize>()).unzip();
+            let (sessions, sources): (Vec<_>, Vec<_>) = plan
+                .sources
+                .iter()
+                .map(|_| scope.new_collection::<R, isize>())
+                .unzip();
             let built = build(scope, &plan, &sources, turns);
             for (at, rows) in built.relations.into_iter().enumerate() {
                 let send = send.clone();
@@ -133,7 +150,8 @@ fn run<R: Row>(
         for (tick, sources) in words.iter().enumerate() {
             for (session, rows) in sessions.iter_mut().zip(sources) {
                 if worker.index() == 0 {
-                    rows.iter().for_each(|(row, diff)| session.update(*row, *diff));
+                    rows.iter()
+                        .for_each(|(row, diff)| session.update(*row, *diff));
                 }
                 session.advance_to(tick as u64 + 1);
                 session.flush();
@@ -149,8 +167,9 @@ fn run<R: Row>(
         let mut after: BTreeMap<String, BTreeSet<Told>> = BTreeMap::new();
         for (at, made) in told_plan.relations.iter().enumerate() {
             let mut rows: BTreeMap<R, isize> = BTreeMap::new();
-            for (_, row, _, diff) in
-                changes.iter().filter(|(relation, _, at_tick, _)| *relation == Some(at) && *at_tick <= tick)
+            for (_, row, _, diff) in changes
+                .iter()
+                .filter(|(relation, _, at_tick, _)| *relation == Some(at) && *at_tick <= tick)
             {
                 *rows.entry(*row).or_default() += diff;
             }
@@ -160,7 +179,9 @@ fn run<R: Row>(
             });
             let rows = rows.map(|(row, _)| {
                 let columns = made.columns.iter().enumerate();
-                columns.map(|(at, (_, kind))| told(row.word(at), kind, &numbers)).collect()
+                columns
+                    .map(|(at, (_, kind))| told(row.word(at), kind, &numbers))
+                    .collect()
             });
             after.insert(made.name.clone(), rows.collect());
         }
@@ -222,17 +243,27 @@ fn lateral(flows: &[Flow]) -> BTreeMap<String, BTreeSet<Told>> {
         *known = (*known).min(*at);
     }
     let triple = |rows: &BTreeSet<(u8, u8, i64)>| {
-        rows.iter().map(|(a, b, t)| vec![i64::from(*a), i64::from(*b), *t]).collect()
+        rows.iter()
+            .map(|(a, b, t)| vec![i64::from(*a), i64::from(*b), *t])
+            .collect()
     };
-    let counts: BTreeSet<Told> =
-        spread.iter().map(|(from, to)| vec![i64::from(*from), to.len() as i64]).collect();
+    let counts: BTreeSet<Told> = spread
+        .iter()
+        .map(|(from, to)| vec![i64::from(*from), to.len() as i64])
+        .collect();
     let wide = counts.iter().filter(|row| row[1] >= 3).cloned().collect();
     [
         ("hop", triple(&hops)),
         ("path", triple(&paths)),
         ("spread", counts),
         ("wide", wide),
-        ("first", first.iter().map(|((a, b), t)| vec![i64::from(*a), i64::from(*b), *t]).collect()),
+        (
+            "first",
+            first
+                .iter()
+                .map(|((a, b), t)| vec![i64::from(*a), i64::from(*b), *t])
+                .collect(),
+        ),
     ]
     .into_iter()
     .map(|(name, rows)| (name.to_owned(), rows))
@@ -279,14 +310,36 @@ fn others(flows: &[Flow]) -> BTreeMap<String, BTreeSet<Told>> {
         .filter(|(a, b)| *b == 2 && !edges.contains(&(2, *a)))
         .map(|(a, _)| *a)
         .collect();
-    let single = |rows: &mut dyn Iterator<Item = u8>| -> BTreeSet<Told> { rows.map(|row| vec![i64::from(row)]).collect() };
+    let single = |rows: &mut dyn Iterator<Item = u8>| -> BTreeSet<Told> {
+        rows.map(|row| vec![i64::from(row)]).collect()
+    };
     [
         ("edge", edges.iter().map(pair).collect()),
         ("host", single(&mut hosts.iter().copied())),
-        ("near", near.iter().map(|((a, b), n)| vec![one(a), one(b), *n]).collect()),
-        ("quiet", single(&mut hosts.iter().copied().filter(|h| edges.iter().all(|(a, _)| a != h)))),
+        (
+            "near",
+            near.iter()
+                .map(|((a, b), n)| vec![one(a), one(b), *n])
+                .collect(),
+        ),
+        (
+            "quiet",
+            single(
+                &mut hosts
+                    .iter()
+                    .copied()
+                    .filter(|h| edges.iter().all(|(a, _)| a != h)),
+            ),
+        ),
         ("to_two", single(&mut to_two.iter().copied())),
-        ("pairs", edges.iter().filter(|(a, b)| a != b && edges.contains(&(*b, *a))).map(pair).collect()),
+        (
+            "pairs",
+            edges
+                .iter()
+                .filter(|(a, b)| a != b && edges.contains(&(*b, *a)))
+                .map(pair)
+                .collect(),
+        ),
         (
             "load",
             load.iter()
@@ -305,8 +358,17 @@ fn others(flows: &[Flow]) -> BTreeMap<String, BTreeSet<Told>> {
                 .map(|flow| vec![i64::from(flow.0 % 4), one(&flow.1)])
                 .collect(),
         ),
-        ("even", flows.iter().map(|flow| vec![(flow.4 as i64 + 1) * 2]).collect()),
-        ("self", single(&mut edges.iter().filter(|(a, b)| a == b).map(|(a, _)| *a))),
+        (
+            "even",
+            flows
+                .iter()
+                .map(|flow| vec![(flow.4 as i64 + 1) * 2])
+                .collect(),
+        ),
+        (
+            "self",
+            single(&mut edges.iter().filter(|(a, b)| a == b).map(|(a, _)| *a)),
+        ),
     ]
     .into_iter()
     .map(|(name, rows)| (name.to_owned(), rows))
@@ -351,25 +413,64 @@ fn a_recursion_without_an_end_is_ended_and_told() {
     let ticks = [(vec![(1, 2, 22, 0, 5)], Vec::new())];
     let (found, is_whole) = run::<[u64; 4]>(text, &ticks, 1, 10);
     assert!(!is_whole);
-    assert!(found[0]["up"].contains(&vec![14]) && found[0]["up"].len() <= 12, "{found:?}");
+    assert!(
+        found[0]["up"].contains(&vec![14]) && found[0]["up"].len() <= 12,
+        "{found:?}"
+    );
     let (_, warnings) = compile(text, &[flows()], RuleOptions::default()).unwrap();
     assert_eq!(warnings[0].code, "W0608");
 }
 
 fn faults(text: &str) -> Vec<(String, String, String)> {
     let found = compile(text, &[flows()], RuleOptions::default());
-    let told = |fault: Fault| (fault.code.to_owned(), fault.at.of(text).to_owned(), fault.message);
-    found.err().unwrap_or_default().into_iter().map(told).collect()
+    let told = |fault: Fault| {
+        (
+            fault.code.to_owned(),
+            fault.at.of(text).to_owned(),
+            fault.message,
+        )
+    };
+    found
+        .err()
+        .unwrap_or_default()
+        .into_iter()
+        .map(told)
+        .collect()
 }
 
 #[test]
 fn what_is_wrong_is_told() {
     for (text, code, at, message) in [
-        ("a(x) :- flows(src_ip: y).", "E0601", "x", "`x` is not bound by any relation in this rule"),
-        ("a(x) :- flow(src_ip: x).", "E0302", "flow", "no relation is named `flow`"),
-        ("a(x) :- flows(src: x).", "E0201", "src", "`flows` has no column `src`"),
-        ("a(x) :- flows(src_ip: x), x > 1h.", "E0207", "x > 1h", "`>` compares ip with duration"),
-        ("a(x) :- flows(src_ip: x, dst_port: x).", "E0207", "x", "`x` is ip in one relation and int in another"),
+        (
+            "a(x) :- flows(src_ip: y).",
+            "E0601",
+            "x",
+            "`x` is not bound by any relation in this rule",
+        ),
+        (
+            "a(x) :- flow(src_ip: x).",
+            "E0302",
+            "flow",
+            "no relation is named `flow`",
+        ),
+        (
+            "a(x) :- flows(src: x).",
+            "E0201",
+            "src",
+            "`flows` has no column `src`",
+        ),
+        (
+            "a(x) :- flows(src_ip: x), x > 1h.",
+            "E0207",
+            "x > 1h",
+            "`>` compares ip with duration",
+        ),
+        (
+            "a(x) :- flows(src_ip: x, dst_port: x).",
+            "E0207",
+            "x",
+            "`x` is ip in one relation and int in another",
+        ),
         (
             "a(x) :- flows(src_ip: x). b(y) :- flows(dst_port: y), a(x).",
             "E0603",
@@ -395,8 +496,18 @@ fn what_is_wrong_is_told() {
             "s - t <= 1h",
             "a smaller `t` can break this, so the recursion through `min` has no one end",
         ),
-        ("a(x) :- a(x).", "E0607", "x", "no rule tells the type of `x`"),
-        ("flows(x) :- flows(src_ip: x).", "E0301", "flows", "`flows` is read: no rule can make it"),
+        (
+            "a(x) :- a(x).",
+            "E0607",
+            "x",
+            "no rule tells the type of `x`",
+        ),
+        (
+            "flows(x) :- flows(src_ip: x).",
+            "E0301",
+            "flows",
+            "`flows` is read: no rule can make it",
+        ),
         (
             "a(x, n) :- flows(src_ip: x, dst_port: p, name: n), b(p, m), lower(n) == m. b(p, m) :- flows(dst_port: p, name: m).",
             "E0607",
@@ -417,6 +528,10 @@ fn conditions_on_one_row_are_computed_before_anything_is_joined() {
     assert_eq!((plan.width, plan.sources.len()), (4, 1));
     let source = &plan.sources[0];
     assert_eq!((source.conditions, source.kinds.len()), (3, 3));
-    let recursive: Vec<bool> = plan.strata.iter().map(|stratum| stratum.is_recursive).collect();
+    let recursive: Vec<bool> = plan
+        .strata
+        .iter()
+        .map(|stratum| stratum.is_recursive)
+        .collect();
     assert_eq!(recursive, [false, true, false, false, false]);
 }

@@ -124,7 +124,10 @@ pub fn compute<R: Row, X>(
                 values.push((start, place, vector.clone().into_owned()));
                 fits
             };
-            passes.iter_mut().zip(fits).for_each(|(pass, fit)| *pass &= fit);
+            passes
+                .iter_mut()
+                .zip(fits)
+                .for_each(|(pass, fit)| *pass &= fit);
         });
     }
     for (start, place, vector) in values {
@@ -171,16 +174,21 @@ pub fn take<R: Row>(
         };
         let mut passes = vec![true; end - start];
         let mut values: Vec<Vector<'static>> = Vec::with_capacity(source.kinds.len());
-        source.program.run(&fields, end - start, overflows, |at, vector| {
-            let fits = match at < source.conditions {
-                true => vector.truths(),
-                false => (0..vector.len()).map(|row| vector.is_valid(row)).collect(),
-            };
-            passes.iter_mut().zip(fits).for_each(|(pass, fit)| *pass &= fit);
-            if at >= source.conditions {
-                values.push(vector.clone().into_owned());
-            }
-        });
+        source
+            .program
+            .run(&fields, end - start, overflows, |at, vector| {
+                let fits = match at < source.conditions {
+                    true => vector.truths(),
+                    false => (0..vector.len()).map(|row| vector.is_valid(row)).collect(),
+                };
+                passes
+                    .iter_mut()
+                    .zip(fits)
+                    .for_each(|(pass, fit)| *pass &= fit);
+                if at >= source.conditions {
+                    values.push(vector.clone().into_owned());
+                }
+            });
         let mut rows: Vec<(R, usize)> = (start..end).map(|row| (R::default(), row)).collect();
         for (at, vector) in values.iter().enumerate() {
             match &vector.data {
