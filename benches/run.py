@@ -2,9 +2,9 @@
 """The speed and memory of jayflow as ratios, against other programs and against itself: one command fills the table of README.md.
 
     run.py [NAME ...] [--rounds 5] [--python joyfuljay=PATH] [--python nfstream=PATH] [--python cicflowmeter=PATH]
-    run.py instructions | groups
+    run.py instructions | groups | views [--python networkx=PATH]
 
-Without a name everything but these two is measured. In each round every program runs once, each in a fresh process, in an
+Without a name everything but these three is measured. In each round every program runs once, each in a fresh process, in an
 order that turns; ratios are taken round by round, so that a slow spell of the machine meets both sides. Time is CPU time, user and
 system, with the processes that a program starts; only where it says so it is the wall clock. Programs that are not there are left
 out, loudly. Python 3.10 or newer, standard library; the traces need an interpreter with numpy (`--python numpy=PATH`).
@@ -89,7 +89,8 @@ CASES = {
     "reuse": five("1,000,000 packets of ports used again and again, Parquet", "reuse", *ONE),
     "long": five("ten times as long, Parquet", "standard*10", *ONE),
     "graph": five("connection graph of 300 s, every 10 s, Parquet", "standard", *ONE, *SLIDING),
-    "graph-long": five("connection graph of 300 s, every 10 s, ten times as long, Parquet", "standard*10", *ONE, *SLIDING),
+    "graph-unsorted": five("connection graph of 300 s, every 10 s, Parquet, rows as windows close", "standard", *ONE, *SLIDING, "--sort", "none"),
+    "graph-long": five("connection graph of 300 s, every 10 s, ten times as long, Parquet, rows as windows close", "standard*10", *ONE, *SLIDING, "--sort", "none"),
     "five-unsorted": five("Parquet, rows as flows end", "standard", *ONE, "--sort", "none"),
     "long-unsorted": five("ten times as long, Parquet, rows as flows end", "standard*10", *ONE, "--sort", "none"),
 }
@@ -146,7 +147,7 @@ ROWS = [
 ]
 ROWS += [
     Row("graph", "five groups with the connection graph of 300 s, every 10 s, against without", "graph", "five", least=1.5, aim=1.25),
-    Row("graph", "ten times as long: peak memory with the graph", "graph-long", "graph", "peak", least=1.2, aim=1.05),
+    Row("graph", "ten times as long: peak memory with the graph, `sort = \"none\"`", "graph-long", "graph-unsorted", "peak", least=1.2, aim=1.05),
 ]
 for name in INPUTS:
     goals = {"least": 1.25, "aim": 1.1} if name in ("one file", "16 files") else {}
@@ -175,7 +176,7 @@ def figure(name, run, packets):
     return {"cpu": lambda: run.cpu * NS / packets, "wall": lambda: run.wall, "peak": lambda: run.peak / 1e6, "wire": lambda: run.wire / packets}[name]()
 
 
-SPECIAL = ["instructions", "groups"]  # only where they are named
+SPECIAL = ["instructions", "groups", "views"]  # only where they are named
 
 
 # ------------------------------------------------------------------------------------------------ measuring
@@ -267,6 +268,74 @@ def groups_alone(traces):
     return "\n".join(lines + [f"| {name} | {-median:.0f} | {least:.0f} |" for median, name, least in rows]) + "\n"
 
 
+# the connection graph: (what, a line of `benches/views.rs` that has it, place of the figure in it, unit, at least, aim, more is better)
+COUNTS, CLUSTERING, EVERYTHING = VIEWS = ("counts and degrees", "and clustering", "all")
+LINES = {
+    "change": r"records loaded in ([\d.]+) ms; 1000 come in ([\d.]+) ms \(worst [\d.]+\), (\d+) times faster; 1000 come and 1000 go in ([\d.]+) ms",
+    "held": r"loaded in ticks of 10000 in ([\d.]+) ms; ([\d.]+) bytes and ([\d.]+) updates a record",
+    "slide": r"; (\d+) updates and (\d+) KiB resident when it is full, \d+ and \d+ after 20 windows, (\d+) and (\d+) at most",
+}
+SNAPSHOTS = {"components": 1, "label_propagation": 1, "pagerank": 2, "kcore": None, "louvain": None, "betweenness of 256 pivots": None}
+
+
+def bench_lines(name, folder):
+    """what a bench of `views.rs` prints, from a process of its own"""
+    said = subprocess.run(["cargo", "bench", "--bench", "main", "--", f"views::{name}"], cwd=REPOSITORY, check=True, capture_output=True, text=True,
+                          env=os.environ | {"JAYFLOW_EDGES": folder})
+    return said.stdout
+
+
+def views_alone(python):
+    """the connection graph by itself, beside networkx and rustworkx on the same graphs"""
+    with tempfile.TemporaryDirectory(prefix="jayflow-views-") as folder:
+        found = {}
+        for measures in VIEWS:
+            for bench, line in LINES.items():
+                said = bench_lines(f"{bench}::{measures}$", folder)
+                found[bench, measures] = [float(value) for value in re.search(line, said).groups()]
+        table = re.search(r"table of .*", bench_lines("table", folder))[0]
+        said = bench_lines("snapshot", folder)
+        units = {"µs": 1e-6, "ms": 1e-3, "s": 1}
+        cells = re.findall(r"[├╰]─ ([\w ]+?) +[\d.]+ \S+ +│ +[\d.]+ \S+ +│ +([\d.]+) (\S+)", said)
+        snapshots = {name: float(value) * units[unit] for name, value, unit in cells}
+        theirs, why = {}, ""
+        try:
+            done = subprocess.run([python, "-B", os.path.join(REPOSITORY, "benches/graphs.py"), folder], check=True, capture_output=True, text=True)
+            theirs = json.loads(done.stdout)
+        except (OSError, subprocess.CalledProcessError, ValueError) as error:
+            why = f"\nLEFT OUT: networkx: {error}; name an interpreter that has it and rustworkx with --python networkx=PATH\n"
+    lines = ["\nThe connection graph by itself: 1,000,000 records between 50,000 hosts, power law, one scanner with 40,000 destinations; one worker.\n",
+             "| what | counts and degrees | with clustering | all that is counted | at least | |", "|---|--:|--:|--:|--:|---|"]
+
+    def line(what, values, least=None, more=False):
+        goals = least if isinstance(least, tuple) else (least,) * 2
+        meets = [value >= goal if more else value < goal for value, goal in zip(values, goals) if goal is not None]
+        verdict = ("met" if all(meets) else "**missed**") if meets else ""
+        texts = ", ".join(f"{goal:,g}" for goal in dict.fromkeys(goals) if goal is not None)
+        lines.append(f"| {what} | {' | '.join(number(value) for value in values)} | {texts} | {verdict} |")
+
+    of = lambda bench, place: [found[bench, measures][place] for measures in VIEWS]
+    line("records a second, loaded at once", [1e9 / ms for ms in of("change", 0)], 300_000, True)
+    line("records a second, in ticks of 10,000", [1e9 / ms for ms in of("held", 0)])
+    line("1,000 records come, ms", of("change", 1), (5, 150))
+    line("the same against loading all again, times", of("change", 2), 100, True)
+    if theirs:
+        whole = [1e3 * theirs["networkx counts and degrees"], 1e3 * theirs["networkx counts, degrees and clustering"]]
+        line("the same against networkx, times", [theirs / ours for theirs, ours in zip(whole, of("change", 1))] + [float("nan")], 1000, True)
+    line("1,000 records come and 1,000 go, ms", of("change", 3))
+    line("bytes resident a record", of("held", 1), (100, 1700))
+    line("updates held a record", of("held", 2))
+    line("a window that slides by 20 times its length: updates at most against when it is full", [line[2] / line[0] for line in (found["slide", one] for one in VIEWS)], 1.2)
+    line("the same, bytes resident", [line[3] / line[1] for line in (found["slide", one] for one in VIEWS)], 1.2)
+    lines += ["\nMeasures of a snapshot of 100,000 nodes and 1,000,000 edges, seconds (`betweenness` of others: from few starts, scaled to 256).\n",
+              "| measure | jayflow | networkx | rustworkx | below | |", "|---|--:|--:|--:|--:|---|"]
+    for name, most in SNAPSHOTS.items():
+        other = [f"{theirs[key]:.3g}" if (key := f"{program} {name}") in theirs else "" for program in ("networkx", "rustworkx")]
+        verdict = "" if most is None else "met" if snapshots[name] < most else "**missed**"
+        lines.append(f"| {name} | {snapshots[name]:.3g} | {' | '.join(other)} | {most or ''} | {verdict} |")
+    return "\n".join(lines) + f"\n\nA {table}.\n" + why
+
+
 # ------------------------------------------------------------------------------------------------ reporting
 def number(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
@@ -332,6 +401,8 @@ def main():
         text = report(rows, runs, failed, missing, programs, traces, args, load)
     if "groups" in names:
         text += groups_alone(traces)
+    if "views" in names:
+        text += views_alone(given.get("networkx", sys.executable))
     if "instructions" in names:
         text += callgrind.report(programs["jayflow"], traces, {"core spec, Parquet": (CORE, "parquet"), "five groups, Parquet": (FIVE, "parquet"), "five groups, CSV": (FIVE, "csv"), "all groups, Parquet": (ALL, "parquet")})
     print(text)

@@ -2,20 +2,32 @@
 //!
 //! A million flow records between 50,000 hosts whose degrees follow a power law, and one scanner with 40,000 destinations.
 
+use differential_dataflow::input::{Input as _, InputSession};
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use jayflow_operators::columns::Address;
+use jayflow_operators::views::ConnectionOptions;
 use jayflow_operators::views::graph::{
-    Graph, Measures, Record, betweenness, components, core_numbers, label_propagation, louvain,
-    maintain, merge_when_idle, pagerank, updates_held,
+    Emit, Fact, Graph, Measured, Measures, Named, Node, Record, Relation, Table, Tables, Written,
+    betweenness, components, core_numbers, label_propagation, louvain, maintain, merge_when_idle,
+    pagerank, updates_held,
 };
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use timely::dataflow::operators::Probe as _;
+use timely::dataflow::operators::probe::Handle;
 
 const HOSTS: u32 = 50_000;
 const RECORDS: u32 = 1_000_000;
 const SCANNED: u32 = 40_000;
-const CHANGE: u32 = 1_000;
+/// Records that come at a tick, and how many ticks are looked at.
+const CHANGE: usize = 1_000;
+const CHANGES: usize = 21;
+/// Ticks of a window.
+const TICKS: usize = 30;
 
 /// A fixed sequence of numbers (SplitMix64).
 struct Sequence(u64);
@@ -51,7 +63,7 @@ impl Sequence {
 
 fn records() -> Vec<Record> {
     let mut sequence = Sequence(1);
-    (0..RECORDS)
+    let records: Vec<Record> = (0..RECORDS)
         .map(|at| match at < SCANNED {
             true => Record {
                 from: HOSTS,
@@ -61,7 +73,21 @@ fn records() -> Vec<Record> {
             },
             false => sequence.record(),
         })
-        .collect()
+        .collect();
+    tell(
+        "records",
+        records.iter().map(|record| (record.from, record.to)),
+    );
+    records
+}
+
+/// Writes edges to a file in the folder that `JAYFLOW_EDGES` names, for programs to be compared with: two u32 each.
+fn tell(name: &str, edges: impl Iterator<Item = (u32, u32)>) {
+    if let Some(folder) = std::env::var_os("JAYFLOW_EDGES") {
+        let ends = edges.flat_map(|(from, to)| [from, to]);
+        let bytes: Vec<u8> = ends.flat_map(u32::to_le_bytes).collect();
+        std::fs::write(std::path::Path::new(&folder).join(name), bytes).unwrap();
+    }
 }
 
 const COUNTS: Measures = Measures {
@@ -76,6 +102,8 @@ const CLUSTERING: Measures = Measures {
     ..COUNTS
 };
 
+const MEASURES: [&str; 3] = ["counts and degrees", "and clustering", "all"];
+
 fn named(measures: &str) -> Measures {
     match measures {
         "counts and degrees" => COUNTS,
@@ -84,90 +112,285 @@ fn named(measures: &str) -> Measures {
     }
 }
 
-/// Loads all records, then changes `changes` times; gives the time of the load, of each change, and the updates held.
-fn run(measures: Measures, changes: u32) -> (Duration, Vec<Duration>, i64) {
+/// One worker with a graph that is maintained.
+struct Kept<'w> {
+    worker: &'w mut timely::worker::Worker,
+    input: InputSession<u64, Record, isize>,
+    probe: Handle<u64>,
+    held: Rc<Cell<i64>>,
+}
+
+impl Kept<'_> {
+    /// Lets the next tick come and be counted.
+    fn tick(&mut self) {
+        let next = *self.input.time() + 1;
+        self.input.advance_to(next);
+        self.input.flush();
+        let probe = &self.probe;
+        self.worker.step_while(|| probe.less_than(&next));
+    }
+
+    /// Merges what is left to merge: that is not the work of the next change.
+    fn settle(&mut self) {
+        for _ in 0..2_000 {
+            self.worker.step();
+        }
+    }
+}
+
+/// Runs `body` with a graph of `measures` on one worker.
+fn with_graph<T: Send + 'static>(
+    measures: Measures,
+    body: impl Fn(&mut Kept<'_>) -> T + Send + Sync + 'static,
+) -> T {
     let mut worker = timely::WorkerConfig::default();
     merge_when_idle(&mut worker);
     let config = timely::Config {
         communication: timely::CommunicationConfig::Thread,
         worker,
     };
-    let all = records();
     let done = timely::execute(config, move |worker| {
         let held = updates_held(worker);
         let (input, probe) = worker.dataflow::<u64, _, _>(|scope| {
-            use differential_dataflow::input::Input as _;
             let (input, records) = scope.new_collection();
             (input, maintain(records, measures).probe().0)
         });
-        let input = RefCell::new(input);
-        let tick = |worker: &mut timely::worker::Worker| {
-            let next = *input.borrow().time() + 1;
-            input.borrow_mut().advance_to(next);
-            input.borrow_mut().flush();
-            worker.step_while(|| probe.less_than(&next));
-        };
-        let start = Instant::now();
-        all.iter()
-            .for_each(|record| input.borrow_mut().insert(*record));
-        tick(worker);
-        let loaded = start.elapsed();
-        let mut sequence = Sequence(2);
-        let mut times = Vec::new();
-        for change in 0..changes {
-            // what is left to merge is not the work of the next change
-            for _ in 0..2_000 {
-                worker.step();
-            }
-            let start = Instant::now();
-            for at in 0..CHANGE {
-                let gone = all[(change * CHANGE + at) as usize + SCANNED as usize];
-                let mut input = input.borrow_mut();
-                input.insert(sequence.record());
-                input.remove(gone);
-            }
-            tick(worker);
-            times.push(start.elapsed());
-        }
-        (loaded, times, held.get())
+        body(&mut Kept {
+            worker,
+            input,
+            probe,
+            held,
+        })
     });
-    let mut done: Vec<_> = done
-        .unwrap()
-        .join()
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
-    done.pop().unwrap()
+    let mut done = done.unwrap().join().into_iter().map(Result::unwrap);
+    done.next().unwrap()
 }
 
-#[divan::bench(sample_size = 1, sample_count = 3, args = ["counts and degrees", "and clustering", "all"])]
+/// Bytes of this process that are in memory; 0 where the system does not tell.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0usize) * 4096
+}
+
+fn median(mut times: Vec<Duration>) -> (Duration, Duration) {
+    times.sort_unstable();
+    (times[times.len() / 2], times[times.len() - 1])
+}
+
+#[divan::bench(sample_size = 1, sample_count = 3, args = MEASURES)]
 fn load(bencher: Bencher<'_, '_>, measures: &str) {
-    bencher
-        .counter(ItemsCount::new(RECORDS))
-        .bench(|| run(named(measures), 0));
+    let all = Arc::new(records());
+    bencher.counter(ItemsCount::new(RECORDS)).bench(|| {
+        let all = Arc::clone(&all);
+        with_graph(named(measures), move |kept| {
+            all.iter().for_each(|record| kept.input.insert(*record));
+            kept.tick();
+        });
+    });
 }
 
-/// Prints what 1,000 flows that come and 1,000 that go cost: the median, beside the load, and the updates held for each record.
-#[divan::bench(sample_size = 1, sample_count = 1, args = ["counts and degrees", "and clustering", "all"])]
+/// Prints what it costs when 1,000 flows come, and when 1,000 come and as many go: medians, beside the load of all from
+/// scratch.
+#[divan::bench(sample_size = 1, sample_count = 1, args = MEASURES)]
 fn change(bencher: Bencher<'_, '_>, measures: &str) {
+    let all = Arc::new(records());
     bencher.bench(|| {
-        let (loaded, mut times, held) = run(named(measures), 21);
-        times.sort_unstable();
-        let median = times[times.len() / 2];
+        let all = Arc::clone(&all);
+        let (loaded, come, turn) = with_graph(named(measures), move |kept| {
+            let start = Instant::now();
+            all.iter().for_each(|record| kept.input.insert(*record));
+            kept.tick();
+            let loaded = start.elapsed();
+            let mut sequence = Sequence(2);
+            let mut changes = |goes: usize| -> Vec<Duration> {
+                let change = |at: usize| {
+                    kept.settle();
+                    let start = Instant::now();
+                    for _ in 0..CHANGE {
+                        kept.input.insert(sequence.record());
+                    }
+                    for gone in all.iter().skip(SCANNED as usize + at * goes).take(goes) {
+                        kept.input.remove(*gone);
+                    }
+                    kept.tick();
+                    start.elapsed()
+                };
+                (0..CHANGES).map(change).collect()
+            };
+            let (come, turn) = (changes(0), changes(CHANGE));
+            (loaded, median(come), median(turn))
+        });
         println!(
-            "{measures}: loaded in {loaded:?}, {CHANGE} come and {CHANGE} go in {median:?} (worst {:?}), {:.0} times faster; {:.2} updates held a record",
-            times[times.len() - 1],
-            loaded.as_secs_f64() / median.as_secs_f64(),
-            held as f64 / f64::from(RECORDS)
+            "{measures}: {RECORDS} records loaded in {:.1} ms; {CHANGE} come in {:.2} ms (worst {:.2}), {:.0} times faster; \
+             {CHANGE} come and {CHANGE} go in {:.2} ms (worst {:.2})",
+            ms(loaded),
+            ms(come.0),
+            ms(come.1),
+            ms(loaded) / ms(come.0),
+            ms(turn.0),
+            ms(turn.1),
         );
     });
+}
+
+/// Prints what is held of each record when they come in ticks of ten thousand. In a process of its own (one of the measures) the
+/// bytes are those of the graph alone.
+#[divan::bench(sample_size = 1, sample_count = 1, args = MEASURES)]
+fn held(bencher: Bencher<'_, '_>, measures: &str) {
+    let all = Arc::new(records());
+    bencher.bench(|| {
+        let all = Arc::clone(&all);
+        let before = resident();
+        let (loaded, held, bytes) = with_graph(named(measures), move |kept| {
+            let start = Instant::now();
+            for records in all.chunks(10 * CHANGE) {
+                records.iter().for_each(|record| kept.input.insert(*record));
+                kept.tick();
+            }
+            let loaded = start.elapsed();
+            for _ in 0..20 {
+                kept.settle();
+            }
+            (
+                loaded,
+                kept.held.get(),
+                resident().saturating_sub(before),
+            )
+        });
+        println!(
+            "{measures}: {RECORDS} records loaded in ticks of {} in {:.1} ms; {:.1} bytes and {:.2} updates a record",
+            10 * CHANGE,
+            ms(loaded),
+            bytes as f64 / f64::from(RECORDS),
+            held as f64 / f64::from(RECORDS),
+        );
+    });
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// Prints what is held while a window of 30 ticks slides by 20 times its length, a thousand records a tick.
+#[divan::bench(sample_size = 1, sample_count = 1, args = MEASURES)]
+fn slide(bencher: Bencher<'_, '_>, measures: &str) {
+    bencher.bench(|| {
+        let (full, end, most) = with_graph(named(measures), move |kept| {
+            let (mut sequence, mut window) = (Sequence(4), VecDeque::new());
+            let (mut full, mut most) = ((0, 0), (0, 0));
+            let mut now = (0, 0);
+            for tick in 0..21 * TICKS {
+                let come: Vec<Record> = (0..CHANGE).map(|_| sequence.record()).collect();
+                come.iter().for_each(|record| kept.input.insert(*record));
+                window.push_back(come);
+                if window.len() > TICKS {
+                    let gone = window.pop_front().unwrap();
+                    gone.into_iter().for_each(|record| kept.input.remove(record));
+                }
+                kept.tick();
+                kept.settle();
+                now = (kept.held.get(), resident() >> 10);
+                if tick + 1 == TICKS {
+                    full = now;
+                } else if tick >= TICKS {
+                    most = (now.0.max(most.0), now.1.max(most.1));
+                }
+            }
+            (full, now, most)
+        });
+        println!(
+            "{measures}: a window of {} records; {} updates and {} KiB resident when it is full, {} and {} after 20 windows, \
+             {} and {} at most",
+            TICKS * CHANGE,
+            full.0,
+            full.1,
+            end.0,
+            end.1,
+            most.0,
+            most.1
+        );
+    });
+}
+
+/// Prints what it costs to write a table of nodes at a tick at which 1,000 records came: whole, and what changed.
+#[divan::bench(sample_size = 1, sample_count = 1)]
+fn table(bencher: Bencher<'_, '_>) {
+    let all = records();
+    bencher.bench(|| {
+        let options = ConnectionOptions::default();
+        let mut tables = Tables::default();
+        tables.track();
+        let relation = |emit| Relation {
+            table: Some(Table::Nodes),
+            emit,
+            metrics: Vec::new(),
+            communities: options.communities,
+            use_ports: false,
+            only_last: false,
+            is_windowed: true,
+        };
+        let named: Vec<Named> = (0..=HOSTS).map(|host| (host, Some(node(host)))).collect();
+        let (mut flows, mut edges) = (HashMap::new(), HashMap::new());
+        let mut take = |records: &[Record]| -> Vec<(Fact, isize)> {
+            let mut facts = Vec::new();
+            for record in records {
+                let sums = flows.entry(record.from).or_insert((0, 0, 0));
+                facts.push((Fact::From(record.from, *sums), -1));
+                sums.0 += 1;
+                facts.push((Fact::From(record.from, *sums), 1));
+                let ends = (record.from, record.to);
+                let edge = edges.entry(ends).or_insert((0, 0, 0));
+                facts.push((Fact::Edge(ends.0, ends.1, *edge), -1));
+                edge.0 += 1;
+                facts.push((Fact::Edge(ends.0, ends.1, *edge), 1));
+            }
+            // of the values that a record had in a tick only the last one counts
+            facts.retain(|(fact, diff)| match fact {
+                Fact::From(node, sums) => *diff < 0 || flows[node] == *sums,
+                Fact::Edge(from, to, sums) => *diff < 0 || edges[&(*from, *to)] == *sums,
+                _ => true,
+            });
+            facts
+        };
+        tables.come(&named, take(&all[2 * CHANGE..]));
+        let mut changes = Written::new(relation(Emit::Changes));
+        let mut whole = Written::new(relation(Emit::Changes));
+        changes.changes(&tables, 0);
+        whole.tick(&tables, &Measured::new(&tables, &options), 0);
+        tables.come(&[], take(&all[..2 * CHANGE][..CHANGE]));
+        let start = Instant::now();
+        let rows = whole.tick(&tables, &Measured::new(&tables, &options), 1);
+        let compared = start.elapsed();
+        let start = Instant::now();
+        let same = changes.changes(&tables, 1);
+        println!(
+            "table of {HOSTS} nodes, {} rows change: {:.1} ms by comparing, {:.2} ms by what changed",
+            rows.rows(),
+            ms(compared),
+            ms(start.elapsed())
+        );
+        assert_eq!(rows, same);
+    });
+}
+
+fn node(host: u32) -> Node {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&host.to_be_bytes());
+    let address = Address { family: 4, bytes };
+    Node {
+        address,
+        port: None,
+    }
 }
 
 /// A graph of 100,000 nodes and a million edges.
 fn large() -> Graph {
     let mut sequence = Sequence(3);
     let mut node = || (sequence.next() % 100_000) as u32;
-    Graph::new(100_000, (0..1_000_000).map(|_| (node(), node(), 1)))
+    let edges: Vec<(u32, u32)> = (0..1_000_000).map(|_| (node(), node())).collect();
+    tell("large", edges.iter().copied());
+    Graph::new(100_000, edges.into_iter().map(|(from, to)| (from, to, 1)))
 }
 
 #[divan::bench(sample_size = 1, sample_count = 3, args = ["components", "kcore", "label_propagation", "pagerank", "betweenness of 256 pivots", "louvain"])]

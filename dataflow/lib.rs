@@ -15,6 +15,7 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod spec;
+pub mod testing;
 mod topology;
 
 pub use cluster::Started;

@@ -413,6 +413,8 @@ pub struct FlowEdge {
     pub from_port: u16,
     /// Port of the responder.
     pub to_port: u16,
+    /// Protocol of the flow; 0 where it is not known.
+    pub protocol: u8,
     /// Packets, both directions.
     pub packets: u64,
     /// Sum of the IP lengths, both directions, bytes.

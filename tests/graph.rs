@@ -1,9 +1,10 @@
 //! The connection graph in whole runs: the same columns for any number of workers and whatever waits on disk; tables that agree.
 
+use crate::shared;
 use crate::traffic::{Record, pcap, records};
 use jayflow::{Control, Loaded, Plan, run};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Runs a spec in a folder and gives what it wrote to `out.csv`.
@@ -68,36 +69,139 @@ proptest! {
              [sinks.out]\ntype = \"graph\"\npath = \"out.csv\"\noverwrite = true\ntable = \"{table}\"\nemit = \"{emit}\"\n\
              metrics = [\"clustering\", \"kcore\", \"label_propagation\", \"pagerank\", \"betweenness\"]\n"
         );
-        let snapshots = by_tick(&written(folder.path(), &spec("snapshot")));
-        let changes = by_tick(&written(folder.path(), &spec("changes")));
-        let mut state: BTreeMap<String, i64> = BTreeMap::new();
-        let mut seen = 0;
-        for (tick, rows) in &changes {
-            for row in rows {
-                let (diff, row) = row.split_once(',').unwrap();
-                *state.entry(row.to_owned()).or_default() += diff.parse::<i64>().unwrap();
+        let snapshots = written(folder.path(), &spec("snapshot"));
+        let changes = written(folder.path(), &spec("changes"));
+        prop_assert!(replayed(&snapshots, &changes) > 0);
+    }
+
+    #[test]
+    fn the_last_records_are_those_that_ended_before(mut traffic in records(200), windowed: bool, workers in 1usize..3) {
+        traffic.sort_by_key(|(time, _)| *time);
+        let folder = with(&[traffic]);
+        let window = if windowed { "window = { tumbling = \"3s\" }" } else { "" };
+        let spec = format!(
+            "[sources]\npath = \"0.pcap\"\n[flows]\nidle_timeout = \"5s\"\n\
+             [features]\ngroups = [\"flow_meta\"]\nadd = [\"ct_*\", \"new_edge\", \"component_*\", \"fan_*\"]\nconnection = {{ {window} }}\n\
+             [sinks.out]\npath = \"out.csv\"\noverwrite = true\n[run]\nworkers = {workers}\nsort_memory = \"1KB\"\n"
+        );
+        let text = written(folder.path(), &spec);
+        let mut lines = text.lines();
+        let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+        let place = |name: &str| names.iter().position(|found| *found == name).unwrap();
+        let mut rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+        // rows are in the order of their starts: those that end together stay in it
+        let ns = |time: &str| {
+            let (seconds, rest) = time.split_once('.').unwrap_or((time, ""));
+            format!("{seconds}{rest:0<9}").parse::<u64>().unwrap()
+        };
+        rows.sort_by_key(|row| ns(row[place("end_time")]));
+        for (at, row) in rows.iter().enumerate() {
+            let last = &rows[at.saturating_sub(99)..=at];
+            for (name, same) in [
+                ("ct_dst_ltm", &["dst_ip"][..]),
+                ("ct_src_ltm", &["src_ip"]),
+                ("ct_srv_src", &["src_ip", "protocol", "dst_port"]),
+                ("ct_srv_dst", &["dst_ip", "protocol", "dst_port"]),
+                ("ct_dst_sport_ltm", &["dst_ip", "src_port"]),
+                ("ct_src_dport_ltm", &["src_ip", "dst_port"]),
+                ("ct_dst_src_ltm", &["src_ip", "dst_ip"]),
+            ] {
+                let like = |other: &&Vec<&str>| same.iter().all(|name| other[place(name)] == row[place(name)]);
+                let count = last.iter().filter(like).count();
+                prop_assert_eq!(row[place(name)], count.to_string(), "{} of row {}", name, at);
             }
-            state.retain(|_, count| *count != 0);
-            prop_assert!(state.values().all(|count| *count == 1));
-            let replayed: Vec<&String> = state.keys().collect();
-            let mut whole: Vec<&String> = snapshots.get(tick).into_iter().flatten().collect();
-            whole.sort();
-            seen += whole.len();
-            prop_assert_eq!(replayed, whole, "at {}", tick);
+            let edge = |row: &[&str]| (row[place("src_ip")].to_owned(), row[place("dst_ip")].to_owned());
+            let is_new = rows[..at].iter().all(|other| edge(other) != edge(row));
+            prop_assert_eq!(row[place("new_edge")], u8::from(is_new).to_string());
+            prop_assert!(row[place("component_size")].parse::<u64>().unwrap() > 0);
         }
-        prop_assert!(seen > 0);
     }
 }
 
+/// Holds changes, replayed into a map, against the table at every tick; gives how many rows that were.
+fn replayed(snapshots: &str, changes: &str) -> usize {
+    let (snapshots, changes) = (by_tick(snapshots), by_tick(changes));
+    let mut state: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut seen = 0;
+    let nothing = Vec::new();
+    let ticks: BTreeSet<&u64> = snapshots.keys().chain(changes.keys()).collect();
+    for tick in ticks {
+        for row in changes.get(tick).unwrap_or(&nothing) {
+            let (diff, row) = row.split_once(',').unwrap();
+            *state.entry(row).or_default() += diff.parse::<i64>().unwrap();
+        }
+        state.retain(|_, count| *count != 0);
+        assert!(state.values().all(|count| *count == 1));
+        let replayed: Vec<&str> = state.keys().copied().collect();
+        let mut whole: Vec<&str> = (snapshots.get(tick).unwrap_or(&nothing).iter())
+            .map(String::as_str)
+            .collect();
+        whole.sort_unstable();
+        seen += whole.len();
+        assert_eq!(replayed, whole, "at {} s", f64::from_bits(*tick));
+    }
+    seen
+}
+
+/// Open captures of many hosts or a long time.
+const LONG: [&str; 8] = [
+    "app/nDPI-gnutella.pcap",
+    "app/nDPI-netflix.pcap",
+    "container/pcap-parser-wireshark_samples-test.pcapng",
+    "dns/nDPI-dnscrypt-v2-doh.pcap",
+    "malformed/nDPI-fuzz-2006-06-26-2594.pcap",
+    "scan/zeek-bruteforce.pcap",
+    "tunnel/nDPI-capwap.pcap",
+    "vpn/nDPI-tor.pcap",
+];
+
+#[test]
+fn changes_of_open_captures_replayed_are_the_snapshots() {
+    let Some(folder) = shared::shared() else {
+        return;
+    };
+    let out = tempfile::tempdir().unwrap();
+    let (mut seen, mut runs) = (0, 0);
+    for capture in LONG {
+        let path = folder.join("pcaps").join(capture);
+        for (table, metrics) in [
+            ("nodes", ""),
+            ("nodes", "\"clustering\""),
+            ("nodes", "\"louvain\""),
+            ("edges", ""),
+            ("communities", ""),
+        ] {
+            let spec = |emit: &str| {
+                format!(
+                    "[sources]\npath = '{}'\n[flows]\nidle_timeout = \"1s\"\n\
+                 [features]\nconnection = {{ window = {{ sliding = \"6s\", step = \"2s\" }} }}\n\
+                 [sinks.out]\ntype = \"graph\"\npath = \"out.csv\"\noverwrite = true\ntable = \"{table}\"\nemit = \"{emit}\"\n\
+                 metrics = [{metrics}]\n",
+                    path.display()
+                )
+            };
+            seen += replayed(
+                &written(out.path(), &spec("snapshot")),
+                &written(out.path(), &spec("changes")),
+            );
+            runs += 1;
+        }
+    }
+    println!(
+        "{runs} tables of {} captures, {seen} rows at all ticks",
+        LONG.len()
+    );
+    assert!(seen > 10_000, "{seen} rows");
+}
+
 /// The rows of a table without their first column, by that column.
-fn by_tick(text: &str) -> BTreeMap<String, Vec<String>> {
-    let mut ticks: BTreeMap<String, Vec<String>> = BTreeMap::new();
+fn by_tick(text: &str) -> BTreeMap<u64, Vec<String>> {
+    let mut ticks: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for line in text.lines().skip(1) {
         let (tick, row) = line.split_once(',').unwrap();
-        ticks
-            .entry(tick.to_owned())
-            .or_default()
-            .push(row.to_owned());
+        // as bits, times from 1970 on are in their order
+        let tick = tick.parse::<f64>().unwrap().to_bits();
+        ticks.entry(tick).or_default().push(row.to_owned());
     }
     ticks
 }

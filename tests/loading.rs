@@ -945,3 +945,41 @@ anonymise = { key = \"${secret:KEY}\" }
     assert!(has("pkt_len_mean") && !has("iat_mean"));
     assert!(!has(&key));
 }
+
+#[test]
+fn a_spec_describes_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = "spec = 1
+name = \"office\"
+description = \"What the office does.\"
+[vars.idle]
+type = \"duration\"
+default = \"30s\"
+doc = \"how long a flow may be silent\"
+[sources]
+path = \"a.pcap\"
+[flows]
+idle_timeout = \"${idle}\"
+[sinks]
+path = \"a.csv\"
+columns = [\"src_ip\", \"duration\"]
+[tests.one]
+input = \"a.pcap\"
+rows = 1
+";
+    std::fs::write(folder.path().join("spec.toml"), spec).unwrap();
+    let out = std::process::Command::new(env!("CARGO_BIN_EXE_jayflow"))
+        .args([
+            "docs",
+            "spec.toml",
+            "--set",
+            "idle=20s",
+            "--set",
+            "run.workers=1",
+        ])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(out.status.code(), Some(0));
+    expect![[""]].assert_eq(&String::from_utf8(out.stdout).unwrap());
+}

@@ -18,6 +18,7 @@ mod program;
 mod reliability;
 mod shared;
 mod spec;
+mod spec_tests;
 #[cfg(unix)]
 mod system;
 mod traffic;

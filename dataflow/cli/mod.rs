@@ -4,6 +4,7 @@
 
 mod check;
 mod completions;
+mod docs;
 mod explain;
 mod extract;
 mod features;
@@ -16,6 +17,7 @@ mod progress;
 mod run;
 mod schema;
 mod signals;
+mod test;
 mod topology;
 
 pub use help::manual;
@@ -82,6 +84,8 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Topology(topology::Topology),
+    Test(test::Test),
+    Docs(docs::Docs),
     Fmt(fmt::Fmt),
     New(new::New),
     Info(info::Info),
@@ -211,6 +215,8 @@ impl Command {
             Self::Check(command) => command.run(global),
             Self::Explain(command) => command.run(global),
             Self::Topology(command) => command.run(global),
+            Self::Test(command) => command.run(global),
+            Self::Docs(command) => command.run(global),
             Self::Fmt(command) => command.run(global),
             Self::New(command) => command.run(),
             Self::Info(command) => command.run(),

@@ -214,7 +214,7 @@ fn groups(features: &[Feature], costs: &[Cost]) -> String {
     out
 }
 
-fn markdown(header: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn markdown(header: &[&str], rows: &[Vec<String>]) -> String {
     let escape = |cell: &str| cell.replace('|', "\\|");
     let text = lines(header, rows, "| ", " | ", " |", escape);
     let rule = format!("|{}\n", "---|".repeat(header.len()));

@@ -1,8 +1,8 @@
 //! What `explain` says of the connection graph: for each measure how it is kept up, what is kept of it, and what is exchanged.
 
 use operators::features::ConnectionPlan;
-use operators::views::graph::{Measures, NodeFacts, Record, Sums};
-use operators::views::{Communities, Window};
+use operators::views::graph::{Betweenness, Graph, Measures, NodeFacts, Record, Sums, Times};
+use operators::views::{Communities, Recent, Window};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -27,8 +27,6 @@ pub fn measures(plan: &ConnectionPlan) -> Vec<Measure> {
         triangles,
         times,
     } = plan.measures;
-    // an entry of an arrangement: key, tick, difference
-    let entry = |key: usize| key + size_of::<u64>() + size_of::<Sums>();
     let incremental = |name, state: String, exchange| Measure {
         name,
         kept: "incremental",
@@ -38,12 +36,12 @@ pub fn measures(plan: &ConnectionPlan) -> Vec<Measure> {
     let mut all = vec![
         incremental(
             "flows, packets, bytes of nodes",
-            format!("{} B a node and role", entry(4)),
+            format!("{} B a node and role", update::<u32, Sums>()),
             "records by node",
         ),
         incremental(
             "flows of edges",
-            format!("{} B an edge", entry(8)),
+            format!("{} B an edge", update::<(u32, u32), Sums>()),
             "records by edge",
         ),
     ];
@@ -55,39 +53,67 @@ pub fn measures(plan: &ConnectionPlan) -> Vec<Measure> {
     counted(
         edge_ports,
         "flows of edges by port",
-        "28 B an edge and port".to_owned(),
+        format!("{} B an edge and port", update::<(u32, u32, u16), isize>()),
         "records by edge and port",
     );
     counted(
         ports,
         "distinct ports",
-        "24 B a node and port, 20 B a node".to_owned(),
+        format!(
+            "{} B a node and port, {} B a node",
+            update::<(u32, u16), isize>(),
+            update::<u32, isize>()
+        ),
         "records by node and port",
     );
     counted(
         degrees,
         "distinct peers, degrees",
-        "20 B a node and role, over the edges".to_owned(),
+        format!(
+            "{} B a node and role, over the edges",
+            update::<u32, isize>()
+        ),
         "distinct edges by node",
     );
     counted(
         triangles,
         "triangles, clustering",
-        "24 B a pair, and 8 B a pair on every worker".to_owned(),
+        format!(
+            "{} B a pair, {} B a node, and {} B a pair on every worker",
+            update::<(u32, u32), isize>(),
+            2 * update::<u32, isize>(),
+            size_of::<[u32; 2]>()
+        ),
         "distinct pairs to all",
     );
     counted(
         times,
         "flow rate, spread, bursts",
-        format!("{} B a record and end", 4 + 16 + 16),
+        format!(
+            "{} B a record and end, {} B a node",
+            update::<(u32, (i64, i64)), isize>(),
+            update::<(u32, Times), isize>()
+        ),
         "records by node",
     );
-    let mut whole = |wanted: bool, name, state: &str| {
+    if plan.past {
+        let [record, edge] = Recent::BYTES;
+        all.push(Measure {
+            name: "last records, new edges",
+            kept: "incremental",
+            state: format!(
+                "{record} B a record until it is compared, {edge} B an edge for the whole run"
+            ),
+            exchange: "nothing: all rows are on worker 0",
+        });
+    }
+    let edge = Graph::BYTES_PER_EDGE;
+    let mut whole = |wanted: bool, name, state: String| {
         if wanted {
             all.push(Measure {
                 name,
                 kept: "per window",
-                state: state.to_owned(),
+                state,
                 exchange: "counts to worker 0",
             });
         }
@@ -95,7 +121,10 @@ pub fn measures(plan: &ConnectionPlan) -> Vec<Measure> {
     whole(
         plan.betweenness,
         "betweenness",
-        "32 B a node, 48 B an edge while it is computed",
+        format!(
+            "{} B a node, {edge} B an edge while it is computed",
+            Betweenness::BYTES_PER_NODE
+        ),
     );
     let name = match plan.options.communities {
         Communities::LabelPropagation => "communities: label propagation",
@@ -106,9 +135,20 @@ pub fn measures(plan: &ConnectionPlan) -> Vec<Measure> {
     whole(
         plan.communities,
         name,
-        "24 B a node, 48 B an edge while it is computed",
+        format!("{edge} B an edge while it is computed"),
+    );
+    whole(
+        plan.components && plan.options.communities != Communities::Components,
+        "components",
+        format!("{edge} B an edge while it is computed"),
     );
     all
+}
+
+/// Bytes of an update in an arrangement: key, tick and difference, each in an array of its own. How many there are of each measure
+/// a test of the operators knows; while batches merge there may be twice as many.
+const fn update<K, D>() -> usize {
+    size_of::<K>() + size_of::<u64>() + size_of::<D>()
 }
 
 /// The graph in words.

@@ -1319,6 +1319,105 @@ path = \"-\"
 [sinks]
 path = \"flows.csv\"
 "
+"E0801" "test of what is not there"
+"A test speaks of a column or a node that does not exist. That is an error, never a test that passes."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+
+[tests.dns]
+packets = [{ src = \"10.0.0.1:5000\", dst = \"10.0.0.2:53\", udp = { payload = \"hex:00\" } }]
+expect = { dst_prot = 53 }
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+
+[tests.dns]
+packets = [{ src = \"10.0.0.1:5000\", dst = \"10.0.0.2:53\", udp = { payload = \"hex:00\" } }]
+expect = { dst_port = 53 }
+"
+"E0802" "test that says nothing"
+"A test has `rows`, `expect` or `golden`: what must be true of the rows."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+
+[tests.dns]
+packets = [{ src = \"10.0.0.1:5000\", dst = \"10.0.0.2:53\", udp = { payload = \"hex:00\" } }]
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+
+[tests.dns]
+packets = [{ src = \"10.0.0.1:5000\", dst = \"10.0.0.2:53\", udp = { payload = \"hex:00\" } }]
+rows = 1
+expect = { dst_port = 53, duration = \"< 1\" }
+"
+"E0803" "test without packets, or with two kinds"
+"A test reads captures, `input`, or packets that are written in it, `packets`: one of the two."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+
+[tests.dns]
+rows = 1
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+
+[tests.dns]
+input = \"dns.pcap\"
+rows = 1
+"
+"E0804" "packet that cannot be made"
+"A packet of a test has `src` and `dst`, addresses of one kind with ports (without, for ICMP), and one of `udp`, `tcp` and `icmp`. Anything else comes from a capture."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+
+[tests.dns]
+rows = 1
+packets = [{ src = \"10.0.0.1\", dst = \"10.0.0.2:53\", udp = {} }]
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+
+[tests.dns]
+rows = 1
+packets = [{ src = \"10.0.0.1:5000\", dst = \"10.0.0.2:53\", udp = {} }]
+"
 "W0401" "node without reader"
 "A node gives something that nothing reads: it is left out of the run."
 wrong "spec = 1

@@ -351,6 +351,12 @@ pub fn visible(text: &str) -> String {
     parts.join("\t")
 }
 
+/// The same of several lines.
+pub fn visible_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(visible).collect();
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,6 +48,45 @@ impl Loaded {
         })
     }
 
+    /// Adds the nodes and keys of a file, as `include` does.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn include_file(
+        &mut self,
+        path: &Path,
+    ) -> Result<Result<(), Diagnostics>, operators::Error> {
+        let bytes =
+            limited(path).map_err(|error| operators::Error::file("read the tests", path, error))?;
+        let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let source = match source(path.display().to_string(), bytes, base) {
+            Ok(source) => source,
+            Err(found) => return Ok(Err(*found)),
+        };
+        let mut loading = Loading {
+            files: &regular,
+            untrusted: self.untrusted,
+            sources: std::mem::take(&mut self.sources),
+            found: Vec::new(),
+            changed: true,
+        };
+        let added = loading.add(source, Span::default(), "include");
+        for entry in added.into_iter().flat_map(|(_, entries)| entries) {
+            loading.included(&mut self.root, entry);
+        }
+        self.files = loading.sources.len();
+        self.sources = loading.sources;
+        self.changed = true;
+        if loading.found.is_empty() {
+            return Ok(Ok(()));
+        }
+        Ok(Err(Diagnostics {
+            sources: self.sources.clone(),
+            list: loading.found,
+            more: 0,
+        }))
+    }
+
     /// Reads a spec from its text; other files come from `files`.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ pub use options::{Progress, RunOptions};
 pub use secrets::Secrets;
 pub use sections::{SECTIONS, Section, section_keys, sink_keys, source_types};
 
+use crate::testing::Test;
 use operators::decode::DecodeOptions;
 use operators::expressions::{Derived, Typed};
 use operators::features::{FeaturePlan, FeatureSettings};
@@ -96,12 +97,23 @@ pub struct Spec {
     pub views: Vec<Node<View>>,
     /// Where rows go, in the order of the text.
     pub sinks: Vec<Node<Sink>>,
+    /// What must be true of its rows.
+    pub tests: Vec<Node<Test>>,
     /// How the work is done.
     pub run: RunOptions,
     /// The text that gives this spec: that of the file, or of everything laid over it.
     pub text: String,
     /// What is probably not meant.
     pub warnings: Diagnostics,
+}
+
+impl Spec {
+    /// Positions in the rows of what a sink can write: features, then derived columns. What only expressions read is between.
+    pub fn visible(&self) -> Vec<usize> {
+        let all = self.columns.schema.len();
+        let derived = all..all + self.derived.schema.len();
+        (0..self.columns.visible).chain(derived).collect()
+    }
 }
 
 /// What a sink writes, and where.

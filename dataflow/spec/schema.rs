@@ -119,6 +119,9 @@ fn kind(words: &str, choices: &[&str]) -> Value {
         "an integer" => json!({"type": "integer"}),
         "a number" => json!({"type": "number"}),
         "a whole number, 0 or more" => json!({"type": "integer", "minimum": 0}),
+        _ if words.starts_with("a whole number, or a comparison") => {
+            json!({"type": ["integer", "string"]})
+        }
         _ if words.starts_with("a table {") => json!({"type": "object"}),
         "a whole number, 1 or more" => json!({"type": "integer", "minimum": 1}),
         _ if words.starts_with("one character such as") => {

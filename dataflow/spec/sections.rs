@@ -2,6 +2,7 @@
 
 use super::RunOptions;
 use super::variables::VariableOptions;
+use crate::testing::TestOptions;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::filters::FilterOptions;
@@ -27,7 +28,7 @@ pub struct Section {
 }
 
 /// Every section, in data order.
-pub const SECTIONS: [Section; 9] = [
+pub const SECTIONS: [Section; 10] = [
     Section {
         name: "vars",
         node: "variable",
@@ -83,6 +84,13 @@ pub const SECTIONS: [Section; 9] = [
         single: Some("sink"),
         named: false,
         doc: "Where rows go.",
+    },
+    Section {
+        name: "tests",
+        node: "test",
+        single: None,
+        named: true,
+        doc: "What must be true of the rows of a capture; `jayflow test` looks.",
     },
     Section {
         name: "run",
@@ -273,6 +281,7 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
             vec![input("What the rules read: the flow table.")],
             ViewOptions::keys(),
         ),
+        "tests" => (Vec::new(), TestOptions::keys()),
         "run" => (Vec::new(), RunOptions::keys()),
         _ => (sink_keys(None), Vec::new()),
     };

@@ -85,6 +85,8 @@ pub struct Variable {
     pub kind: VariableType,
     /// Its value; durations, times and the like as they are written. `None` where it has none yet.
     pub value: Option<Setting>,
+    /// What it is for, if it says so.
+    pub doc: Option<String>,
 }
 
 impl VariableType {

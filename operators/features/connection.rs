@@ -131,6 +131,46 @@ pub struct Connection {
         differs = "flows-to-itself"
     )]
     pub conn_burst_connections: Option<u64>,
+    /// Of the 100 records that ended last, this one included, those with the same destination address (UNSW-NB15). Records end in
+    /// the order of the clock at their last packet, then of their start and place in the input.
+    #[column(unit = "flows", scope = "dst", profile = "JF-EXTRA")]
+    pub ct_dst_ltm: u32,
+    /// Of the 100 records that ended last, those with the same source address.
+    #[column(unit = "flows", scope = "src", profile = "JF-EXTRA")]
+    pub ct_src_ltm: u32,
+    /// Of the 100 records that ended last, those with the same source address, protocol and dst_port.
+    #[column(unit = "flows", scope = "src", profile = "JF-EXTRA")]
+    pub ct_srv_src: u32,
+    /// Of the 100 records that ended last, those with the same destination address, protocol and dst_port.
+    #[column(unit = "flows", scope = "dst", profile = "JF-EXTRA")]
+    pub ct_srv_dst: u32,
+    /// Of the 100 records that ended last, those with the same destination address and src_port.
+    #[column(unit = "flows", scope = "dst", profile = "JF-EXTRA")]
+    pub ct_dst_sport_ltm: u32,
+    /// Of the 100 records that ended last, those with the same source address and dst_port.
+    #[column(unit = "flows", scope = "src", profile = "JF-EXTRA")]
+    pub ct_src_dport_ltm: u32,
+    /// Of the 100 records that ended last, those with the same source and destination address.
+    #[column(unit = "flows", scope = "flow", profile = "JF-EXTRA")]
+    pub ct_dst_src_ltm: u32,
+    /// conn_src_unique_dsts / (latest end - earliest start over flows in which the source node is source or destination); 0 if
+    /// that span is 0.
+    #[column(unit = "1/s", scope = "src", profile = "JF-EXTRA")]
+    pub fan_out_rate: f64,
+    /// conn_dst_unique_srcs / (latest end - earliest start over flows in which the destination node is source or destination); 0
+    /// if that span is 0.
+    #[column(unit = "1/s", scope = "dst", profile = "JF-EXTRA")]
+    pub fan_in_rate: f64,
+    /// Weakly connected component of both nodes: the rank (from 0) of its smallest node among all nodes of the window in
+    /// canonical order.
+    #[column(scope = "flow", profile = "JF-EXTRA")]
+    pub component_id: u64,
+    /// Nodes of that component.
+    #[column(unit = "count", scope = "flow", profile = "JF-EXTRA")]
+    pub component_size: u64,
+    /// 1 if no record from the source node to the destination node ended before this one, whatever the window.
+    #[column(scope = "flow", profile = "JF-EXTRA")]
+    pub new_edge: u8,
 }
 
 /// Nothing is kept of an open record.
@@ -164,6 +204,10 @@ pub struct ConnectionPlan {
     pub betweenness: bool,
     /// Whether a column of communities is wanted.
     pub communities: bool,
+    /// Whether a column of components is wanted.
+    pub components: bool,
+    /// Whether a column is wanted that compares a record with those that ended before.
+    pub past: bool,
     schema: Schema,
     targets: Vec<Option<u32>>,
     nulls: Arc<[Column]>,
@@ -192,12 +236,14 @@ impl ConnectionPlan {
             measures: Measures {
                 edge_ports: any(&["port_flows"]),
                 ports: any(&["unique_ports"]),
-                degrees: any(&["unique_dsts", "unique_srcs", "degree"]),
+                degrees: any(&["unique_dsts", "unique_srcs", "degree", "fan_"]),
                 triangles: metrics && any(&["clustering"]),
-                times: options.temporal && any(&["flow_rate", "spread", "burst"]),
+                times: options.temporal && any(&["flow_rate", "spread", "burst"]) || any(&["fan_"]),
             },
             betweenness: metrics && any(&["betweenness"]),
             communities: metrics && any(&["community"]),
+            components: any(&["component_"]),
+            past: any(&["ct_", "new_edge"]),
             options,
             schema: schema.clone(),
             targets,

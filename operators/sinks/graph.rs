@@ -352,6 +352,7 @@ mod tests {
             to: address(to),
             from_port: 1,
             to_port: 2,
+            protocol: 6,
             packets: 3,
             bytes: 180,
             start: 0,

@@ -13,6 +13,7 @@ mod record_batch;
 mod sample;
 mod sink;
 mod sorter;
+mod spool;
 mod stdout;
 mod text;
 
@@ -36,11 +37,14 @@ pub use options::{
 use rayon::ThreadPool;
 pub use sink::{Description, Sink};
 pub use sorter::{Sorted, SortedColumns, Sorter};
+pub use spool::Spool;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(test)]
+pub(crate) use text::plain as plain_text;
 pub use text::printable;
 use timely::container::NoopBuilder;
 use timely::dataflow::Stream;

@@ -1,22 +1,19 @@
 //! Rows in the order of their keys, whatever order and batches they come in.
 //!
-//! Batches are held up to a budget of bytes; beyond it they are written, sorted, as a run to a nameless temporary file, which
-//! the system removes whatever becomes of the process. Runs are merged at the end, and before that whenever `FAN_IN` of one
-//! size have come together, so memory and open files stay bounded. Nothing here knows a sink.
+//! Batches are held up to a budget of bytes; beyond it they are written, sorted, as a run to disk (`spool.rs`). Runs are merged at
+//! the end, and before that whenever `FAN_IN` of one size have come together, so memory stays bounded. Nothing here knows a sink.
 
+use super::spool::{Run, Spool};
 use crate::columns::{Column, Columns, RowKey};
 use crate::error::Error;
 use crate::schema::Schema;
-use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
 };
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Rows of a batch given out.
 const BATCH: usize = 8_192;
@@ -28,7 +25,7 @@ pub struct Sorter {
     schema: Schema,
     budget: usize,
     fan_in: usize,
-    folder: PathBuf,
+    spool: Spool,
     held: Vec<Columns>,
     bytes: usize,
     /// Runs of one batch of memory, merged runs, runs of these.
@@ -38,11 +35,16 @@ pub struct Sorter {
 impl Sorter {
     /// A sorter of rows of `schema` that holds about `budget` bytes in memory and puts the rest into files of `folder`.
     pub fn new(schema: &Schema, budget: usize, folder: &Path) -> Self {
+        Self::sharing(schema, budget, &Spool::new(folder))
+    }
+
+    /// The same with files that it shares with other sorters.
+    pub fn sharing(schema: &Schema, budget: usize, spool: &Spool) -> Self {
         Self {
             schema: schema.clone(),
             budget,
             fan_in: FAN_IN,
-            folder: folder.to_owned(),
+            spool: spool.clone(),
             held: Vec::new(),
             bytes: 0,
             runs: Vec::new(),
@@ -123,7 +125,7 @@ impl Sorter {
     }
 
     fn write(&mut self, mut rows: Rows, piece: usize, level: usize) -> Result<(), Error> {
-        let mut run = NewRun::create(&self.folder)?;
+        let mut run = self.spool.run()?;
         while let Some(batch) = rows.next(&self.schema, piece)? {
             run.write(&batch)?;
         }
@@ -274,99 +276,6 @@ impl Held {
             batch
         })
     }
-}
-
-/// A sorted run in a nameless file: pieces, each its length in 8 bytes and a batch in bincode, all in one LZ4 frame.
-struct NewRun {
-    out: FrameEncoder<File>,
-    folder: PathBuf,
-    pieces: u64,
-    bytes: u64,
-}
-
-/// A run to be read.
-struct Run {
-    input: FrameDecoder<File>,
-    folder: PathBuf,
-    pieces: u64,
-}
-
-impl NewRun {
-    fn create(folder: &Path) -> Result<Self, Error> {
-        let file = tempfile::tempfile_in(folder).map_err(|error| failed(folder, 0, error))?;
-        Ok(Self {
-            out: FrameEncoder::new(file),
-            folder: folder.to_owned(),
-            pieces: 0,
-            bytes: 0,
-        })
-    }
-
-    fn write(&mut self, rows: &Columns) -> Result<(), Error> {
-        let piece = bincode::serialize(rows).map_err(|error| unreadable(&self.folder, error))?;
-        self.bytes += piece.len() as u64;
-        self.out
-            .write_all(&(piece.len() as u64).to_le_bytes())
-            .and_then(|()| self.out.write_all(&piece))
-            .map_err(|error| failed(&self.folder, self.bytes, error))?;
-        self.pieces += 1;
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Run, Error> {
-        let failed = |error| failed(&self.folder, self.bytes, error);
-        let mut file = self.out.finish().map_err(|error| failed(error.into()))?;
-        file.rewind().map_err(failed)?;
-        Ok(Run {
-            input: FrameDecoder::new(file),
-            folder: self.folder,
-            pieces: self.pieces,
-        })
-    }
-}
-
-impl Run {
-    fn next(&mut self) -> Result<Option<Columns>, Error> {
-        if self.pieces == 0 {
-            return Ok(None);
-        }
-        self.pieces -= 1;
-        let mut length = [0; 8];
-        let mut piece = Vec::new();
-        self.input
-            .read_exact(&mut length)
-            .and_then(|()| {
-                let length = u64::from_le_bytes(length);
-                (&mut self.input).take(length).read_to_end(&mut piece)
-            })
-            .map_err(|error| Error::file("read back temporary rows in", &self.folder, error))?;
-        bincode::deserialize(&piece)
-            .map(Some)
-            .map_err(|error| unreadable(&self.folder, error))
-    }
-}
-
-fn failed(folder: &Path, bytes: u64, error: io::Error) -> Error {
-    let full = matches!(
-        error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
-    );
-    let error = Error::file("write temporary rows to sort in", &folder.join(""), error);
-    if full {
-        error.help(format!(
-            "make room (this part alone is {bytes} bytes before compression), or write with `sort = \"none\"`"
-        ))
-    } else {
-        error
-    }
-}
-
-fn unreadable(folder: &Path, error: bincode::Error) -> Error {
-    Error::new(format!(
-        "temporary rows in {} are not readable: {error}",
-        folder.display()
-    ))
-    .because(error)
 }
 
 /// Sorted runs, read side by side.

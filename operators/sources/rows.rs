@@ -171,6 +171,7 @@ fn edge(cells: [Cell<'_>; 8]) -> Result<FlowEdge, String> {
         to: address(&to)?,
         from_port: port(&from_port)?,
         to_port: port(&to_port)?,
+        protocol: 0,
         packets: number(&packets)?,
         bytes: number(&bytes)?,
         start: time(&start)?,

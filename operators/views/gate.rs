@@ -6,11 +6,12 @@
 use super::graph::{Named, Names, Record};
 use super::handover::{Handover, Ready, Rows, Shared};
 use super::options::Window;
-use crate::columns::{Columns, FlowEdge};
+use super::past::{Pasts, Recent};
+use crate::columns::{Columns, FlowEdge, RowKey};
 use crate::container::Deal;
 use crate::error::Error;
 use crate::features::ConnectionPlan;
-use crate::sinks::{Sorted, Sorter};
+use crate::sinks::{Sorted, Sorter, Spool};
 use crate::sources::{Mark, Slicing};
 use differential_dataflow::input::InputSession;
 use std::collections::BTreeMap;
@@ -128,7 +129,7 @@ enum State {
 
 /// The records of a tick that has not come.
 struct Open {
-    edges: Vec<FlowEdge>,
+    edges: Vec<(RowKey, FlowEdge)>,
     rows: Sorter,
 }
 
@@ -142,8 +143,15 @@ struct Gate {
     all: Option<Sorter>,
     /// With `asof`: the rows in the order of their starts, once all are there.
     sorted: Option<Sorted>,
+    /// What is compared with records that ended before, if anything: of those whose tick has not come, and of all others.
+    ended: Vec<(RowKey, FlowEdge)>,
+    recent: Option<Recent>,
+    /// With `asof`: what is known of all rows.
+    past: Pasts,
     /// The start of the last of them that was counted, and its tick.
     last: Option<(i64, u64)>,
+    /// Where rows wait that have no room: those of all ticks share few files.
+    spool: Spool,
     /// With windows: what has come, by tick.
     open: BTreeMap<i64, Open>,
     /// With windows: the records that go, by tick.
@@ -154,7 +162,8 @@ struct Gate {
 
 impl Gate {
     fn new(plan: &GatePlan, session: Session) -> Self {
-        let sorter = Sorter::new(plan.connection.schema(), plan.budget, &plan.folder);
+        let spool = Spool::new(&plan.folder);
+        let sorter = Sorter::sharing(plan.connection.schema(), plan.budget, &spool);
         Self {
             plan: plan.clone(),
             session,
@@ -162,7 +171,11 @@ impl Gate {
             named: Vec::new(),
             all: Some(sorter),
             sorted: None,
+            ended: Vec::new(),
+            recent: plan.connection.past.then(Recent::default),
+            past: Pasts::default(),
             last: None,
+            spool,
             open: BTreeMap::new(),
             leaving: BTreeMap::new(),
             limit: None,
@@ -179,6 +192,10 @@ impl Gate {
                         let record = self.names.enter(edge, use_ports, &mut self.named);
                         self.session.insert(record);
                     }
+                }
+                if self.recent.is_some() {
+                    let records = rows.keys.iter().copied().zip(rows.edges.iter().copied());
+                    self.ended.extend(records);
                 }
                 let Some(all) = &mut self.all else {
                     return Ok(());
@@ -201,9 +218,12 @@ impl Gate {
         for (tick, picks) in places {
             let open = self.open.entry(tick).or_insert_with(|| Open {
                 edges: Vec::new(),
-                rows: Sorter::new(schema, self.plan.budget, &self.plan.folder),
+                rows: Sorter::sharing(schema, self.plan.budget, &self.spool),
             });
-            let edges = picks.iter().map(|(_, row)| rows.edges[*row as usize]);
+            let edges = picks.iter().map(|(_, row)| {
+                let row = *row as usize;
+                (rows.keys[row], rows.edges[row])
+            });
             open.edges.extend(edges);
             let mut part = Columns::new(schema);
             part.gather(&[rows], &picks);
@@ -226,6 +246,15 @@ impl Gate {
         Ok(())
     }
 
+    /// The records that ended, each compared with those before it.
+    fn compared(&mut self) -> Pasts {
+        let ended = std::mem::take(&mut self.ended);
+        let use_ports = self.plan.connection.options.use_ports;
+        self.recent
+            .as_mut()
+            .map_or_else(Pasts::default, |recent| recent.take(ended, use_ports))
+    }
+
     /// Lets the ticks come whose records are all known at this clock.
     fn advance(&mut self, clock: Option<i64>, to: &mut Handover) -> Result<State, Error> {
         let Window::Sliding { step, .. } = self.plan.connection.options.window else {
@@ -246,8 +275,10 @@ impl Gate {
             (Window::All, false) => {
                 self.session.advance_to(1);
                 self.session.flush();
+                let past = self.compared();
                 if let Some(all) = self.all.take() {
                     to.ready.push_back(Ready {
+                        past,
                         named: vec![(0, std::mem::take(&mut self.named))],
                         last: 0,
                         rows: Rows::Of(all.finish()?),
@@ -287,7 +318,7 @@ impl Gate {
             self.session.advance_to(time);
             let open = self.open.remove(&tick);
             let mut staying = Vec::new();
-            for edge in open.iter().flat_map(|open| &open.edges) {
+            for (_, edge) in open.iter().flat_map(|open| &open.edges) {
                 let use_ports = self.plan.connection.options.use_ports;
                 let record = self.names.enter(edge, use_ports, &mut self.named);
                 self.session.insert(record);
@@ -303,13 +334,18 @@ impl Gate {
             }
             self.session.advance_to(time.saturating_add(1));
             self.session.flush();
+            let rows = match open {
+                Some(open) => {
+                    self.ended = open.edges;
+                    Rows::Of(open.rows.finish()?)
+                }
+                None => Rows::None,
+            };
             to.ready.push_back(Ready {
+                past: self.compared(),
                 named: vec![(time, std::mem::take(&mut self.named))],
                 last: time,
-                rows: match open {
-                    Some(open) => Rows::Of(open.rows.finish()?),
-                    None => Rows::None,
-                },
+                rows,
             });
         }
     }
@@ -317,6 +353,7 @@ impl Gate {
     /// With `asof`: the next rows in the order of their starts, a tick for each start.
     fn in_order(&mut self, to: &mut Handover) -> Result<State, Error> {
         if let Some(all) = self.all.take() {
+            self.past = self.compared();
             self.sorted = Some(all.finish()?);
         }
         let Some(sorted) = &mut self.sorted else {
@@ -348,6 +385,7 @@ impl Gate {
         self.session.flush();
         to.ready.push_back(Ready {
             named,
+            past: self.past.part(&rows.keys),
             last: ticks.last().copied().unwrap_or(0),
             rows: Rows::Each(rows, ticks),
         });

@@ -1,6 +1,7 @@
 //! What the gate hands to the join: rows that are ready as soon as their tick is counted. Both are on one worker.
 
 use super::graph::Named;
+use super::past::Pasts;
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::sinks::Sorted;
@@ -18,6 +19,8 @@ pub struct Ready {
     pub last: u64,
     /// The rows.
     pub rows: Rows,
+    /// What is known of them beside the graph.
+    pub past: Pasts,
 }
 
 /// Rows that are ready.

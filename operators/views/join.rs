@@ -3,6 +3,7 @@
 use super::graph::{Fact, Measured, NodeFacts, Relation, Tables, Written, count, nodes_of};
 use super::handover::{Ready, Rows, Shared};
 use super::options::Window;
+use super::past::Past;
 use crate::columns::{Columns, FlowEdge};
 use crate::error::Error;
 use crate::features::{Connection, ConnectionPlan};
@@ -51,6 +52,12 @@ pub fn join<'scope>(
     builder.build(move |capabilities| {
         let mut held = Some(capabilities).filter(|_| is_first);
         let mut view = View::new(plan);
+        if outputs
+            .iter()
+            .any(|(_, written)| written.is_by_difference())
+        {
+            view.tables.track();
+        }
         let mut stash = Stash::new();
         let mut working: Option<Ready> = None;
         move |frontiers| {
@@ -65,8 +72,12 @@ pub fn join<'scope>(
                 for ((output, written), capability) in outputs.iter_mut().zip(&capabilities[1..]) {
                     if written.wants(is_last) {
                         let at = view.ends();
-                        let (tables, measured) = view.measured();
-                        let mut batch = written.tick(tables, measured, at);
+                        let mut batch = if written.is_by_difference() {
+                            written.changes(&view.tables, at)
+                        } else {
+                            let (tables, measured) = view.measured();
+                            written.tick(tables, measured, at)
+                        };
                         let mut output = output.activate();
                         let mut session = output.session_with_builder(capability);
                         session.give_container(&mut batch);
@@ -150,11 +161,15 @@ impl View {
         }
         self.tick = Some(tick);
         self.measured = None;
-        while let Some(names) = self.names.first_entry().filter(|at| *at.key() <= tick) {
-            self.tables.name(&names.remove());
-        }
-        while let Some(facts) = stash.first_entry().filter(|at| *at.key() <= tick) {
-            self.tables.change(facts.remove());
+        loop {
+            let first = [self.names.keys().next(), stash.keys().next()];
+            let first = first.into_iter().flatten().min().copied();
+            let Some(next) = first.filter(|next| *next <= tick) else {
+                break;
+            };
+            let named = self.names.remove(&next).unwrap_or_default();
+            let facts = stash.remove(&next).unwrap_or_default();
+            self.tables.come(&named, facts);
         }
     }
 
@@ -167,7 +182,11 @@ impl View {
                     return Ok(None);
                 };
                 let edges = std::mem::take(&mut rows.edges);
-                let values = edges.iter().map(|edge| self.value(edge)).collect();
+                let records = edges.iter().zip(&rows.keys);
+                let values: Result<_, Error> = records
+                    .map(|(edge, key)| self.value(edge, ready.past.of(key)))
+                    .collect();
+                let values = values?;
                 Ok(Some(self.filled(rows, values)))
             }
             Rows::Each(rows, ticks) => {
@@ -175,9 +194,9 @@ impl View {
                 ready.rows = Rows::None;
                 let edges = std::mem::take(&mut rows.edges);
                 let mut values = Vec::with_capacity(edges.len());
-                for (edge, tick) in edges.iter().zip(ticks) {
+                for ((edge, key), tick) in edges.iter().zip(&rows.keys).zip(ticks) {
                     self.come(tick, stash);
-                    values.push(self.value(edge));
+                    values.push(self.value(edge, ready.past.of(key))?);
                 }
                 Ok(Some(self.filled(rows, values)))
             }
@@ -190,18 +209,25 @@ impl View {
     }
 
     /// What the graph says of the ends of a flow.
-    fn value(&mut self, edge: &FlowEdge) -> Connection {
+    fn value(&mut self, edge: &FlowEdge, past: Past) -> Result<Connection, Error> {
         let options = &self.plan.options;
         let (source, target) = nodes_of(edge, options.use_ports);
+        let missing = || {
+            Error::new(format!(
+                "a flow from {source} to {target} waits for nodes that the connection graph does not have: this is a defect of jayflow"
+            ))
+        };
         let numbers = (self.tables.number(&source), self.tables.number(&target));
         let (Some(from), Some(to)) = numbers else {
-            debug_assert!(false, "a row waits for a node that is not there");
-            return Connection::default();
+            return Err(missing());
         };
         let (source, target) = (self.tables.facts(from), self.tables.facts(to));
         let on = |value: i64| options.metrics.then_some(count(value));
         let clustering = |node: &NodeFacts| options.metrics.then(|| node.clustering());
         let times = source.times.filter(|_| options.temporal);
+        let in_span = |peers: i64, node: &NodeFacts| {
+            node.times.map_or(0.0, |times| rate(peers, times.span()))
+        };
         let mut value = Connection {
             conn_src_unique_dsts: count(source.out_degree),
             conn_dst_unique_srcs: count(target.in_degree),
@@ -221,18 +247,30 @@ impl View {
             conn_src_flow_rate: times.map(|times| rate(source.from.0, times.span())),
             conn_temporal_spread: times.map(|times| times.spread()),
             conn_burst_connections: times.map(|times| times.chain),
-            ..Connection::default()
+            fan_out_rate: in_span(source.out_degree, &source),
+            fan_in_rate: in_span(target.in_degree, &target),
+            ..past.columns()
         };
-        if !self.plan.betweenness && !self.plan.communities {
-            return value;
+        let ConnectionPlan {
+            betweenness,
+            communities,
+            components,
+            ..
+        } = self.plan;
+        if !betweenness && !communities && !components {
+            return Ok(value);
         }
-        let (betweenness, communities) = (self.plan.betweenness, self.plan.communities);
         let method = self.plan.options.communities;
         let (_, measured) = self.measured();
         let (Some(from), Some(to)) = (measured.snapshot.rank(from), measured.snapshot.rank(to))
         else {
-            return value;
+            return Err(missing());
         };
+        if components {
+            let (label, nodes) = measured.component(from);
+            value.component_id = u64::from(label);
+            value.component_size = nodes;
+        }
         if betweenness {
             let betweenness = measured.betweenness();
             value.conn_src_betweenness = Some(betweenness.values[from]);
@@ -245,7 +283,7 @@ impl View {
             value.conn_dst_community = Some(i64::from(communities[to]));
             value.conn_same_community = Some(u8::from(communities[from] == communities[to]));
         }
-        value
+        Ok(value)
     }
 
     /// What is computed of the whole graph at this tick.
@@ -268,14 +306,61 @@ impl View {
     }
 }
 
-/// Flows in a second; 0 in no time.
+/// Flows or nodes in a second; 0 in no time.
 #[expect(
     clippy::cast_precision_loss,
     reason = "counts and spans of one capture"
 )]
-fn rate(flows: i64, span: u64) -> f64 {
+fn rate(count: i64, span: u64) -> f64 {
     if span == 0 {
         return 0.0;
     }
-    flows as f64 * 1e9 / span as f64
+    count as f64 * 1e9 / span as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::Address;
+    use crate::features::FeatureSettings;
+    use crate::views::graph::Measures;
+
+    #[test]
+    fn a_row_whose_node_is_not_there_ends_the_run() {
+        let mut plan = FeatureSettings::default().plan().unwrap();
+        plan.want_graph(Measures::ALL);
+        let mut view = View::new(plan.connection().unwrap());
+        let address = |last| Address {
+            family: 4,
+            bytes: [10, 0, 0, last, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        };
+        let edge = FlowEdge {
+            from: address(1),
+            to: address(2),
+            from_port: 1,
+            to_port: 2,
+            protocol: 6,
+            packets: 1,
+            bytes: 60,
+            start: 0,
+            end: 0,
+            clock: 0,
+        };
+        let node = |edge: &FlowEdge| nodes_of(edge, false).0;
+        let error = view.value(&edge, Past::default()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("a flow from 10.0.0.1 to 10.0.0.2 waits"),
+            "{error}"
+        );
+        view.tables.name(&[(0, Some(node(&edge)))]);
+        assert!(view.value(&edge, Past::default()).is_err());
+        let back = FlowEdge {
+            from: edge.to,
+            ..edge
+        };
+        view.tables.name(&[(1, Some(node(&back)))]);
+        assert!(view.value(&edge, Past::default()).is_ok());
+    }
 }

@@ -9,6 +9,7 @@ mod keys;
 mod nodes;
 mod outputs;
 mod sections;
+mod tests;
 mod variables;
 mod views;
 
@@ -169,6 +170,7 @@ impl<'a> Check<'a> {
             .collect();
         rows.tell(&mut settings);
         let columns = self.select(&settings, features_raw.as_ref());
+        let tests = self.test_options();
         let run_raw = self.nodes("run").pop();
         let run: RunOptions = self.optional("run", run_raw.as_ref());
         if let Some(raw) = &run_raw {
@@ -202,7 +204,8 @@ impl<'a> Check<'a> {
             .chain(&features_raw)
             .chain(filters.iter().map(|(raw, _)| raw))
             .chain(views.iter().map(|(raw, _)| raw))
-            .chain(sinks.iter().map(|(raw, _)| raw));
+            .chain(sinks.iter().map(|(raw, _)| raw))
+            .chain(tests.iter().map(|(raw, _)| raw));
         self.unique(raws, &[&flows_name, &features_name]);
         let start = loaded
             .root
@@ -268,6 +271,7 @@ impl<'a> Check<'a> {
         let visible = columns.visible;
         let visible_rows = columns.schema[..visible].iter().chain(&rows.derived.schema);
         let visible_rows: Schema = visible_rows.cloned().collect();
+        let tests = self.tests(tests, &visible_rows, &features_name);
         let behind = columns.schema.len() - visible;
         let in_rows = |at: usize| if at < visible { at } else { at + behind };
         let sinks: Vec<Node<Sink>> = sinks
@@ -334,6 +338,7 @@ impl<'a> Check<'a> {
                 .map(|(raw, view)| self.node(&raw, vec![flows_name_of_views.clone()], view))
                 .collect(),
             sinks,
+            tests,
             run,
             variables: Vec::new(),
             text: String::new(),

@@ -96,6 +96,7 @@ impl Check<'_> {
                     name: raw.name,
                     kind,
                     value,
+                    doc: options.doc,
                 },
                 given: given.map(|given| given.value),
             });

@@ -92,7 +92,7 @@ mod tests {
 
     fn header(options: &[u8]) -> Vec<u8> {
         let mut header = vec![0; 20];
-        header[12] = ((20 + options.len()) / 4 << 4) as u8;
+        header[12] = (((20 + options.len()) / 4) << 4) as u8;
         [header, options.to_vec()].concat()
     }
 

@@ -14,6 +14,11 @@ pub struct Betweenness {
     pub is_exact: bool,
 }
 
+impl Betweenness {
+    /// Bytes of a node while it is computed, the value included.
+    pub const BYTES_PER_NODE: usize = size_of::<[u32; 3]>() + size_of::<[f64; 3]>();
+}
+
 /// Searches from every node if there are no more than `most`, else from `pivots`.
 #[expect(clippy::cast_precision_loss, reason = "counts of a graph in memory")]
 pub fn betweenness(graph: &Graph, most: usize, pivots: usize) -> Betweenness {

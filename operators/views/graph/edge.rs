@@ -16,6 +16,7 @@ pub fn edge_of(flow: &Flow) -> FlowEdge {
         to: to.address,
         from_port: from.port,
         to_port: to.port,
+        protocol: flow.key.protocol,
         packets: flow.packets[0] + flow.packets[1],
         bytes: flow.bytes[0] + flow.bytes[1],
         start: flow.start,

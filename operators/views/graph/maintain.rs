@@ -83,6 +83,23 @@ pub enum Fact {
     Times(u32, Times),
 }
 
+impl Fact {
+    /// The node that it is of, or both ends of the edge.
+    pub const fn of(&self) -> (u32, Option<u32>) {
+        match *self {
+            Self::Edge(from, to, _) | Self::Port(from, to, ..) => (from, Some(to)),
+            Self::From(node, _)
+            | Self::To(node, _)
+            | Self::Ports(node, _)
+            | Self::Out(node, _)
+            | Self::In(node, _)
+            | Self::Degree(node, _)
+            | Self::Triangles(node, _)
+            | Self::Times(node, _) => (node, None),
+        }
+    }
+}
+
 /// The times of the flows in which a node is initiator or responder, each flow once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Times {

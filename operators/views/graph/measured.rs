@@ -18,6 +18,7 @@ pub struct Measured {
     pivots: usize,
     betweenness: OnceCell<Betweenness>,
     components: OnceCell<Vec<u32>>,
+    sizes: OnceCell<Vec<u64>>,
     cores: OnceCell<Vec<u32>>,
     labels: OnceCell<Vec<u32>>,
     louvain: OnceCell<Vec<u32>>,
@@ -34,6 +35,7 @@ impl Measured {
             pivots: options.pivots,
             betweenness: OnceCell::new(),
             components: OnceCell::new(),
+            sizes: OnceCell::new(),
             cores: OnceCell::new(),
             labels: OnceCell::new(),
             louvain: OnceCell::new(),
@@ -58,6 +60,18 @@ impl Measured {
     pub fn cores(&self) -> &[u32] {
         self.cores
             .get_or_init(|| core_numbers(&self.snapshot.graph))
+    }
+
+    /// The component of a node: its smallest node, and how many it has.
+    pub fn component(&self, rank: usize) -> (u32, u64) {
+        let labels = self.communities(Communities::Components);
+        let sizes = self.sizes.get_or_init(|| {
+            let mut sizes = vec![0; labels.len()];
+            labels.iter().for_each(|label| sizes[*label as usize] += 1);
+            sizes
+        });
+        let label = labels[rank];
+        (label, sizes[label as usize])
     }
 
     /// Communities: for each node the smallest one of its own.

@@ -19,6 +19,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod triangles;
+mod written;
 
 pub use betweenness::{Betweenness, betweenness};
 pub use components::components;
@@ -31,6 +32,7 @@ pub use louvain::{louvain, modularity};
 pub use maintain::{Fact, Measures, Sums, Times, count, maintain};
 pub use measured::Measured;
 pub use pagerank::pagerank;
-pub use relations::{Emit, Metric, Relation, Table, Written};
+pub use relations::{Emit, Metric, Relation, Table};
 pub use snapshot::{Graph, Lists, Snapshot};
 pub use tables::{NodeFacts, Tables};
+pub use written::Written;

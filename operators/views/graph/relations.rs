@@ -1,10 +1,10 @@
-//! The graph as tables: nodes, edges and communities, as graph sinks write them.
+//! The graph as tables: nodes, edges and communities. Which rows of them are written when is the matter of `written.rs`.
 
 use super::edge::Node;
 use super::maintain::{Measures, Sums, count};
 use super::measured::Measured;
 use super::tables::Tables;
-use crate::columns::{Address, Columns, RowWriter, Time};
+use crate::columns::{Address, RowWriter, Time};
 use crate::schema::{Feature, Features, Schema};
 use crate::views::options::Communities;
 use std::collections::BTreeMap;
@@ -166,14 +166,14 @@ pub struct Community {
 
 /// A row of any of the tables.
 #[derive(Clone, Debug, PartialEq)]
-enum Row {
+pub(super) enum Row {
     Element(Box<Element>),
     Community(Community),
 }
 
 impl Row {
     /// The same row at a tick, coming or going.
-    fn at(&self, at: Option<Time>, diff: i8) -> Self {
+    pub(super) fn at(&self, at: Option<Time>, diff: i8) -> Self {
         let mut row = self.clone();
         match &mut row {
             Self::Element(element) => (element.at, element.diff) = (at, diff),
@@ -181,10 +181,17 @@ impl Row {
         }
         row
     }
+
+    pub(super) fn write(&self, writer: &mut RowWriter<'_>) {
+        match self {
+            Self::Element(element) => element.write(writer),
+            Self::Community(community) => community.write(writer),
+        }
+    }
 }
 
 /// What names a row in its table: a node and, of an edge, the other one. Nodes come before edges.
-type Key = (Option<Node>, Node);
+pub(super) type Key = (Option<Node>, Node);
 
 /// What a graph sink writes.
 #[derive(Clone, Debug)]
@@ -218,14 +225,14 @@ impl Relation {
         }
     }
 
-    fn all(&self) -> Schema {
+    pub(super) fn all(&self) -> Schema {
         match self.table {
             Some(Table::Communities) => Community::schema(),
             _ => Element::schema(),
         }
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         let metric = |metric| self.metrics.contains(&metric);
         let is_node = self.table == Some(Table::Nodes);
         let is_edge = self.table == Some(Table::Edges);
@@ -266,15 +273,37 @@ impl Relation {
         schema
     }
 
+    /// Whether a row depends on nothing but the counts of its own node or edge.
+    pub(super) fn is_local(&self) -> bool {
+        match self.table {
+            Some(Table::Edges) => true,
+            Some(Table::Nodes) => self
+                .metrics
+                .iter()
+                .all(|metric| *metric == Metric::Clustering),
+            Some(Table::Communities) | None => false,
+        }
+    }
+
+    /// The row of one node or edge, if there is such; where rows are local.
+    pub(super) fn row(&self, key: &Key, tables: &Tables) -> Option<Row> {
+        let to = tables.number(&key.1)?;
+        let row = match key.0 {
+            None => self.node(key.1, to, tables, None),
+            Some(from) => edge(from, key.1, tables.edge_of(tables.number(&from)?, to)?),
+        };
+        Some(Row::Element(Box::new(row)))
+    }
+
     /// The rows of one tick, by what names them.
-    fn rows(&self, tables: &Tables, measured: &Measured) -> BTreeMap<Key, Row> {
+    pub(super) fn rows(&self, tables: &Tables, measured: &Measured) -> BTreeMap<Key, Row> {
         let mut rows = BTreeMap::new();
         if self.table == Some(Table::Communities) {
             return self.communities(measured);
         }
         if self.table != Some(Table::Edges) {
             for (rank, (node, number)) in measured.snapshot.nodes.iter().enumerate() {
-                let row = self.node(*node, rank, *number, tables, measured);
+                let row = self.node(*node, *number, tables, Some((rank, measured)));
                 rows.insert((None, *node), Row::Element(Box::new(row)));
             }
         }
@@ -285,33 +314,30 @@ impl Relation {
             };
             for ((from, to), sums) in tables.edges() {
                 if let (Some(from), Some(to)) = (name(from), name(to)) {
-                    let row = Element {
-                        node: Some(from.address),
-                        port: from.port.unwrap_or(0),
-                        to: Some(to.address),
-                        to_port: to.port,
-                        ..with_sums(sums)
-                    };
-                    rows.insert((Some(from), to), Row::Element(Box::new(row)));
+                    let row = Row::Element(Box::new(edge(from, to, sums)));
+                    rows.insert((Some(from), to), row);
                 }
             }
         }
         rows
     }
 
+    /// `whole`: its rank and what is computed of the whole graph, where that is wanted.
     fn node(
         &self,
         node: Node,
-        rank: usize,
         number: u32,
         tables: &Tables,
-        measured: &Measured,
+        whole: Option<(usize, &Measured)>,
     ) -> Element {
         let facts = tables.facts(number);
         let on = |metric| self.metrics.contains(&metric);
-        let community =
-            |metric, method: Communities| on(metric).then(|| measured.communities(method)[rank]);
-        let betweenness = on(Metric::Betweenness).then(|| measured.betweenness());
+        let of = |metric| whole.filter(|_| on(metric));
+        let community = |metric, method: Communities| {
+            of(metric).map(|(rank, measured)| measured.communities(method)[rank])
+        };
+        let betweenness =
+            of(Metric::Betweenness).map(|(rank, measured)| (rank, measured.betweenness()));
         Element {
             node: Some(node.address),
             port: node.port.unwrap_or(0),
@@ -324,13 +350,13 @@ impl Relation {
             triangles: on(Metric::Clustering).then(|| count(facts.triangles)),
             clustering: on(Metric::Clustering).then(|| facts.clustering()),
             component: community(Metric::Components, Communities::Components),
-            kcore: on(Metric::Kcore).then(|| measured.cores()[rank]),
+            kcore: of(Metric::Kcore).map(|(rank, measured)| measured.cores()[rank]),
             label_propagation: community(Metric::LabelPropagation, Communities::LabelPropagation),
             louvain: community(Metric::Louvain, Communities::Louvain),
             greedy: community(Metric::Greedy, Communities::Greedy),
-            pagerank: on(Metric::Pagerank).then(|| measured.pagerank()[rank]),
-            betweenness: betweenness.map(|found| found.values[rank]),
-            betweenness_exact: betweenness.map(|found| u8::from(found.is_exact)),
+            pagerank: of(Metric::Pagerank).map(|(rank, measured)| measured.pagerank()[rank]),
+            betweenness: betweenness.map(|(rank, found)| found.values[rank]),
+            betweenness_exact: betweenness.map(|(_, found)| u8::from(found.is_exact)),
             ..with_sums(facts.from)
         }
     }
@@ -365,67 +391,13 @@ impl Relation {
     }
 }
 
-/// A table as it is written, tick by tick.
-pub struct Written {
-    relation: Relation,
-    schema: Schema,
-    targets: Vec<Option<u32>>,
-    /// What holds, where changes are written.
-    before: BTreeMap<Key, Row>,
-}
-
-impl Written {
-    /// Nothing was written of it.
-    pub fn new(relation: Relation) -> Self {
-        let mut next = 0;
-        let targets = relation.all().into_iter().map(|feature| {
-            relation.has(&feature.name).then(|| {
-                next += 1;
-                next - 1
-            })
-        });
-        Self {
-            targets: targets.collect(),
-            schema: relation.schema(),
-            before: BTreeMap::new(),
-            relation,
-        }
-    }
-
-    /// Whether the rows of a tick are written; `is_last` = no other tick comes.
-    pub const fn wants(&self, is_last: bool) -> bool {
-        self.relation.only_last == is_last
-    }
-
-    /// The rows to write of a tick that ends at `at`, ns.
-    pub fn tick(&mut self, tables: &Tables, measured: &Measured, at: i64) -> Columns {
-        let rows = self.relation.rows(tables, measured);
-        let time = Some(Time(at)).filter(|_| self.relation.is_windowed);
-        let mut out = Vec::new();
-        if self.relation.emit == Emit::Changes {
-            let gone = self
-                .before
-                .iter()
-                .filter(|(key, row)| rows.get(*key) != Some(*row));
-            out.extend(gone.map(|(_, row)| row.at(time, -1)));
-            let come = rows
-                .iter()
-                .filter(|(key, row)| self.before.get(*key) != Some(*row));
-            out.extend(come.map(|(_, row)| row.at(time, 1)));
-            self.before = rows;
-        } else {
-            out.extend(rows.values().map(|row| row.at(time, 1)));
-        }
-        let mut columns = Columns::with_room(&self.schema, out.len());
-        for (row, place) in out.iter().zip(0..) {
-            columns.keys.push((at, place));
-            let mut writer = RowWriter::new(&mut columns.columns, &self.targets);
-            match row {
-                Row::Element(element) => element.write(&mut writer),
-                Row::Community(community) => community.write(&mut writer),
-            }
-        }
-        columns
+fn edge(from: Node, to: Node, sums: Sums) -> Element {
+    Element {
+        node: Some(from.address),
+        port: from.port.unwrap_or(0),
+        to: Some(to.address),
+        to_port: to.port,
+        ..with_sums(sums)
     }
 }
 

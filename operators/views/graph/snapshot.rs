@@ -65,6 +65,9 @@ impl Lists {
 }
 
 impl Graph {
+    /// Bytes of an edge: once as it is, and for each of its ends.
+    pub const BYTES_PER_EDGE: usize = 3 * size_of::<(u32, u64)>();
+
     /// From directed edges with the number of their flows.
     pub fn new(nodes: usize, edges: impl Iterator<Item = (u32, u32, u64)>) -> Self {
         let edges: Vec<(u32, u32, u64)> = edges.collect();

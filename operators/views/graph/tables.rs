@@ -2,7 +2,9 @@
 
 use super::edge::{Named, Node};
 use super::maintain::{Fact, Sums, Times};
+use super::relations::{Key, Table};
 use hashbrown::HashMap;
+use std::collections::BTreeSet;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
@@ -47,9 +49,50 @@ pub struct Tables {
     numbers: Map<Node, u32>,
     edges: Map<(u32, u32), Sums>,
     ports: Map<(u32, u32, u16), i64>,
+    /// The nodes and edges that changed at the last tick; `None` = nobody asks.
+    changed: Option<BTreeSet<Key>>,
 }
 
 impl Tables {
+    /// Keeps track of what changes from now on.
+    pub fn track(&mut self) {
+        self.changed = Some(BTreeSet::new());
+    }
+
+    /// What changed at the last tick of one of the tables, in order. What is there may be as it was.
+    pub fn changed(&self, table: Option<Table>) -> impl Iterator<Item = Key> + '_ {
+        let changed = self.changed.iter().flatten().copied();
+        changed.filter(move |(from, _)| from.is_some() == (table == Some(Table::Edges)))
+    }
+
+    /// Goes on to a tick: takes the names and the facts that change at it.
+    pub fn come(&mut self, named: &[Named], facts: Vec<(Fact, isize)>) {
+        if let Some(changed) = &mut self.changed {
+            changed.clear();
+        }
+        // what goes is known by the names that were, what comes by those that are
+        self.touch(&facts, false);
+        self.name(named);
+        self.touch(&facts, true);
+        self.change(facts);
+    }
+
+    fn touch(&mut self, facts: &[(Fact, isize)], holds: bool) {
+        let Some(mut changed) = self.changed.take() else {
+            return;
+        };
+        for (fact, _) in facts.iter().filter(|(_, diff)| (*diff > 0) == holds) {
+            let name = |number: u32| self.names.get(number as usize).copied().flatten();
+            match fact.of() {
+                (node, None) => changed.extend(name(node).map(|node| (None, node))),
+                (from, Some(to)) => {
+                    changed.extend(name(from).zip(name(to)).map(|(from, to)| (Some(from), to)));
+                }
+            }
+        }
+        self.changed = Some(changed);
+    }
+
     /// Takes the names that change at a tick.
     pub fn name(&mut self, named: &[Named]) {
         for (number, node) in named {
@@ -57,7 +100,11 @@ impl Tables {
             if self.names.len() <= at {
                 self.names.resize(at + 1, None);
             }
-            if let Some(old) = std::mem::replace(&mut self.names[at], *node)
+            let old = std::mem::replace(&mut self.names[at], *node);
+            if let Some(changed) = &mut self.changed {
+                changed.extend([old, *node].into_iter().flatten().map(|node| (None, node)));
+            }
+            if let Some(old) = old
                 && self.numbers.get(&old) == Some(number)
             {
                 self.numbers.remove(&old);
@@ -124,6 +171,11 @@ impl Tables {
     /// Flows, packets and bytes of an edge.
     pub fn edge(&self, from: u32, to: u32) -> Sums {
         self.edges.get(&(from, to)).copied().unwrap_or_default()
+    }
+
+    /// The same, if there is such an edge.
+    pub fn edge_of(&self, from: u32, to: u32) -> Option<Sums> {
+        self.edges.get(&(from, to)).copied()
     }
 
     /// The edges, in any order.

@@ -14,7 +14,7 @@ type Steps = Vec<Vec<(Record, isize)>>;
 /// All facts that changed, with their tick; and the updates that all workers held before the first tick and at the end.
 type Run = (Vec<(u64, Fact, isize)>, i64);
 
-fn run(communication: timely::CommunicationConfig, steps: &Steps) -> Run {
+fn run(communication: timely::CommunicationConfig, measures: Measures, steps: &Steps) -> Run {
     let mut worker = timely::WorkerConfig::default();
     merge_when_idle(&mut worker);
     let config = timely::Config {
@@ -29,7 +29,7 @@ fn run(communication: timely::CommunicationConfig, steps: &Steps) -> Run {
         let tell = Arc::clone(&tell);
         let (mut input, probe) = worker.dataflow::<u64, _, _>(|scope| {
             let (input, records) = scope.new_collection();
-            let facts = maintain(records, Measures::ALL);
+            let facts = maintain(records, measures);
             let facts = facts.inspect(move |(fact, tick, diff)| {
                 tell.lock().unwrap().push((*tick, *fact, *diff));
             });
@@ -90,17 +90,148 @@ fn processes(count: usize) -> Vec<timely::CommunicationConfig> {
         .collect()
 }
 
-/// Holds the facts of every tick against those from scratch.
+/// A node of this number.
+fn node(number: u32) -> Node {
+    let [.., last] = number.to_be_bytes();
+    Node {
+        // not in the order of the numbers
+        address: crate::columns::Address {
+            family: 4,
+            bytes: [last.reverse_bits(); 16],
+        },
+        port: None,
+    }
+}
+
+/// The tables that go on from tick to tick, and are told what changes.
+struct Going {
+    tables: Tables,
+    named: BTreeSet<u32>,
+    written: Written,
+    replayed: BTreeMap<String, i64>,
+}
+
+impl Going {
+    /// Goes on to a tick, and holds all tables and measures against those of the same records from scratch.
+    fn compare(
+        &mut self,
+        changes: Vec<(Fact, isize)>,
+        all: &[Record],
+    ) -> Result<(), TestCaseError> {
+        let nodes: BTreeSet<u32> = all
+            .iter()
+            .flat_map(|record| [record.from, record.to])
+            .collect();
+        let come = nodes
+            .difference(&self.named)
+            .map(|number| (*number, Some(node(*number))));
+        let gone = self.named.difference(&nodes).map(|number| (*number, None));
+        let named: Vec<Named> = come.chain(gone).collect();
+        self.tables.come(&named, changes);
+        self.named = nodes;
+        let mut fresh = Tables::default();
+        let names: Vec<Named> = self
+            .named
+            .iter()
+            .map(|number| (*number, Some(node(*number))))
+            .collect();
+        fresh.come(
+            &names,
+            plain::facts(all)
+                .into_iter()
+                .map(|fact| (fact, 1))
+                .collect(),
+        );
+        let options = crate::views::ConnectionOptions::default();
+        let (ours, theirs) = (
+            Measured::new(&self.tables, &options),
+            Measured::new(&fresh, &options),
+        );
+        for number in &self.named {
+            prop_assert_eq!(self.tables.facts(*number), fresh.facts(*number));
+        }
+        let edges = |tables: &Tables| tables.edges().collect::<BTreeMap<_, _>>();
+        prop_assert_eq!(edges(&self.tables), edges(&fresh));
+        use crate::views::Communities;
+        for method in [
+            Communities::LabelPropagation,
+            Communities::Components,
+            Communities::Louvain,
+            Communities::Greedy,
+        ] {
+            prop_assert_eq!(
+                ours.communities(method),
+                theirs.communities(method),
+                "{:?}",
+                method
+            );
+        }
+        prop_assert_eq!(ours.cores(), theirs.cores());
+        prop_assert_eq!(ours.pagerank(), theirs.pagerank());
+        prop_assert_eq!(ours.betweenness(), theirs.betweenness());
+        // what is written as changes comes to what a table from scratch is
+        let changes = self.written.changes(&self.tables, 0);
+        for row in rows(&changes) {
+            let (diff, row) = row.split_once(' ').unwrap();
+            *self.replayed.entry(row.to_owned()).or_default() += diff.parse::<i64>().unwrap();
+        }
+        self.replayed.retain(|_, count| *count != 0);
+        let mut whole = Written::new(nodes_as(Emit::Changes));
+        let whole: BTreeMap<String, i64> = rows(&whole.tick(&fresh, &theirs, 0))
+            .iter()
+            .map(|row| (row.split_once(' ').unwrap().1.to_owned(), 1))
+            .collect();
+        prop_assert_eq!(&self.replayed, &whole);
+        Ok(())
+    }
+}
+
+/// Nodes, with what is maintained of them.
+fn nodes_as(emit: Emit) -> Relation {
+    Relation {
+        table: Some(Table::Nodes),
+        emit,
+        metrics: vec![Metric::Clustering],
+        communities: crate::views::Communities::Components,
+        use_ports: false,
+        only_last: false,
+        is_windowed: false,
+    }
+}
+
+/// The rows of a table as text, `diff` first.
+fn rows(table: &crate::columns::Columns) -> Vec<String> {
+    let row = |row: usize| {
+        let cells = table.columns.iter().map(|column| {
+            let mut text = Vec::new();
+            crate::sinks::plain_text(&mut text, column, row);
+            String::from_utf8(text).unwrap()
+        });
+        cells.collect::<Vec<_>>().join(" ")
+    };
+    (0..table.rows()).map(row).collect()
+}
+
+/// Holds the facts of every tick, and all that is made of them, against those from scratch.
 fn compare(steps: &Steps, told: &[(u64, Fact, isize)]) -> Result<(), TestCaseError> {
     let mut facts: BTreeMap<Fact, isize> = BTreeMap::new();
     let mut records: BTreeMap<Record, isize> = BTreeMap::new();
     let mut told = told.iter().peekable();
+    let mut going = Going {
+        tables: Tables::default(),
+        named: BTreeSet::new(),
+        written: Written::new(nodes_as(Emit::Changes)),
+        replayed: BTreeMap::new(),
+    };
+    going.tables.track();
     for (tick, step) in (0..).zip(steps) {
         for (record, diff) in step {
             *records.entry(*record).or_default() += diff;
         }
+        let mut changes = Vec::new();
         while let Some((_, fact, diff)) = told.next_if(|(at, ..)| *at == tick) {
             *facts.entry(*fact).or_default() += diff;
+            changes.push((*fact, *diff));
         }
         facts.retain(|_, count| *count != 0);
         let all: Vec<Record> = records
@@ -110,6 +241,7 @@ fn compare(steps: &Steps, told: &[(u64, Fact, isize)]) -> Result<(), TestCaseErr
         prop_assert!(facts.values().all(|count| *count == 1), "{facts:?}");
         let maintained: BTreeSet<Fact> = facts.keys().copied().collect();
         prop_assert_eq!(maintained, plain::facts(&all), "tick {}", tick);
+        going.compare(changes, &all)?;
     }
     Ok(())
 }
@@ -162,7 +294,8 @@ proptest! {
     #[test]
     fn what_is_maintained_is_what_is_computed_from_scratch(steps in steps()) {
         for workers in 1..=3 {
-            let (told, held) = run(timely::CommunicationConfig::Process(workers), &steps);
+            let process = timely::CommunicationConfig::Process(workers);
+            let (told, held) = run(process, Measures::ALL, &steps);
             compare(&steps, &told)?;
             prop_assert_eq!(held, 0, "updates are left on {} workers", workers);
         }
@@ -178,16 +311,127 @@ proptest! {
             .into_iter()
             .map(|process| {
                 let steps = steps.clone();
-                std::thread::spawn(move || run(process, &steps))
+                std::thread::spawn(move || run(process, Measures::ALL, &steps))
             })
             .collect();
         let mut told = Vec::new();
         for process in running {
-            told.extend(process.join().unwrap().0);
+            let (facts, held) = process.join().unwrap();
+            prop_assert_eq!(held, 0, "updates are left");
+            told.extend(facts);
         }
         told.sort_unstable();
         compare(&steps, &told)?;
     }
+}
+
+/// Three dozen nodes, many edges, triangles, times.
+fn some() -> Vec<Record> {
+    let record = |at: u32| Record {
+        from: at * at % 31,
+        to: at * 7 % 36,
+        port: u16::try_from(at % 5).unwrap(),
+        packets: 1,
+        bytes: 60,
+        start: i64::from(at % 50),
+        end: i64::from(at % 50),
+    };
+    (0..400).map(record).collect()
+}
+
+#[test]
+fn as_many_updates_are_held_as_explain_says() {
+    let (records, none) = (some(), Measures::default());
+    let facts = plain::facts(&records);
+    let how_many = |is: fn(&Fact) -> bool| {
+        i64::try_from(facts.iter().filter(|fact| is(fact)).count()).unwrap()
+    };
+    let sum = |of: fn(&Fact) -> i64| facts.iter().map(of).sum::<i64>();
+    let nodes = how_many(|fact| matches!(fact, Fact::From(..) | Fact::To(..)));
+    let edges = how_many(|fact| matches!(fact, Fact::Edge(..)));
+    let ends = records
+        .iter()
+        .flat_map(|record| [record.from, record.to].map(|node| (node, record.start)));
+    let ends = i64::try_from(ends.collect::<BTreeSet<_>>().len()).unwrap();
+    for (measures, more) in [
+        (none, 0),
+        (
+            Measures {
+                edge_ports: true,
+                ..none
+            },
+            how_many(|fact| matches!(fact, Fact::Port(..))),
+        ),
+        (
+            Measures {
+                ports: true,
+                ..none
+            },
+            sum(|fact| {
+                if let Fact::Ports(_, ports) = fact {
+                    1 + ports
+                } else {
+                    0
+                }
+            }),
+        ),
+        (
+            Measures {
+                degrees: true,
+                ..none
+            },
+            how_many(|fact| matches!(fact, Fact::Out(..) | Fact::In(..))),
+        ),
+        (
+            Measures {
+                triangles: true,
+                ..none
+            },
+            sum(|fact| {
+                if let Fact::Degree(_, degree) = fact {
+                    *degree
+                } else {
+                    0
+                }
+            }) / 2
+                + how_many(|fact| matches!(fact, Fact::Degree(..) | Fact::Triangles(..))),
+        ),
+        (
+            Measures {
+                times: true,
+                ..none
+            },
+            ends + how_many(|fact| matches!(fact, Fact::Times(..))),
+        ),
+    ] {
+        let steps = vec![records.iter().map(|record| (*record, 1)).collect()];
+        let (_, held) = run(timely::CommunicationConfig::Process(2), measures, &steps);
+        assert_eq!(held, nodes + edges + more, "{measures:?}");
+    }
+}
+
+#[test]
+fn arrays_are_as_large_as_explain_says() {
+    let (nodes, most) = (2_000u32, 20_000u32);
+    let edges: Vec<(u32, u32, u64)> = (0..most)
+        .map(|at| (at % nodes, (at + 1 + at / nodes) % nodes, 1))
+        .collect();
+    let mut graph = None;
+    let made =
+        allocation_counter::measure(|| graph = Some(Graph::new(2_000, edges.iter().copied())));
+    let bytes = |count: u32, each: usize| u64::from(count) * each as u64;
+    let ends = bytes(2 * nodes, size_of::<usize>());
+    assert_eq!(
+        u64::try_from(made.bytes_current).unwrap(),
+        bytes(most, Graph::BYTES_PER_EDGE) + ends
+    );
+    let graph = graph.unwrap();
+    let computed = allocation_counter::measure(|| drop(betweenness(&graph, 0, 4)));
+    let room = bytes(nodes, Betweenness::BYTES_PER_NODE);
+    assert!(
+        (room..room + room / 10).contains(&computed.bytes_max),
+        "{computed:?} for {room}"
+    );
 }
 
 #[test]
@@ -203,6 +447,7 @@ fn a_number_is_used_again_when_its_node_has_left() {
         },
         from_port: 1,
         to_port: 2,
+        protocol: 6,
         packets: 1,
         bytes: 60,
         start: 0,

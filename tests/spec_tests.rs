@@ -1,0 +1,305 @@
+//! `jayflow test` and the sections `[tests.*]`.
+
+use expect_test::{Expect, expect};
+use jayflow::spec::Loaded;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A spec with two tests: an answered DNS query, and a TCP connection with data in both directions.
+const SPEC: &str = r#"spec = 1
+
+[sources]
+path = "nothing.pcap"
+
+[features]
+groups = ["flow_meta", "tcp", "dns"]
+
+[sinks]
+path = "never.csv"
+
+[tests.dns]
+workers = [1, 4]
+rows = 1
+packets = [
+  { src = "10.0.0.1:5000", dst = "10.0.0.2:53", udp = { payload = "hex:1234 0100 0001 0000 0000 0000 0161 0162 00 0001 0001" } },
+  { t = "20ms", src = "10.0.0.2:53", dst = "10.0.0.1:5000", udp = { payload = "hex:1234 8180 0001 0000 0000 0000 0161 0162 00 0001 0001" } },
+]
+expect = { src_ip = "10.0.0.1", dst_port = 53, protocol = 17, duration = { value = 0.02, abs = 1e-6 }, packets_bwd = ">= 1", dns_query_name = "a.b" }
+
+[tests.tcp]
+rows = ">= 2"
+packets = [
+  { src = "[fd00::1]:4000", dst = "[fd00::2]:443", tcp = { flags = "S" } },
+  { src = "[fd00::2]:443", dst = "[fd00::1]:4000", tcp = { flags = "SA", ack = 1 } },
+  { src = "[fd00::1]:4000", dst = "[fd00::2]:443", tcp = { seq = 1, ack = 1 } },
+  { src = "[fd00::1]:4000", dst = "[fd00::2]:443", tcp = { flags = "PA", seq = 1, ack = 1, payload = "hello" } },
+  { src = "10.0.0.1", dst = "10.0.0.2", icmp = { id = 7 } },
+]
+expect = [
+  { src_ip = "fd00::1", tcp_complete_handshake = true, packets_fwd = 3, payload_bytes_fwd = 5, dns_query_type = "null" },
+  { protocol = 1 },
+]
+"#;
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+/// Standard output and error, and the exit code.
+fn test(folder: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let out = Command::new(env!("CARGO_BIN_EXE_jayflow"))
+        .arg("test")
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = [out.stdout, out.stderr].concat();
+    (String::from_utf8(text).unwrap(), out.status.code())
+}
+
+#[test]
+fn packets_that_are_written_in_a_spec() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.toml", SPEC);
+    let (text, code) = test(folder.path(), &["a.toml"]);
+    assert_eq!(
+        (text.as_str(), code),
+        (
+            "ok   a.toml dns\nok   a.toml tcp\n2 tests, 0 failed\n",
+            Some(0)
+        )
+    );
+    let files = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files, 1, "nothing else is written");
+    let (text, code) = test(folder.path(), &["a.toml", "--only", "tc", "-q"]);
+    assert_eq!((text.as_str(), code), ("1 test, 0 failed\n", Some(0)));
+    let (text, code) = test(folder.path(), &["a.toml", "--only", "xy"]);
+    assert_eq!(code, Some(1), "{text}");
+    let (text, code) = test(folder.path(), &["b.toml"]);
+    assert_eq!(code, Some(2), "{text}");
+}
+
+#[test]
+fn what_does_not_hold_is_told_with_the_columns_that_differ() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = SPEC
+        .replace("rows = 1", "rows = 2")
+        .replace("dst_port = 53", "dst_port = 54")
+        .replace("\"a.b\"", "\"a.c\"")
+        .replace("payload_bytes_fwd = 5", "payload_bytes_fwd = \"< 5\"")
+        .replace("protocol = 1 ", "protocol = 2 ");
+    write(folder.path(), "a.toml", &wrong);
+    let (text, code) = test(folder.path(), &["a.toml"]);
+    assert_eq!(code, Some(1));
+    expect![[r#"
+        FAIL a.toml dns
+             rows: 2 expected, found 1
+             expect[0]: no row has these values; the nearest is row 1
+               column          expected  found
+               dst_port        54        53
+               dns_query_name  "a.c"     "a.b"
+        FAIL a.toml tcp
+             expect[0]: no row has these values; the nearest is row 1
+               column             expected  found
+               payload_bytes_fwd  < 5       5
+             expect[1]: no row has these values; the nearest is row 1
+               column    expected  found
+               protocol  2         6
+        2 tests, 2 failed
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn captures_and_golden_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let spec = "spec = 1\n[sources]\npath = \"x\"\n[features]\ngroups = \"flow_meta\"\n[sinks]\npath = \"x.csv\"\n";
+    write(folder.path(), "a.toml", spec);
+    let sample = root.join("examples/sample.pcap");
+    let tests = format!(
+        "[tests.sample]\ninput = \"{}\"\ngolden = \"golden.csv\"\nworkers = [1, 2]\n",
+        sample.display()
+    );
+    write(folder.path(), "a_test.toml", &tests);
+    let (text, code) = test(folder.path(), &["a.toml"]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("golden.csv`; `--bless` writes it"), "{text}");
+    assert_eq!(test(folder.path(), &["a.toml", "--bless"]).1, Some(0));
+    assert_eq!(test(folder.path(), &["a.toml"]).1, Some(0));
+    // Some columns are enough, and stay those when the file is written again.
+    let golden = std::fs::read_to_string(folder.path().join("golden.csv")).unwrap();
+    let header = golden.lines().next().unwrap();
+    assert!(header.starts_with("src_ip,"), "{header}");
+    let first = |line: &str| line.split(',').next().unwrap().to_owned();
+    let few: String = golden.lines().map(|line| first(line) + "\n").collect();
+    write(folder.path(), "golden.csv", &few);
+    assert_eq!(test(folder.path(), &["a.toml", "--bless"]).1, Some(0));
+    let again = std::fs::read_to_string(folder.path().join("golden.csv")).unwrap();
+    assert_eq!(again, few);
+    write(
+        folder.path(),
+        "golden.csv",
+        &few.replacen("src_ip\n", "src_ip\n1.2.3.4\n", 1),
+    );
+    let (text, code) = test(folder.path(), &["a.toml"]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("rows expected, found"), "{text}");
+    assert!(text.contains("src_ip  1.2.3.4"), "{text}");
+    // A test of a capture that is not there does not hold.
+    write(
+        folder.path(),
+        "a_test.toml",
+        "[tests.none]\ninput = \"none.pcap\"\nrows = \">= 0\"\n",
+    );
+    let (text, code) = test(folder.path(), &["a.toml"]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("there is no file"), "{text}");
+    write(folder.path(), "a_test.toml", "[tests.sample]\n");
+    assert_eq!(test(folder.path(), &["a.toml"]).1, Some(2));
+}
+
+#[test]
+fn wrong_tests() {
+    let shows = |tests: &str, expected: &Expect| {
+        let text = format!("spec = 1\n[sources]\npath = \"a\"\n[sinks]\npath = \"a.csv\"\n{tests}");
+        let loaded = Loaded::text("spec.toml", text, PathBuf::new()).unwrap();
+        expected.assert_eq(&loaded.check().unwrap_err().text(false));
+    };
+    shows(
+        "[tests.a]\n[tests.b]\ninput = \"x\"\npackets = { src = \"10.0.0.1:1\", dst = \"fd00::1\", udp = {} }\nrows = \"many\"\nworkers = 0\n[tests.c]\npackets = [{ src = \"10.0.0.1\", dst = \"10.0.0.2\", icmp = {} }, { scr = \"x\", tcp = { flags = \"X\" } }]\nrows = 1\n[tests]\nrows = 1\n",
+        &expect![[r#"
+            error[E0803]: the test `a` has nothing to read
+             --> spec.toml:6:8 (tests.a)
+              |
+            6 | [tests.a]
+              |        ^
+              = help: name a capture, `input`, or write `packets`
+              = see `jayflow help E0803`
+
+            error[E0802]: the test `a` says nothing about its rows
+             --> spec.toml:6:8 (tests.a)
+              |
+            6 | [tests.a]
+              |        ^
+              = help: write `rows`, `expect` or `golden`
+              = see `jayflow help E0802`
+
+            error[E0803]: the test `b` has both `input` and `packets`
+             --> spec.toml:9:1 (tests.b.packets)
+              |
+            9 | packets = { src = "10.0.0.1:1", dst = "fd00::1", udp = {} }
+              | ^^^^^^^
+              = help: make two tests of it
+              = see `jayflow help E0803`
+
+            error[E0804]: the packet cannot be made: its ends need ports: `10.0.0.1:5000`
+             --> spec.toml:9:11 (tests.b.packets[0])
+              |
+            9 | packets = { src = "10.0.0.1:1", dst = "fd00::1", udp = {} }
+              |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+              = help: e.g. `{ src = "10.0.0.1:5000", dst = "10.0.0.2:53", udp = { payload = "hex:00" } }`
+              = see `jayflow help E0804`
+
+            error[E0008]: expected a whole number, or a comparison such as ">= 1", found "many"
+              --> spec.toml:10:8 (tests.b.rows)
+               |
+            10 | rows = "many"
+               |        ^^^^^^
+               = help: `rows`: How many rows there are: `3`, or `">= 1"`
+               = see `jayflow help E0008`
+
+            error[E0008]: expected numbers of 1 or more
+              --> spec.toml:11:11 (tests.b.workers)
+               |
+            11 | workers = 0
+               |           ^
+               = help: write the numbers of workers to run with, such as `[1, 4]`
+               = see `jayflow help E0008`
+
+            error[E0005]: unknown key `scr`
+              --> spec.toml:13:65 (tests.c.packets[1].scr)
+               |
+            13 | packets = [{ src = "10.0.0.1", dst = "10.0.0.2", icmp = {} }, { scr = "x", tcp = { flags = "X" } }]
+               |                                                                 ^^^
+               = help: did you mean `src`?
+               = see `jayflow help E0005`
+
+            error[E0007]: expected a table, found an integer
+              --> spec.toml:16:8 (tests.rows)
+               |
+            16 | rows = 1
+               |        ^
+               = help: write `[tests.rows]` and its keys below
+               = see `jayflow help E0007`
+        "#]],
+    );
+    shows(
+        "[tests.a]\ninput = \"x\"\nat = \"feature\"\nexpect = [{ dst_prot = 1, dst_ip = 5, duration = \"long\", tcp_syn_count = true }, { src_port = { value = 1, within = 2 } }]\n[tests.b]\ninput = \"x\"\nexpect = { protocol = [6], nothing_like_it = 1 }\n",
+        &expect![[r#"
+            error[E0801]: no node `feature` gives rows
+             --> spec.toml:8:6 (tests.a.at)
+              |
+            8 | at = "feature"
+              |      ^^^^^^^^^
+              = help: did you mean `features`?
+              = see `jayflow help E0801`
+
+            error[E0801]: the rows have no column `dst_prot`
+             --> spec.toml:9:13 (tests.a.expect[0].dst_prot)
+              |
+            9 | expect = [{ dst_prot = 1, dst_ip = 5, duration = "long", tcp_syn_count = true }, { src_port = { value = 1, within = 2 } }]
+              |             ^^^^^^^^
+              = help: did you mean `dst_port`?
+              = see `jayflow help E0801`
+
+            error[E0007]: expected text, "null", or `{ value = "null" }` for that word, found an integer
+             --> spec.toml:9:36 (tests.a.expect[0].dst_ip)
+              |
+            9 | expect = [{ dst_prot = 1, dst_ip = 5, duration = "long", tcp_syn_count = true }, { src_port = { value = 1, within = 2 } }]
+              |                                    ^
+              = help: `dst_ip`: Responder address.
+              = see `jayflow help E0007`
+
+            error[E0007]: expected a number, a comparison such as ">= 20", or "null", found text
+             --> spec.toml:9:50 (tests.a.expect[0].duration)
+              |
+            9 | expect = [{ dst_prot = 1, dst_ip = 5, duration = "long", tcp_syn_count = true }, { src_port = { value = 1, within = 2 } }]
+              |                                                  ^^^^^^
+              = help: `duration`: end_time - start_time.
+              = see `jayflow help E0007`
+
+            error[E0007]: expected a number, a comparison such as ">= 20", or "null", found a boolean
+             --> spec.toml:9:74 (tests.a.expect[0].tcp_syn_count)
+              |
+            9 | expect = [{ dst_prot = 1, dst_ip = 5, duration = "long", tcp_syn_count = true }, { src_port = { value = 1, within = 2 } }]
+              |                                                                          ^^^^
+              = help: `tcp_syn_count`: Packets with SYN set and ACK clear.
+              = see `jayflow help E0007`
+
+            error[E0007]: expected a value, or a table `{ value, abs }`, found a table
+             --> spec.toml:9:95 (tests.a.expect[1].src_port)
+              |
+            9 | expect = [{ dst_prot = 1, dst_ip = 5, duration = "long", tcp_syn_count = true }, { src_port = { value = 1, within = 2 } }]
+              |                                                                                               ^^^^^^^^^^^^^^^^^^^^^^^^^
+              = help: `src_port`: Initiator transport port (TCP, UDP, DCCP, SCTP, UDP-Lite); 0 for other protocols or where it was not captured.
+              = see `jayflow help E0007`
+
+            error[E0007]: expected a number, a comparison such as ">= 20", or "null", found a list
+              --> spec.toml:12:23 (tests.b.expect.protocol)
+               |
+            12 | expect = { protocol = [6], nothing_like_it = 1 }
+               |                       ^^^
+               = help: `protocol`: IP protocol number of the flow key: for IPv6 the upper-layer protocol after extension headers.
+               = see `jayflow help E0007`
+
+            error[E0801]: the rows have no column `nothing_like_it`
+              --> spec.toml:12:28 (tests.b.expect.nothing_like_it)
+               |
+            12 | expect = { protocol = [6], nothing_like_it = 1 }
+               |                            ^^^^^^^^^^^^^^^
+               = help: `jayflow explain` lists the columns of the rows
+               = see `jayflow help E0801`
+        "#]],
+    );
+}
