@@ -21,6 +21,9 @@ impl<'a> Check<'a> {
         let mut views = Vec::new();
         for raw in self.nodes("views") {
             let options: ViewOptions = self.options(&raw, &["input"], &keys);
+            let Some(entry) = raw.entry("rules") else {
+                continue;
+            };
             for (name, at, path) in self.inputs(&raw) {
                 if name != flows {
                     let message = format!("rules read flow records, and `{name}` gives none");
@@ -30,9 +33,6 @@ impl<'a> Check<'a> {
                     );
                 }
             }
-            let Some(entry) = raw.entry("rules") else {
-                continue;
-            };
             let path = format!("{}.rules", raw.path);
             let input = Relation {
                 name: flows.to_owned(),
@@ -61,6 +61,14 @@ impl<'a> Check<'a> {
             }
         }
         views
+    }
+
+    /// Whether there is a view of this name, right or wrong.
+    fn is_view(&self, name: &str) -> bool {
+        let mut root = self.loaded.root.iter();
+        let section = root.find(|entry| entry.name == "views");
+        let views = section.and_then(|section| section.value.entries());
+        views.into_iter().flatten().any(|view| view.name == name)
     }
 
     /// Whether a sink names a view as its input.
@@ -95,7 +103,10 @@ impl<'a> Check<'a> {
             Some((view, name, *at, path))
         });
         let Some(((view, settings), name, at, path)) = found else {
-            if let (Some(entry), false) = (emit, matches!(options, SinkOptions::Graph(_))) {
+            // a view with faults of its own is no view here
+            let faulty = inputs.iter().any(|(name, ..)| self.is_view(&head(name)));
+            let is_graph = matches!(options, SinkOptions::Graph(_));
+            if let (Some(entry), false) = (emit, is_graph || faulty) {
                 let message = "`emit` is for sinks over a view or over the graph";
                 self.found.push(
                     Diagnostic::new("E0410", entry.at, format!("{}.emit", raw.path), message)
