@@ -4,7 +4,8 @@ use expect_test::{Expect, expect};
 use jayflow::Plan;
 use jayflow::plan::{self, Drawing};
 use jayflow::spec::codes::CODES;
-use jayflow::spec::{Diagnostics, Loaded, Spec};
+use jayflow::spec::{Diagnostics, Loaded, SECTIONS, Spec, section_keys, sink_keys};
+use jayflow_operators::sinks::SinkOptions;
 use proptest::prelude::*;
 use std::path::PathBuf;
 
@@ -883,4 +884,51 @@ fn a_key_of_one_type_of_sink_may_name_a_sink() {
         "spec = 1\n[sources]\npath = \"a\"\n[sinks]\npath = \"a.csv\"\n[sinks.header]\npath = \"b.csv\"\n",
     );
     assert_eq!(codes(&mixed.expect_err("a key of this sink")), ["E0010"]);
+}
+
+#[test]
+fn every_key_can_be_set_from_outside() {
+    let ends = |sinks: &str| format!("spec = 1\n[sources]\npath = \"a\"\n[sinks]\n{sinks}\n");
+    let mut keys: Vec<(String, String)> = Vec::new();
+    for section in &SECTIONS {
+        let node = if section.named { ".x" } else { "" };
+        for key in section_keys(section)
+            .iter()
+            .filter(|_| section.name != "sinks")
+        {
+            let path = format!("{}{node}.{}", section.name, key.name);
+            keys.push((ends("path = \"a.csv\""), path));
+        }
+    }
+    for kind in SinkOptions::KINDS {
+        for key in sink_keys(Some(kind)) {
+            let base = format!("type = \"{kind}\"\npath = \"a\"");
+            let base = base.replace("\"stdout\"\npath = \"a\"", "\"stdout\"");
+            keys.push((ends(&base), format!("sinks.{}", key.name)));
+        }
+    }
+    assert!(keys.len() > 80);
+    for (spec, path) in keys {
+        let mut loaded = Loaded::text("spec.toml", spec, PathBuf::new()).expect("TOML");
+        // No key takes this, so whoever reads it says so.
+        let set = loaded.set(&format!("{path}={{ nonsense = [{{}}] }}"));
+        let found = set.and_then(|()| loaded.check()).expect_err("nonsense");
+        let told = found.list.iter().filter(|one| one.at.source == 1);
+        let told: Vec<_> = told.map(|one| (one.code, one.path.as_str())).collect();
+        assert!(!told.is_empty(), "{path}: {}", found.text(false));
+        assert!(!told.contains(&("E0005", &path)), "{path} is not known");
+    }
+    let mut loaded = Loaded::text("spec.toml", with(""), PathBuf::new()).expect("TOML");
+    loaded.set("name=a").expect("a key at the top");
+    loaded.set("description=b").expect("a key at the top");
+    assert_eq!(
+        loaded.check().expect("a right spec").name.as_deref(),
+        Some("a")
+    );
+    for key in ["extends", "include"] {
+        let found = loaded
+            .set(&format!("{key}=\"x\""))
+            .expect_err("not from outside");
+        assert_eq!(codes(&found), ["E0008"]);
+    }
 }
