@@ -215,7 +215,10 @@ fn the_example_specs_are_laid_out_as_fmt_does_it() {
 
 /// Whether a fault says that a word of the language, a type or a key is not known.
 fn is_unknown(fault: &Diagnostic, words: &[&str]) -> bool {
-    let kind = ["E0005", "E0006", "E0008", "E0009", "E0109", "E0202", "E0503"].contains(&fault.code);
+    let kind = [
+        "E0005", "E0006", "E0008", "E0009", "E0109", "E0202", "E0503",
+    ]
+    .contains(&fault.code);
     let named = |word: &&str| {
         let inside = || fault.path.split('.').any(|part| part == *word);
         fault.message.contains(&format!("`{word}`")) || inside()

@@ -120,6 +120,9 @@ struct Known<'a, 'scope, T: Timestamp + Lattice, R: Row> {
     relations: &'a [Option<Rows<'scope, T, R>>],
 }
 
+/// Bindings by what they are grouped by.
+type Keyed<'scope, T, R> = Rows<'scope, T, (R, R)>;
+
 /// All that the rules of a relation give.
 fn relation<'scope, T: Timestamp + Lattice + Default, R: Row>(
     scope: Scope<'scope, T>,
@@ -128,7 +131,8 @@ fn relation<'scope, T: Timestamp + Lattice + Default, R: Row>(
     known: &Known<'_, 'scope, T, R>,
 ) -> Rows<'scope, T, R> {
     let mut all: Vec<Rows<'scope, T, R>> = Vec::new();
-    let mut groups: Option<(&Gives, Vec<Rows<'scope, T, (R, R)>>)> = None;
+    let mut groups: Vec<Keyed<'scope, T, R>> = Vec::new();
+    let mut grouping = None;
     for rule in plan.rules.iter().filter(|rule| rule.head == at) {
         let bindings = body(scope, &rule.steps, known);
         match &rule.gives {
@@ -153,15 +157,13 @@ fn relation<'scope, T: Timestamp + Lattice + Default, R: Row>(
                     let key = pick(&binding, by.iter().map(|(_, place)| *place));
                     (key, pick(&binding, order.iter().copied()))
                 });
-                match &mut groups {
-                    Some((_, rows)) => rows.push(keyed),
-                    None => groups = Some((gives, vec![keyed])),
-                }
+                groups.push(keyed);
+                grouping = Some(gives);
             }
         }
     }
-    if let Some((gives, rows)) = groups {
-        all.push(folded(scope, gives, rows));
+    if let Some(gives) = grouping {
+        all.push(folded(scope, gives, groups));
         return differential_dataflow::collection::concatenate(scope, all);
     }
     differential_dataflow::collection::concatenate(scope, all).distinct()

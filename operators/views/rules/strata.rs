@@ -192,11 +192,9 @@ fn monotone(rule: &Rule, name: &str, fold: Fold) -> Option<Fault> {
     }
     for column in &rule.head.columns {
         match &column.value {
-            HeadValue::Over(found, _, Some(expr)) if uses(expr) => {
-                if *found != fold || !adds(expr) {
-                    return broken(expr);
-                }
+            HeadValue::Over(found, _, Some(expr)) if uses(expr) && *found == fold && adds(expr) => {
             }
+            HeadValue::Over(_, _, Some(expr)) if uses(expr) => return broken(expr),
             HeadValue::Each(expr) if uses(expr) => return broken(expr),
             _ => {}
         }

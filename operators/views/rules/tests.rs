@@ -125,7 +125,7 @@ fn run<R: Row>(
     let (told_plan, count) = (plan.clone(), ticks.len());
     let config = timely::Config::process(workers);
     timely::execute(config, move |worker| {
-        let mut probe = Handle::new();
+        let probe = Handle::new();
         let send = send.clone();
         let mut sessions = worker.dataflow::<u64, _, _>(|scope| {
             let (sessions, sources): (Vec<_>, Vec<_>) = plan
@@ -139,12 +139,12 @@ fn run<R: Row>(
                 rows.inspect(move |(row, tick, diff)| {
                     send.send((Some(at), *row, *tick, *diff)).unwrap();
                 })
-                .probe_with(&mut probe);
+                .probe_with(&probe);
             }
             built
                 .beyond
                 .inspect(move |(row, tick, diff)| send.send((None, *row, *tick, *diff)).unwrap())
-                .probe_with(&mut probe);
+                .probe_with(&probe);
             sessions
         });
         for (tick, sources) in words.iter().enumerate() {
