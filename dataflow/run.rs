@@ -5,7 +5,7 @@ use crate::inputs::Inputs;
 use crate::memory::{self, Guard, Needs, Over};
 use crate::plan::{Edge, Kind, Plan};
 use crate::report::{Output, Report};
-use crate::topology::{Context, Entrance, ViewEntrance, build, build_graph};
+use crate::topology::{Context, Entrance, ViewEntrance, ViewPlan, build, build_graph};
 use operators::Error;
 use operators::books::{Books, Partial};
 use operators::flows::FlowOptions;
@@ -281,7 +281,7 @@ fn work(
         .views()
         .zip(&betweens)
         .map(|((name, view), (_, turns, between))| {
-            let told = FeedPlan {
+            let feed = FeedPlan {
                 rules: Arc::clone(&view.rules),
                 places: plan
                     .features()
@@ -293,16 +293,13 @@ fn work(
                 lag: plan.flows().and_then(FlowOptions::longest_wait),
             };
             worker.dataflow::<u64, _, _>(|scope| {
-                ViewEntrance::build(
-                    scope,
-                    plan,
+                let view = ViewPlan {
                     name,
-                    told,
-                    *turns,
-                    &collectors,
-                    &books,
+                    feed,
+                    turns: *turns,
                     between,
-                )
+                };
+                ViewEntrance::build(scope, plan, view, &collectors, &books)
             })
         });
     let views = views.collect();

@@ -103,6 +103,18 @@ pub fn build_graph(
     (scope.index() == 0).then_some(session)
 }
 
+/// What a view is built of.
+pub struct ViewPlan<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What its feed is told.
+    pub feed: FeedPlan,
+    /// Turns of a recursion at most.
+    pub turns: u64,
+    /// Between feed and tables.
+    pub between: &'a SharedBetween,
+}
+
 /// The way into a view, by the width of its rows.
 pub enum ViewEntrance {
     /// Up to four words.
@@ -126,20 +138,13 @@ impl ViewEntrance {
     pub fn build(
         scope: Scope<'_, u64>,
         plan: &Plan,
-        name: &str,
-        told: FeedPlan,
-        turns: u64,
+        view: ViewPlan<'_>,
         collectors: &[Rc<RefCell<Collector>>],
         books: &Rc<RefCell<Books>>,
-        between: &SharedBetween,
     ) -> Self {
-        match told.rules.row_words() {
-            4 => Self::Four(Inlets::build(
-                scope, plan, name, told, turns, collectors, books, between,
-            )),
-            _ => Self::Eight(Inlets::build(
-                scope, plan, name, told, turns, collectors, books, between,
-            )),
+        match view.feed.rules.row_words() {
+            4 => Self::Four(Inlets::build(scope, plan, view, collectors, books)),
+            _ => Self::Eight(Inlets::build(scope, plan, view, collectors, books)),
         }
     }
 
@@ -162,13 +167,16 @@ impl<R: Row> Inlets<R> {
     fn build(
         scope: Scope<'_, u64>,
         plan: &Plan,
-        name: &str,
-        told: FeedPlan,
-        turns: u64,
+        view: ViewPlan<'_>,
         collectors: &[Rc<RefCell<Collector>>],
         books: &Rc<RefCell<Books>>,
-        between: &SharedBetween,
     ) -> Self {
+        let ViewPlan {
+            name,
+            feed: told,
+            turns,
+            between,
+        } = view;
         let (inlets, sources): (Vec<Inlet<R>>, Vec<_>) = told
             .rules
             .sources

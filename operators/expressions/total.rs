@@ -147,7 +147,9 @@ impl<'a> Fields<'a> for Edges {
                 .into(),
             ),
         };
-        let valid = (place % 2 == 0).then(|| vec![true, true, true, false]);
+        let valid = place
+            .is_multiple_of(2)
+            .then(|| vec![true, true, true, false]);
         Vector::new(data).with(valid).head(self.0).into_owned()
     }
 }

@@ -107,6 +107,11 @@ impl<'a> Vector<'a> {
         }
     }
 
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Whether a row has a value.
     pub fn is_valid(&self, row: usize) -> bool {
         let valid = self.valid.as_ref();

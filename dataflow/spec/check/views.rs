@@ -158,7 +158,7 @@ impl<'a> Check<'a> {
                     let message = format!(
                         "expected one of \"final\", \"snapshot\", \"changes\", found \"{text}\""
                     );
-                    let help = did_you_mean(text, ["final", "snapshot", "changes"].into_iter());
+                    let help = did_you_mean(text, ["final", "snapshot", "changes"]);
                     let fault = Diagnostic::new(
                         "E0008",
                         entry.value.at,

@@ -48,7 +48,8 @@ fn float2(input: &Input<'_>, f: impl Fn(f64, f64) -> f64) -> Vector<'static> {
 /// Float to whole number, null beyond its range.
 fn whole(value: f64) -> Option<i64> {
     // 2^63 is the first float beyond
-    (value >= -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0)
+    (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0)
+        .contains(&value)
         .then_some(value as i64)
 }
 
