@@ -224,6 +224,8 @@ impl<'a> Lexer<'a> {
     fn number(&mut self) -> Result<Token, Box<Fault>> {
         let start = self.at;
         let dotted = self.run(|c| c.is_ascii_digit() || c == '.');
+        // two points are a range
+        let dotted = dotted.split("..").next().unwrap_or(dotted);
         if let Ok(four) = dotted.parse::<Ipv4Addr>() {
             self.at += dotted.len();
             return self.network(address(four.into()));

@@ -417,7 +417,9 @@ impl<'a> Check<'a> {
             let mut inputs = inputs.chain(sinks_from.iter().flatten());
             inputs.any(|input| input.split('.').next() == Some(name))
         };
-        for (raw, _) in &named {
+        // what reads a node that is not there may have meant this one
+        let is_right = !self.found.has_errors();
+        for (raw, _) in named.iter().filter(|_| is_right) {
             if !used(&raw.name) {
                 let message = format!("nothing reads `{}`", raw.name);
                 self.found.push(
