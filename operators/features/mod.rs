@@ -19,7 +19,14 @@ mod http2;
 mod icmp;
 mod ip_extended;
 mod ipv6_options;
-#[cfg(feature = "ja4plus")]
+#[cfg(any(test, feature = "ja4plus"))]
+#[cfg_attr(
+    not(feature = "ja4plus"),
+    expect(
+        dead_code,
+        reason = "its tests run in every build; its groups feed it in some"
+    )
+)]
 mod ja4plus;
 mod mac;
 mod options;
