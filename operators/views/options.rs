@@ -152,7 +152,8 @@ impl OptionValue for Window {
                 "step" => &mut step,
                 _ => {
                     let known = ["tumbling", "sliding", "step"].map(str::to_owned).to_vec();
-                    return Err(Wrong::UnknownKey(name.clone(), known).into());
+                    let wrong = OptionError::from(Wrong::UnknownKey(name.clone(), known));
+                    return Err(wrong.inside(Step::Key(name.clone())));
                 }
             };
             let inside = |error: OptionError| error.inside(Step::Key(name.clone()));
