@@ -85,7 +85,7 @@ fn rows_take_their_routes_and_are_counted_once() {
         [filters.size]\nroutes = { large = 'total_packets > 3', odd = 'total_packets % 2 == 1', rest = 'else' }\n\
         [filters.one]\ninput = \"size.odd\"\nwhere = 'src_ip == 192.0.2.3'\n\
         [sinks.large]\npath = \"large.csv\"\ninput = \"size.large\"\ncolumns = \"src_ip\"\n\
-        [sinks.one]\npath = \"one.csv\"\ninput = \"one\"\ncolumns = \"src_ip\"\n\
+        [sinks.third]\npath = \"one.csv\"\ninput = \"one\"\ncolumns = \"src_ip\"\n\
         [sinks.both]\npath = \"both.csv\"\ninput = [\"size.rest\", \"size.odd\"]\ncolumns = \"src_ip\"\n\
         [sinks.some]\npath = \"some.csv\"\ninput = \"features\"\nwhere = 'src_ip in [192.0.2.2, 192.0.2.5..192.0.2.9]'\ncolumns = \"dst_ip\"\n");
     let read = |name| read(folder.path(), name);
@@ -236,22 +236,6 @@ fn faults_of_expressions_are_where_they_are() {
     shows(
         "[filters.kinds]\nroutes = { tls = 'tls_detected', dns = 'else' }\n\n[filters.more]\ninput = \"more\"\n\n[sinks.a]\npath = \"a.csv\"\n\n[sinks.b]\npath = \"b.csv\"\ninput = \"kinds\"\n\n[sinks.c]\npath = \"c.csv\"\ninput = [\"kinds.tsl\", \"flows\", \"knids\"]\n",
         &expect![[r#"
-            warning[W0401]: nothing reads `kinds`
-             --> spec.toml:6:10 (filters.kinds)
-              |
-            6 | [filters.kinds]
-              |          ^^^^^
-              = help: let a sink or another filter read it
-              = see `jayflow help W0401`
-
-            warning[W0401]: nothing reads `more`
-             --> spec.toml:9:10 (filters.more)
-              |
-            9 | [filters.more]
-              |          ^^^^
-              = help: let a sink or another filter read it
-              = see `jayflow help W0401`
-
             error[E0305]: `more` reads itself: more -> more
               --> spec.toml:10:9 (filters.more.input)
                |

@@ -1220,7 +1220,7 @@ path = \"capture.pcap\"
 [views.v]
 rules = '''
 first(a, b, t: min(s)) :- flows(src_ip: a, dst_ip: b, start_time: s).
-first(a, b: c, t: min(s)) :- first(a, b, t), flows(src_ip: b, dst_ip: c, start_time: s), s >= t.
+first(a, b: c, t: min(s)) :- first(a, b, t), flows(src_ip: b, dst_ip: c, start_time: s), s - t <= 1h.
 '''
 
 [sinks.out]

@@ -3,6 +3,7 @@
 //! At check a column has a place among all that the spec names; what pruning leaves of these has other places in the rows. A
 //! program keeps the first ones, and beside it stands where they are now.
 
+use super::aggregates::AGGREGATES;
 use super::check::Typed;
 use super::program::{Builder, Fields, Program};
 use super::types::Type;
@@ -134,7 +135,8 @@ impl Derived {
         for (place, typed) in self.order.iter().rev() {
             if needed.contains(place) {
                 typed.loads(&mut |load| {
-                    if load >= self.first {
+                    // aggregates over packets have places behind those of derived columns
+                    if (self.first..AGGREGATES).contains(&load) {
                         needed.insert(load);
                     } else {
                         reads.insert(load);

@@ -116,8 +116,8 @@ impl FilterPlan {
 fn is_chosen(id: &[u8; 16], rate: f64) -> bool {
     let mut first = [0; 8];
     first.copy_from_slice(&id[..8]);
-    // 2^64 has no place in a u64
-    (u64::from_be_bytes(first) as f64) < rate * 18_446_744_073_709_551_616.0
+    // the largest ones are rounded up to 2^64, which has no place in a u64
+    rate >= 1.0 || (u64::from_be_bytes(first) as f64) < rate * 18_446_744_073_709_551_616.0
 }
 
 /// Operator of a filter: rows to its outputs.

@@ -360,7 +360,10 @@ impl<'a> Check<'a> {
         path: &str,
         what: &str,
     ) -> Option<Typed> {
-        let text = value.text()?;
+        let Some(text) = value.text() else {
+            self.wrong_type(value, path, "text", "write an expression in quotes");
+            return None;
+        };
         let checked = parse(text).and_then(|tree| {
             Checker::rows(&rows.context, text, &mut rows.aggregates).truth(&tree, what)
         });

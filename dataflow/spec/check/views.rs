@@ -97,6 +97,14 @@ impl<'a> Check<'a> {
         views: &[(Raw<'a>, View)],
     ) -> Option<TableOf> {
         let emit = raw.entry("emit");
+        let is_graph = matches!(options, SinkOptions::Graph(_));
+        if let (Some(entry), false) = (emit.filter(|entry| entry.value.text().is_none()), is_graph)
+        {
+            let path = format!("{}.emit", raw.path);
+            let help = "one of `final`, `snapshot`, `changes`";
+            self.wrong_type(&entry.value, &path, "text", help);
+            return None;
+        }
         let head = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
         let found = inputs.iter().find_map(|(name, at, path)| {
             let view = views.iter().find(|(view, _)| view.name == head(name))?;
@@ -105,7 +113,6 @@ impl<'a> Check<'a> {
         let Some(((view, settings), name, at, path)) = found else {
             // a view with faults of its own is no view here
             let faulty = inputs.iter().any(|(name, ..)| self.is_view(&head(name)));
-            let is_graph = matches!(options, SinkOptions::Graph(_));
             if let (Some(entry), false) = (emit, is_graph || faulty) {
                 let message = "`emit` is for sinks over a view or over the graph";
                 self.found.push(
