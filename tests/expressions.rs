@@ -70,11 +70,11 @@ fn derived_columns_are_computed_of_features_and_packets() {
         [sinks.out]\npath = \"out.csv\"\n");
     let expected = expect![[r#"
         src_ip,rate,n,even,gap,late,sum,who,indices
-        192.0.2.1,,0,false,,0,,192.0.2.1!,
-        192.0.2.2,,0,true,,0,,192.0.2.2!,
-        192.0.2.3,,0,false,,0,,192.0.2.3!,
-        192.0.2.4,,0,true,,0,,192.0.2.4!,
-        192.0.2.5,,0,false,,0,,192.0.2.5!,
+        192.0.2.1,,1,false,,0,1,192.0.2.1!,[1]
+        192.0.2.2,2.0,2,true,1.0,0,3,192.0.2.2!,"[1,2]"
+        192.0.2.3,1.5,3,false,1.0,1,6,192.0.2.3!,"[1,2]"
+        192.0.2.4,1.3333333333333333,4,true,1.0,2,10,192.0.2.4!,"[1,2]"
+        192.0.2.5,1.25,5,false,1.0,3,15,192.0.2.5!,"[1,2]"
     "#]];
     expected.assert_eq(&read(folder.path(), "out.csv"));
 }
