@@ -188,7 +188,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20))]
     #[test]
     fn windows_hold_what_a_recomputation_gives(
-        traffic in records(120), workers in 1usize..4, epoch in prop_oneof![Just(1usize), Just(7), Just(8192)],
+        traffic in records(120), workers in 1usize..4, fused: bool, epoch in prop_oneof![Just(1usize), Just(7), Just(8192)],
         (size, step) in prop_oneof![Just((0, 0)), Just((60, 20)), Just((30, 30)), Just((300, 10))],
     ) {
         let mut traffic = traffic;
@@ -215,7 +215,7 @@ proptest! {
             prop_assert_eq!(replayed(path, relation, windowed), changes.collect::<Shown>(), "{}", relation);
         }
         let alone = files(path);
-        execute(path, &traffic, &spec(&window, &format!("workers = {workers}\nepoch = {epoch}")));
+        execute(path, &traffic, &spec(&window, &format!("workers = {workers}\nepoch = {epoch}\nfused = {fused}")));
         prop_assert_eq!(files(path), alone);
     }
 }

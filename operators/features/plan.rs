@@ -216,7 +216,10 @@ impl FeaturePlan {
         let plain = given.0.iter().cloned().enumerate();
         let plain = plain.map(|(at, feature)| (feature, Pick::whole(at)));
         let plain = plain.collect();
-        Self::new(self.settings.clone(), given, plain)
+        Self {
+            edges: at == 0 && (self.edges || self.connection().is_some()),
+            ..Self::new(self.settings.clone(), given, plain)
+        }
     }
 
     /// For each group, and for the parsers of application protocols: bytes of the state of one open record, without its heap parts.
