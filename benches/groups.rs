@@ -3,6 +3,8 @@
 use crate::trace;
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use jayflow_operators::columns::Columns;
+use jayflow_operators::features::FeaturePlan;
 use jayflow_operators::flows::{Flow, Fused, Meter};
 use jayflow_operators::packet::{Direction, Header, Packet, PacketBatch};
 use jayflow_operators::slots::Slots;
@@ -70,30 +72,33 @@ fn groups() -> Vec<&'static str> {
 fn group(bencher: Bencher<'_, '_>, group: &str) {
     let plan = trace::plan(group);
     let count = ItemsCount::new(trace::packets());
-    let events = events();
-    bencher.counter(count).bench(|| {
-        let mut meter = Fused::new(&plan);
-        let (mut flows, mut packets): (Slots<Flow>, Vec<Packet<'_>>) = Default::default();
-        for event in events {
-            match event {
-                Event::Open(slot, flow) => {
-                    match flows.get_mut(*slot as usize) {
-                        Some(used) => used.clone_from(flow),
-                        None => flows.push(flow.clone()),
-                    }
-                    meter.open(*slot, flow);
+    events();
+    bencher.counter(count).bench(|| events_through(&plan));
+}
+
+/// The rows of a plan over all packets.
+pub fn events_through(plan: &FeaturePlan) -> Columns {
+    let mut meter = Fused::new(plan);
+    let (mut flows, mut packets): (Slots<Flow>, Vec<Packet<'_>>) = Default::default();
+    for event in events() {
+        match event {
+            Event::Open(slot, flow) => {
+                match flows.get_mut(*slot as usize) {
+                    Some(used) => used.clone_from(flow),
+                    None => flows.push(flow.clone()),
                 }
-                Event::Packets(run) => {
-                    packets.clear();
-                    let times = run.headers.iter().zip(&run.times);
-                    packets.extend(times.map(|(header, (time, direction))| {
-                        Packet::new(header, run.arena, *time, *direction)
-                    }));
-                    meter.packets(&packets, &run.slots, &flows);
-                }
-                Event::Finish(slot, flow) => meter.finish(*slot, flow),
+                meter.open(*slot, flow);
             }
+            Event::Packets(run) => {
+                packets.clear();
+                let times = run.headers.iter().zip(&run.times);
+                packets.extend(times.map(|(header, (time, direction))| {
+                    Packet::new(header, run.arena, *time, *direction)
+                }));
+                meter.packets(&packets, &run.slots, &flows);
+            }
+            Event::Finish(slot, flow) => meter.finish(*slot, flow),
         }
-        meter.rows
-    });
+    }
+    meter.rows
 }

@@ -9,6 +9,7 @@ mod decode;
 mod encode;
 mod end_to_end;
 mod exchange;
+mod expressions;
 mod flows;
 mod groups;
 mod read;

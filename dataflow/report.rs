@@ -2,7 +2,7 @@
 
 use crate::spec::diagnostic::visible;
 use operators::Books;
-use operators::books::{Counts, Fault, Reason, SinkBooks};
+use operators::books::{Counts, Fault, FilterBooks, Reason, SinkBooks};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -138,6 +138,10 @@ impl Report {
                 thousands(books.max_flows_hit)
             );
         }
+        for (name, filter) in books.filters.iter().filter(|(_, one)| one.unrouted > 0) {
+            let rows = thousands(filter.unrouted);
+            let _ = writeln!(out, "warning: {}: {rows} rows took no route", visible(name));
+        }
         for (label, sink) in &books.sinks {
             let lost = [counted(&sink.rejected, ", "), counted(&sink.dropped, ", ")].concat();
             if !lost.is_empty() {
@@ -260,6 +264,8 @@ struct Summary<'a> {
     inputs: Inputs<'a>,
     packets: Packets<'a>,
     flows: Flows<'a>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    filters: &'a BTreeMap<String, FilterBooks>,
     sinks: BTreeMap<&'a str, Sink<'a>>,
     #[serde(serialize_with = "map")]
     anomalies: &'a Counts<operators::books::Anomaly>,
@@ -309,6 +315,8 @@ struct Flows<'a> {
 #[derive(Serialize)]
 struct Sink<'a> {
     offered: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filtered: Option<u64>,
     written: u64,
     #[serde(serialize_with = "map")]
     rejected: &'a Counts<operators::books::Reject>,
@@ -330,6 +338,7 @@ impl<'a> Summary<'a> {
         let books = &report.books;
         let sink = |sink: &'a SinkBooks| Sink {
             offered: sink.offered,
+            filtered: Some(sink.filtered).filter(|rows| *rows > 0),
             written: sink.written,
             rejected: &sink.rejected,
             dropped: &sink.dropped,
@@ -358,6 +367,7 @@ impl<'a> Summary<'a> {
                 packets: books.flows.packets,
                 bytes: books.flows.bytes,
             },
+            filters: &books.filters,
             sinks: books
                 .sinks
                 .iter()

@@ -3,16 +3,19 @@
 use crate::cluster::{Cluster, Failure, Place, Started};
 use crate::inputs::Inputs;
 use crate::memory::{self, Guard, Needs, Over};
-use crate::plan::Plan;
+use crate::plan::{Edge, Kind, Plan};
 use crate::report::{Output, Report};
-use crate::topology::{Context, Entrance, build, build_graph};
+use crate::topology::{Context, Entrance, ViewEntrance, ViewPlan, build, build_graph};
 use operators::Error;
 use operators::books::{Books, Partial};
 use operators::flows::FlowOptions;
 use operators::privacy::Anonymiser;
 use operators::sinks::{self, Collector, Description, Sort, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
-use operators::views::{GatePlan, Handover};
+use operators::views::{Between, FeedPlan, GatePlan, Handover, SharedBetween};
+use petgraph::Direction;
+use petgraph::graph::NodeIndex;
+use petgraph::visit::EdgeRef as _;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -118,7 +121,7 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
 fn needs(plan: &Plan, workers: usize) -> Needs {
     let made = plan
         .features()
-        .map_or(0, |features| features.plan.schema.len());
+        .map_or(0, |features| features.columns().len());
     let written: usize = plan.sinks().map(|(_, sink)| sink.columns.len()).sum();
     let sorted = |sink: &&crate::spec::Sink| sink.options.sort() == Sort::Start;
     let sorters = plan.sinks().map(|(_, sink)| sink).filter(sorted).count();
@@ -264,6 +267,42 @@ fn work(
             handover: Rc::clone(&handover),
         }
     });
+    let betweens: Vec<(String, u64, SharedBetween)> = plan
+        .views()
+        .map(|(name, view)| {
+            (
+                name.to_owned(),
+                view.options.max_iterations,
+                Between::new(&view.rules),
+            )
+        })
+        .collect();
+    let views = plan
+        .views()
+        .zip(&betweens)
+        .map(|((name, view), (_, turns, between))| {
+            let feed = FeedPlan {
+                rules: Arc::clone(&view.rules),
+                places: plan
+                    .features()
+                    .map(|features| Arc::clone(&features.places))
+                    .unwrap_or_default(),
+                window: view.options.window,
+                slicing: inputs.slicing,
+                inputs: inputs.count(),
+                lag: plan.flows().and_then(FlowOptions::longest_wait),
+            };
+            worker.dataflow::<u64, _, _>(|scope| {
+                let view = ViewPlan {
+                    name,
+                    feed,
+                    turns: *turns,
+                    between,
+                };
+                ViewEntrance::build(scope, plan, view, &collectors, &books)
+            })
+        });
+    let views = views.collect();
     let (index, peers) = (worker.index(), worker.peers());
     let (mine, rows) = match plan.is_rows {
         true => (Vec::new(), inputs.paths_of_worker(index, peers)),
@@ -281,6 +320,7 @@ fn work(
         collectors: collectors.clone(),
         books: Rc::clone(&books),
         graph,
+        views,
         rows,
     };
     worker.dataflow::<u64, _, _>(|scope| build(scope, context));
@@ -302,6 +342,17 @@ fn work(
         .filter_map(|collector| Some(Rc::into_inner(collector)?.into_inner()))
         .collect();
     let failed = handover.borrow_mut().take_error();
+    let beyond = betweens
+        .iter()
+        .find(|(_, _, between)| between.borrow().is_beyond);
+    let failed = failed.or_else(|| {
+        beyond.map(|(name, turns, _)| {
+            Error::new(format!(
+                "the recursion of the view `{name}` had no end after {turns} turns"
+            ))
+            .help("set `max_iterations` higher, or let the rules make fewer new values")
+        })
+    });
     Finished {
         books,
         sinks,
@@ -377,20 +428,47 @@ fn gather(worker: &mut Worker, books: Books, failure: &Failure) -> Books {
     gathered.take()
 }
 
-/// What is wrong if a sink of flow rows was not offered every row: a file that lacks some must not appear.
+/// What is wrong if a sink or a filter was not offered every row: a file that lacks some must not appear.
 fn missing(plan: &Plan, report: &Report) -> Option<Error> {
-    let rows = report.books.flows.emitted.total();
-    plan.sinks()
-        .filter(|(_, sink)| sink.table.is_none())
-        .find_map(|(_, sink)| {
-            let offered = report.books.sinks.get(&sink.label)?.offered;
-            (offered != rows).then(|| {
-                Error::new(format!(
-                    "{} was offered {offered} of {rows} rows: this is a defect of jayflow",
-                    sink.label
-                ))
-            })
+    let books = &report.books;
+    // rows that come out of a node: of the features, of an output of a filter
+    let given = |from: NodeIndex, edge: &Edge| match (&plan.graph[from].kind, edge) {
+        (Kind::Filter(filter), edge) => {
+            let route = match edge {
+                Edge::Route(output) => filter.routes.get(*output).map(|route| route.name.as_str()),
+                _ => None,
+            };
+            let passed = books
+                .filters
+                .get(&plan.graph[from].name)
+                .map(|filter| &filter.passed);
+            passed
+                .and_then(|passed| passed.get(route.unwrap_or_default()))
+                .copied()
+                .unwrap_or(0)
+        }
+        _ => books.flows.emitted.total(),
+    };
+    plan.graph.node_indices().find_map(|node| {
+        let (label, offered) = match &plan.graph[node].kind {
+            Kind::Sink(sink) if sink.table.is_none() => {
+                (&sink.label, books.sinks.get(&sink.label)?.offered)
+            }
+            Kind::Filter(_) => {
+                let name = &plan.graph[node].name;
+                let books = books.filters.get(name);
+                (name, books.map_or(0, |filter| filter.offered))
+            }
+            _ => return None,
+        };
+        let edges = plan.graph.edges_directed(node, Direction::Incoming);
+        let rows: u64 = edges.map(|edge| given(edge.source(), edge.weight())).sum();
+        (offered != rows).then(|| {
+            Error::new(format!(
+                "{label} was offered {offered} of {rows} rows: this is a defect of jayflow"
+            ))
         })
+    })
 }
 
 /// Ends the sinks: all appear, or none.

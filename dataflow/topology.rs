@@ -3,22 +3,28 @@
 //! Every worker builds the same operators in the same order, as timely's channels are positional: nothing here depends on the
 //! index of a worker but which inputs it reads.
 
-use crate::plan::{Kind, Plan};
+use crate::plan::{Edge, Kind, Node, Plan};
+use crate::spec::{Table, TableOf};
 use differential_dataflow::input::Input as _;
 use operators::books::Books;
 use operators::columns::Columns;
 use operators::container::{ByShard, Deal};
-use operators::decode::{DecodePlan, FragmentBatch, decode, join_fragments};
+use operators::decode::{Choice, DecodePlan, FragmentBatch, decode, join_fragments};
 use operators::features::ConnectionPlan;
+use operators::filters::{derive, filter};
 use operators::flows::{KeyRule, TrackPlan, track, track_apart};
 use operators::packet::PacketBatch;
 use operators::sinks::{Collector, collect};
 use operators::sources::{Bounds, Chunk, Mark, ReadControl, Slicing, Splitter, read, read_rows};
 use operators::views::graph::maintain;
-use operators::views::{GatePlan, Session, Shared, gate, join};
+use operators::views::rules::{self, Row};
+use operators::views::{
+    FeedPlan, GatePlan, Inlet, Session, Shared, SharedBetween, feed, gate, join, table,
+};
 use petgraph::Direction;
 use petgraph::algo::toposort;
 use petgraph::graph::NodeIndex;
+use petgraph::visit::EdgeRef as _;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -27,7 +33,7 @@ use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Concat, Probe};
-use timely::dataflow::{Scope, Stream, StreamVec};
+use timely::dataflow::{ProbeHandle, Scope, Stream, StreamVec};
 
 /// How the work is shared between workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +68,8 @@ pub struct Context<'a> {
     pub books: Rc<RefCell<Books>>,
     /// The way into the connection graph, where its columns are wanted.
     pub graph: Option<Entrance>,
+    /// The ways into views.
+    pub views: Vec<ViewEntrance>,
     /// The files of rows that this worker reads, where the sources are such.
     pub rows: Vec<(u32, PathBuf, Bounds)>,
 }
@@ -88,21 +96,130 @@ pub fn build_graph(
 ) -> Option<Session> {
     let (session, records) = scope.new_collection();
     let facts = maintain(records, connection.measures);
-    let tables = plan.sinks().filter_map(|(_, sink)| sink.table.as_ref());
-    let relations = tables.map(|table| table.relation.clone()).collect();
+    let relations = plan.relations().cloned().collect();
     let joined = join(facts, connection.clone(), relations, handover);
-    let (rows, mut tables) = (joined.rows, joined.tables.into_iter());
-    let mut collectors = collectors.into_iter();
-    for (_, sink) in plan.sinks() {
-        let books = Rc::clone(books);
-        let rows = match &sink.table {
-            Some(_) => tables.next().expect("a table for each graph sink"),
-            None => rows.clone(),
-        };
-        collect(rows, sink.columns.clone(), collectors.next(), books);
-    }
+    behind_features(plan, joined.rows, joined.tables, collectors, books);
     // an open input would keep the dataflow alive
     (scope.index() == 0).then_some(session)
+}
+
+/// What a view is built of.
+pub struct ViewPlan<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What its feed is told.
+    pub feed: FeedPlan,
+    /// Turns of a recursion at most.
+    pub turns: u64,
+    /// Between feed and tables.
+    pub between: &'a SharedBetween,
+}
+
+/// The way into a view, by the width of its rows.
+pub enum ViewEntrance {
+    /// Up to four words.
+    Four(Inlets<[u64; 4]>),
+    /// Up to eight.
+    Eight(Inlets<[u64; 8]>),
+}
+
+/// The way into a view.
+pub struct Inlets<R: Row> {
+    plan: FeedPlan,
+    /// Where rows go, one a source; `None` on all workers but the first.
+    inlets: Option<Vec<Inlet<R>>>,
+    between: SharedBetween,
+    /// Where its tables have got to.
+    shown: ProbeHandle<u64>,
+}
+
+impl ViewEntrance {
+    /// Builds the operators of a view: a dataflow of its own, whose times are ticks.
+    pub fn build(
+        scope: Scope<'_, u64>,
+        plan: &Plan,
+        view: ViewPlan<'_>,
+        collectors: &[Rc<RefCell<Collector>>],
+        books: &Rc<RefCell<Books>>,
+    ) -> Self {
+        match view.feed.rules.row_words() {
+            4 => Self::Four(Inlets::build(scope, plan, view, collectors, books)),
+            _ => Self::Eight(Inlets::build(scope, plan, view, collectors, books)),
+        }
+    }
+
+    fn is_prompt(&self) -> bool {
+        match self {
+            Self::Four(inlets) => inlets.plan.is_prompt(),
+            Self::Eight(inlets) => inlets.plan.is_prompt(),
+        }
+    }
+
+    fn feed<'scope>(self, rows: Stream<'scope, u64, Columns>, marks: StreamVec<'scope, u64, Mark>) {
+        match self {
+            Self::Four(to) => feed(rows, marks, to.plan, to.inlets, to.between, to.shown),
+            Self::Eight(to) => feed(rows, marks, to.plan, to.inlets, to.between, to.shown),
+        }
+    }
+}
+
+impl<R: Row> Inlets<R> {
+    fn build(
+        scope: Scope<'_, u64>,
+        plan: &Plan,
+        view: ViewPlan<'_>,
+        collectors: &[Rc<RefCell<Collector>>],
+        books: &Rc<RefCell<Books>>,
+    ) -> Self {
+        let ViewPlan {
+            name,
+            feed: told,
+            turns,
+            between,
+        } = view;
+        let (inlets, sources): (Vec<Inlet<R>>, Vec<_>) = told
+            .rules
+            .sources
+            .iter()
+            .map(|_| scope.new_collection())
+            .unzip();
+        let built = rules::build(scope, &told.rules, &sources, turns);
+        let beyond = Rc::clone(between);
+        built
+            .beyond
+            .inspect(move |_| beyond.borrow_mut().is_beyond = true);
+        let probe = ProbeHandle::new();
+        for (at, (_, sink)) in plan.sinks().enumerate() {
+            let Some(Table {
+                of: TableOf::View(of, shown),
+                ..
+            }) = &sink.table
+            else {
+                continue;
+            };
+            if of == name {
+                let place = between.borrow_mut().table();
+                let changes = built.relations[shown.relation].clone();
+                let rows =
+                    table(changes, shown.clone(), place, Rc::clone(between)).probe_with(&probe);
+                let collector = collectors.get(at).cloned();
+                collect(
+                    rows,
+                    sink.columns.clone(),
+                    None,
+                    collector,
+                    Rc::clone(books),
+                );
+            }
+        }
+        Self {
+            plan: told,
+            // an open input would keep the dataflow alive
+            inlets: (scope.index() == 0).then_some(inlets),
+            between: Rc::clone(between),
+            shown: probe,
+        }
+    }
 }
 
 /// What flows between nodes, with the marks of the inputs where they matter.
@@ -112,7 +229,6 @@ enum AnyStream<'scope> {
         Stream<'scope, u64, PacketBatch>,
         StreamVec<'scope, u64, Mark>,
     ),
-    Rows(Stream<'scope, u64, Columns>),
 }
 
 /// Builds the operators of a plan.
@@ -129,9 +245,10 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         workers,
         splitter,
         control,
-        collectors,
+        mut collectors,
         books,
         mut graph,
+        mut views,
         rows,
     } = context;
     if plan.is_rows {
@@ -158,12 +275,6 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
     let in_order = is_whole && (inputs <= 1 || matches!(slicing, Slicing::Packets(_)));
     let first_of_process = scope.index() - scope.index() % workers;
     let mut splitter = Some(splitter);
-    let sinks = plan
-        .graph
-        .node_indices()
-        .filter(|node| matches!(plan.graph[*node].kind, Kind::Sink(_)));
-    let mut collectors: HashMap<NodeIndex, Rc<RefCell<Collector>>> =
-        sinks.zip(collectors).collect();
     let mut streams: HashMap<NodeIndex, AnyStream<'_>> = HashMap::new();
     let features = plan.features().expect("a plan has features");
     let flows = plan.flows().expect("a plan has flows");
@@ -186,6 +297,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     key: KeyRule::new(flows),
                     needs: features.plan.needs(),
                     in_order: is_whole,
+                    choice: plan.condition.as_ref().map(Choice::new),
                 };
                 let books = || Rc::clone(&books);
                 if is_whole {
@@ -224,19 +336,24 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     slicing,
                     inputs,
                     in_order,
-                    prompt: prompt || graph.as_ref().is_some_and(|graph| graph.plan.is_prompt()),
+                    prompt: prompt
+                        || graph.as_ref().is_some_and(|graph| graph.plan.is_prompt())
+                        || views.iter().any(ViewEntrance::is_prompt),
                 };
                 let seen = marks.clone();
-                let books = Rc::clone(&books);
+                let own = Rc::clone(&books);
                 let by_shard = DistributorPact(ByShard::new);
                 let is_fused = plan.run.fused || features.plan.groups().len() == 0;
                 let rows = match (is_whole, is_fused) {
-                    (true, true) => track(packets, Pipeline, marks, &track_plan, books),
-                    (false, true) => track(packets, by_shard, marks, &track_plan, books),
-                    (true, false) => track_apart(packets, Pipeline, marks, &track_plan, books),
-                    (false, false) => track_apart(packets, by_shard, marks, &track_plan, books),
+                    (true, true) => track(packets, Pipeline, marks, &track_plan, own),
+                    (false, true) => track(packets, by_shard, marks, &track_plan, own),
+                    (true, false) => track_apart(packets, Pipeline, marks, &track_plan, own),
+                    (false, false) => track_apart(packets, by_shard, marks, &track_plan, own),
                 };
                 let rows = rows.probe_with(&control.probe);
+                for view in views.drain(..) {
+                    view.feed(rows.clone(), seen.clone());
+                }
                 if let Some(Entrance {
                     plan,
                     session,
@@ -247,25 +364,79 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     gate(rows, seen, plan, session, handover);
                     continue;
                 }
-                AnyStream::Rows(rows)
-            }
-            Kind::Sink(sink) => {
-                let mut inputs = plan.graph.neighbors_directed(node, Direction::Incoming);
-                let rows = inputs.find_map(|input| match streams.get(&input) {
-                    Some(AnyStream::Rows(rows)) => Some(rows.clone()),
-                    _ => None,
-                });
-                let Some(rows) = rows else { continue };
-                collect(
-                    rows,
-                    sink.columns.clone(),
-                    collectors.remove(&node),
-                    Rc::clone(&books),
-                );
+                let collectors = std::mem::take(&mut collectors);
+                behind_features(plan, rows, Vec::new(), collectors, &books);
                 continue;
             }
+            // behind the features, or behind the graph
+            Kind::Filter(_) | Kind::View(_) | Kind::Sink(_) => continue,
         };
         streams.insert(node, stream);
+    }
+}
+
+/// Builds what rows go through: derived columns, filters, sinks. `tables` are those of graph sinks, in their order.
+fn behind_features(
+    plan: &Plan,
+    rows: Stream<'_, u64, Columns>,
+    tables: Vec<Stream<'_, u64, Columns>>,
+    collectors: Vec<Rc<RefCell<Collector>>>,
+    books: &Rc<RefCell<Books>>,
+) {
+    let features = plan.features().expect("a plan has features");
+    let rows = match features.computer() {
+        Some(computer) => derive(rows, computer, Rc::clone(books)),
+        None => rows,
+    };
+    let (mut tables, mut collectors) = (tables.into_iter(), collectors.into_iter());
+    // the outputs of each node
+    let mut outputs: HashMap<NodeIndex, Vec<Stream<'_, u64, Columns>>> = HashMap::new();
+    let order = toposort(&plan.graph, None).expect("a plan has no cycle");
+    let sinks = |node: &NodeIndex| matches!(plan.graph[*node].kind, Kind::Sink(_));
+    // sinks in the order of the spec, as their collectors are
+    let (inner, _): (Vec<NodeIndex>, Vec<NodeIndex>) =
+        order.into_iter().partition(|node| !sinks(node));
+    let last = plan.graph.node_indices().filter(sinks);
+    for node in inner.into_iter().chain(last) {
+        let mut inputs: Vec<_> = plan
+            .graph
+            .edges_directed(node, Direction::Incoming)
+            .collect();
+        inputs.sort_by_key(|edge| edge.id());
+        let read = inputs.into_iter().filter_map(|edge| {
+            let output = match edge.weight() {
+                Edge::Route(output) => *output,
+                _ => 0,
+            };
+            outputs.get(&edge.source())?.get(output).cloned()
+        });
+        let read = read.reduce(|one, other| one.concat(other));
+        let Node { name, kind } = &plan.graph[node];
+        match (kind, read) {
+            (Kind::Features(_), _) => {
+                outputs.insert(node, vec![rows.clone()]);
+            }
+            (Kind::Filter(options), Some(read)) => {
+                let streams = filter(read, plan.filter(name, options), Rc::clone(books));
+                outputs.insert(node, streams);
+            }
+            (Kind::Sink(sink), read) => {
+                let (collector, books) = (collectors.next(), Rc::clone(books));
+                let read = match &sink.table {
+                    Some(table) => match table.of {
+                        TableOf::Graph(_) => tables.next(),
+                        TableOf::View(..) => None,
+                    },
+                    None => read,
+                };
+                let condition = sink.condition.as_ref();
+                let condition = condition.map(|one| (sink.label.clone(), plan.conditions([one])));
+                if let Some(read) = read {
+                    collect(read, sink.columns.clone(), condition, collector, books);
+                }
+            }
+            _ => {}
+        }
     }
 }
 

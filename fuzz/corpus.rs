@@ -42,6 +42,16 @@ pub fn seeds(captures: &[PathBuf], specs: &Path) -> Seeds {
             seeds.entry("spec").or_default().extend([text, set]);
         }
     }
+    let expressions = [
+        "if i > 3 and t matches \"^a\" then f * 2 else null ?? 1.5",
+        "count(where pkt.fwd and pkt.payload_len > 0) / 2 + std(delta(pkt.time), ddof=1) / 1s",
+        "a in [10.0.0.0/8, ::1] or d not in [1s..2h] # a comment",
+        "case when b then at(split(u, \".\"), -1) else lower(t) + text(i) end",
+        "fold(0.0, 0.9 * acc + pkt.len where pkt.tcp.syn is not null)",
+        "pkt.dst_port in 1..1024 and not pkt.frag",
+    ];
+    let expressions = expressions.map(|text| text.as_bytes().to_vec());
+    seeds.insert("expression", expressions.to_vec());
     let addresses = b"\0\0k\xc0\0\x02\x01\xc0\0\x02\x02 02:00:5e:00:53:01\na.example\n";
     let sixes = b"\x01\x01k2001:db8::1 2001:db8::2 and the like";
     seeds.insert(

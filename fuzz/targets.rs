@@ -1,7 +1,7 @@
 //! The list of fuzz targets, one a parser. The bodies are product code: files `total.rs` beside the parsers.
 
 use jayflow::spec;
-use jayflow_operators::{decode, flows, privacy, protocols, sources};
+use jayflow_operators::{decode, expressions, flows, privacy, protocols, sources};
 
 /// What a target does with bytes: panics where something does not hold.
 pub type Target = fn(&[u8]);
@@ -12,7 +12,7 @@ fn size(bytes: &[u8]) -> usize {
 }
 
 /// Name and body.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("archive", |bytes| {
         sources::total::archive(bytes, size(bytes))
     }),
@@ -29,5 +29,6 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("dns", |bytes| protocols::total::dns(bytes, size(bytes))),
     ("http", |bytes| protocols::total::http(bytes, size(bytes))),
     ("spec", spec::total::bytes),
+    ("expression", expressions::total::text),
     ("anonymise", privacy::total::rows),
 ];

@@ -176,6 +176,8 @@ reasons! {
         TextEscaped = "text_escaped",
         /// A reassembly buffer was full.
         BufferLimit = "buffer_limit",
+        /// A number of an expression that was too large for its type, and is null.
+        ExpressionOverflow = "expression_overflow",
         /// Damaged TLS.
         Tls = "tls",
         /// Damaged DNS.
@@ -312,17 +314,35 @@ pub struct FlowBooks {
     pub bytes: u64,
 }
 
-/// Fates of the rows of one sink: `offered = written + rejected + dropped`.
+/// Fates of the rows of one sink: `offered = filtered + written + rejected + dropped`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkBooks {
     /// Rows that reached the sink.
     pub offered: u64,
+    /// Rows that its `where` left out.
+    #[serde(default)]
+    pub filtered: u64,
     /// Rows the destination confirmed.
     pub written: u64,
     /// Rows the destination refused.
     pub rejected: Counts<Reject>,
     /// Rows given up.
     pub dropped: Counts<Drop>,
+}
+
+/// Fates of the rows of one filter: `offered + copies = filtered + unrouted + passed`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterBooks {
+    /// Rows that reached the filter.
+    pub offered: u64,
+    /// Rows that more than one route took, once for each further one.
+    pub copies: u64,
+    /// Rows that its condition or its sample left out.
+    pub filtered: u64,
+    /// Rows that no route took.
+    pub unrouted: u64,
+    /// Rows that went on, by route; the name is empty where there are none.
+    pub passed: BTreeMap<String, u64>,
 }
 
 /// The books of one worker, or of a run when merged.
@@ -334,6 +354,9 @@ pub struct Books {
     pub packets: PacketBooks,
     /// Fates of the flow records.
     pub flows: FlowBooks,
+    /// Fates of the rows, by filter.
+    #[serde(default)]
+    pub filters: BTreeMap<String, FilterBooks>,
     /// Fates of the rows, by sink.
     pub sinks: BTreeMap<String, SinkBooks>,
     /// Oddities, beside the books.
@@ -368,9 +391,20 @@ impl Books {
         self.flows.open += other.flows.open;
         self.flows.packets += other.flows.packets;
         self.flows.bytes += other.flows.bytes;
+        for (name, filter) in &other.filters {
+            let mine = self.filters.entry(name.clone()).or_default();
+            mine.offered += filter.offered;
+            mine.copies += filter.copies;
+            mine.filtered += filter.filtered;
+            mine.unrouted += filter.unrouted;
+            for (route, rows) in &filter.passed {
+                *mine.passed.entry(route.clone()).or_default() += rows;
+            }
+        }
         for (name, sink) in &other.sinks {
             let mine = self.sinks.entry(name.clone()).or_default();
             mine.offered += sink.offered;
+            mine.filtered += sink.filtered;
             mine.written += sink.written;
             mine.rejected.merge(&sink.rejected);
             mine.dropped.merge(&sink.dropped);
@@ -417,11 +451,19 @@ impl Books {
                 self.bytes_used,
             );
         }
+        for (name, filter) in &self.filters {
+            let passed: u64 = filter.passed.values().sum();
+            check(
+                &format!("rows of filter {name}: offered + copies = filtered + unrouted + passed"),
+                filter.offered + filter.copies,
+                filter.filtered + filter.unrouted + passed,
+            );
+        }
         for (name, sink) in &self.sinks {
             check(
-                &format!("rows of sink {name}: offered = written + rejected + dropped"),
+                &format!("rows of sink {name}: offered = filtered + written + rejected + dropped"),
                 sink.offered,
-                sink.written + sink.rejected.total() + sink.dropped.total(),
+                sink.filtered + sink.written + sink.rejected.total() + sink.dropped.total(),
             );
         }
         found

@@ -123,6 +123,44 @@ impl Column {
         }
     }
 
+    /// A column of the same type without rows.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let values = match &self.values {
+            Values::Bool(_) => Values::Bool(Vec::new()),
+            Values::U8(_) => Values::U8(Vec::new()),
+            Values::U16(_) => Values::U16(Vec::new()),
+            Values::U32(_) => Values::U32(Vec::new()),
+            Values::U64(_) => Values::U64(Vec::new()),
+            Values::I8(_) => Values::I8(Vec::new()),
+            Values::I16(_) => Values::I16(Vec::new()),
+            Values::I32(_) => Values::I32(Vec::new()),
+            Values::I64(_) => Values::I64(Vec::new()),
+            Values::F64(_) => Values::F64(Vec::new()),
+            Values::Text { .. } => Values::Text {
+                ends: Vec::new(),
+                bytes: Vec::new(),
+            },
+            Values::Address(_) => Values::Address(Vec::new()),
+            Values::Id(_) => Values::Id(Vec::new()),
+            Values::Time(_) => Values::Time(Vec::new()),
+            Values::List { items, .. } => Values::List {
+                ends: Vec::new(),
+                items: Box::new(items.emptied()),
+            },
+            Values::Struct(parts) => Values::Struct(
+                parts
+                    .iter()
+                    .map(|(name, part)| (name.clone(), part.emptied()))
+                    .collect(),
+            ),
+        };
+        Self {
+            values,
+            valid: self.valid.as_ref().map(|_| Vec::new()),
+        }
+    }
+
     /// Makes room for as many more rows; what texts and lists hold is not known.
     fn reserve(&mut self, rows: usize) {
         match &mut self.values {
@@ -441,6 +479,34 @@ impl Columns {
             edges: Vec::new(),
             keys: self.keys,
         }
+    }
+
+    /// The rows that a mask with one entry a row says.
+    #[must_use]
+    pub fn filtered(&self, mask: &[bool]) -> Self {
+        if !mask.contains(&false) {
+            return self.clone();
+        }
+        let picks: Vec<(u32, u32)> = (0..)
+            .zip(mask)
+            .filter(|(_, is)| **is)
+            .map(|(row, _)| (0, row))
+            .collect();
+        let mut taken = Self {
+            columns: self.columns.iter().map(Column::emptied).collect(),
+            ..Self::default()
+        };
+        let rows = picks.iter().map(|(_, row)| *row as usize);
+        taken
+            .keys
+            .extend(rows.clone().filter_map(|row| self.keys.get(row)));
+        taken
+            .edges
+            .extend(rows.filter_map(|row| self.edges.get(row)));
+        for (to, from) in taken.columns.iter_mut().zip(&self.columns) {
+            to.gather(&[from], &picks);
+        }
+        taken
     }
 
     /// Adds row `row` of `other`, a batch of the same schema.

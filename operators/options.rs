@@ -265,7 +265,7 @@ impl fmt::Display for Duration {
 }
 
 /// Longest first.
-const TIME_UNITS: [(&str, i64); 7] = [
+pub(crate) const TIME_UNITS: [(&str, i64); 7] = [
     ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
     ("m", 60_000_000_000),
@@ -275,7 +275,7 @@ const TIME_UNITS: [(&str, i64); 7] = [
     ("ns", 1),
 ];
 
-const SIZE_UNITS: [(&str, i64); 7] = [
+pub(crate) const SIZE_UNITS: [(&str, i64); 7] = [
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
     ("KiB", 1 << 10),
@@ -286,7 +286,7 @@ const SIZE_UNITS: [(&str, i64); 7] = [
 ];
 
 /// `text` as a number with one of `units`, in the smallest unit. Exact: the number has at most nine decimals.
-fn quantity(text: &str, units: &[(&str, i64)]) -> Option<i64> {
+pub(crate) fn quantity(text: &str, units: &[(&str, i64)]) -> Option<i64> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')?;
     let (number, unit) = text.split_at(digits);
     let size = units

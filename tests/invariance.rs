@@ -56,6 +56,31 @@ fn rows_of(folder: &Path, source: &str, spec: &str) -> (String, Books) {
 const EVERYTHING: &str =
     "profile = \"JF-EXTRA\"\nflow_id = true\nsplit = true\nraw_sequences = true\nsplt = true\n";
 
+/// Derived columns of each kind, and filters with a sample and routes.
+const EXPRESSIONS: &str = r#"
+[features.derive]
+up = 'bytes_fwd / total_bytes'
+rate = 'total_bytes / duration'
+middle = 'median(pkt.len)'
+gap = 'mean(delta(pkt.time) where pkt.fwd)'
+smooth = 'fold(0.0, 0.9 * acc + 0.1 * pkt.len where pkt.index > 1)'
+pushes = 'count(where pkt.tcp.psh) + pushes_back'
+pushes_back = 'count(where pkt.tcp.psh and pkt.bwd)'
+peers = 'text(src_ip) + " " + text(dst_ip)'
+lengths = 'list(pkt.len, limit=5)'
+bits = 'entropy(pkt.len)'
+spread = 'std(pkt.iat)'
+many = 'distinct(pkt.payload_len where pkt.src_port == src_port) > 1'
+
+[filters.kinds]
+routes = { udp = 'protocol == 17', tcp = 'protocol == 6', rest = 'else' }
+
+[filters.some]
+input = ["kinds.tcp", "kinds.udp"]
+sample = 0.7
+
+"#;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -74,6 +99,25 @@ proptest! {
         let other = rows(&inputs, &spec(workers, epoch, chunk, fused));
         prop_assert_eq!(&plain.0, &other.0);
         prop_assert_eq!(&plain.1, &other.1);
+    }
+
+    #[test]
+    fn expressions_are_the_same_on_any_number_of_workers(
+        traffic in records(120), workers in prop_oneof![Just(1usize), Just(2), Just(3), Just(8)],
+        epoch in prop_oneof![Just(1usize), Just(7), Just(4096)], fused: bool, graph: bool,
+    ) {
+        let groups = if graph { "[\"all\", \"connection\"]" } else { "[\"all\"]" };
+        let spec = |workers, epoch, fused| format!(
+            "input = \"some\"\nwhere = 'up is null or up >= 0'\n\
+            [features]\ngroups = {groups}\n{EXPRESSIONS}[run]\nworkers = {workers}\nepoch = {epoch}\nfused = {fused}\n"
+        );
+        let inputs = [traffic];
+        let plain = rows(&inputs, &spec(1, 8192, true));
+        let other = rows(&inputs, &spec(workers, epoch, fused));
+        prop_assert_eq!(&plain.0, &other.0);
+        prop_assert_eq!(&plain.1, &other.1);
+        let filter = &plain.1.filters["kinds"];
+        prop_assert_eq!(filter.offered, plain.1.flows.emitted.total());
     }
 
     #[test]

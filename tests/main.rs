@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails says so")]
 
 mod agreement;
+mod expressions;
 mod fuzz;
 mod golden;
 mod graph;
@@ -22,3 +23,4 @@ mod spec_tests;
 mod system;
 mod traffic;
 mod tutorial;
+mod views;

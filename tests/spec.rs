@@ -59,6 +59,8 @@ fn every_code_has_an_example_that_gives_it_and_one_that_does_not() {
 #[test]
 fn codes_in_the_program_are_explained() {
     let sources = [
+        include_str!("../dataflow/spec/check/expressions.rs"),
+        include_str!("../dataflow/spec/check/filters.rs"),
         include_str!("../dataflow/spec/check/graph.rs"),
         include_str!("../dataflow/spec/check/keys.rs"),
         include_str!("../dataflow/spec/check/mod.rs"),
@@ -100,12 +102,20 @@ fn unknown_keys_and_sections() {
               = help: did you mean `sources`?
               = see `jayflow help E0005`
 
-            error[E0005]: unknown section `views`
-             --> spec.toml:4:2 (views)
+            error[E0006]: `[views.a]` needs the key `rules`
+             --> spec.toml:4:8 (views.a.rules)
               |
             4 | [views.a]
-              |  ^^^^^
-              = help: this version of jayflow does not have `views`
+              |        ^
+              = help: `jayflow new` shows what `rules` may be
+              = see `jayflow help E0006`
+
+            error[E0005]: unknown key `x` in `[views.a]`
+             --> spec.toml:5:1 (views.a.x)
+              |
+            5 | x = 1
+              | ^
+              = help: its keys are `input`, `rules`, `window`, `allow_cross`, `max_iterations`
               = see `jayflow help E0005`
 
             error[E0005]: unknown key `extends` in `[sinks]`
@@ -113,7 +123,7 @@ fn unknown_keys_and_sections() {
               |
             8 | extends = 1
               | ^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `overwrite`
+              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `overwrite`
               = see `jayflow help E0005`
         "#]],
     );
@@ -570,7 +580,7 @@ fn sinks() {
               |
             9 | compression = "zstd"
               | ^^^^^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `overwrite`
+              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `overwrite`
               = see `jayflow help E0005`
 
             error[E0008]: `parkett` is not a type of sink

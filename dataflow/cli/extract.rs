@@ -100,6 +100,12 @@ struct Features {
         allow_hyphen_values = true
     )]
     features: Vec<String>,
+    /// Adds a column that is computed of others: `--derive 'up=bytes_fwd/total_bytes'`; may be given again.
+    #[arg(long, value_name = "NAME=EXPRESSION")]
+    derive: Vec<String>,
+    /// Only rows for which an expression is true: `--where 'dst_port == 443'`.
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    condition: Option<String>,
     /// Only the features of a profile: JJ-CORE, JJ-EXTENDED, JJ-EXPERIMENTAL or JF-EXTRA.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
@@ -259,7 +265,8 @@ impl Extract {
             ("sources", self.sources()),
             ("decode", self.decode()),
             ("flows", self.flows()),
-            ("features", self.features.keys()),
+            ("features", self.features.keys()?),
+            ("filters.cli", self.filter()),
             ("sinks.out", self.sink(terminal)?),
             ("run", self.run_keys()),
         ];
@@ -312,6 +319,12 @@ impl Extract {
         keys.text("active_timeout", self.flows.active_timeout.as_deref());
         keys.text("terminate", self.flows.terminate.as_deref());
         keys.number("max_flows", self.flows.max_flows);
+        keys
+    }
+
+    fn filter(&self) -> Keys {
+        let mut keys = Keys::default();
+        keys.text("where", self.features.condition.as_deref());
         keys
     }
 
@@ -373,7 +386,7 @@ impl Extract {
 }
 
 impl Features {
-    fn keys(&self) -> Keys {
+    fn keys(&self) -> Result<Keys, Failure> {
         let mut keys = Keys::default();
         self.selection(&mut keys);
         keys.text("profile", self.profile.as_deref());
@@ -381,7 +394,21 @@ impl Features {
         keys.flag("raw_sequences", self.raw_sequences, true);
         keys.flag("splt", self.splt, true);
         keys.number("max_sequence_length", self.max_sequence_length);
-        keys
+        let derived = self.derive.iter().map(|one| match one.split_once('=') {
+            Some((name, text)) => {
+                let text = Setting::Text(text.trim().to_owned());
+                Ok((name.trim().to_owned(), text))
+            }
+            None => Err(Failure::Usage(
+                Error::new(format!("`--derive {one}` has no name"))
+                    .help("write `--derive 'NAME=EXPRESSION'`"),
+            )),
+        });
+        let derived = derived.collect::<Result<Vec<_>, _>>()?;
+        if !derived.is_empty() {
+            keys.0.push(("derive", Setting::Table(derived)));
+        }
+        Ok(keys)
     }
 
     /// One list on the command line is several in a spec: groups, features to keep or, beside groups, to add, features to drop.

@@ -1,9 +1,11 @@
 //! The plan as a drawing: Mermaid for documents, DOT for Graphviz. Neither draws by itself.
 
-use super::{Edge, Kind, Plan};
+use super::{Edge, Kind, Node, Plan};
 use crate::Layout;
 use crate::spec::diagnostic::visible;
+use petgraph::Direction;
 use petgraph::visit::EdgeRef as _;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Boxes and arrows.
@@ -101,11 +103,48 @@ impl Drawing {
                 join
             }
         };
-        for (name, sink) in plan.sinks() {
+        let derived = plan
+            .features()
+            .map_or(0, |features| features.derived.schema.len());
+        let rows = match derived {
+            0 => rows,
+            derived => {
+                let derive = drawing.add("derive", &format!("{derived} columns"), false);
+                drawing.arrow(rows, derive, "rows");
+                derive
+            }
+        };
+        let mut boxes = BTreeMap::new();
+        for node in plan.graph.node_indices() {
+            let Node { name, kind } = &plan.graph[node];
+            let place = match kind {
+                Kind::Features(_) => rows,
+                Kind::Filter(_) => drawing.add("filter", name, false),
+                Kind::View(_) => drawing.add("view", name, false),
+                _ => continue,
+            };
+            boxes.insert(node, place);
+        }
+        for edge in plan.graph.edge_references() {
+            let ends = (boxes.get(&edge.source()), boxes.get(&edge.target()));
+            if let (Some(from), Some(to)) = ends {
+                drawing.arrow(*from, *to, "rows");
+            }
+        }
+        for node in plan.graph.node_indices() {
+            let Node {
+                name,
+                kind: Kind::Sink(sink),
+            } = &plan.graph[node]
+            else {
+                continue;
+            };
             let columns = plan.columns_of(sink).count();
             let project = drawing.add("project", &format!("{columns} columns"), false);
             let sink = drawing.add("sink", &format!("{name}: {}", sink.label), true);
-            drawing.arrow(rows, project, "rows");
+            for from in plan.graph.neighbors_directed(node, Direction::Incoming) {
+                drawing.arrow(boxes.get(&from).copied().unwrap_or(rows), project, "rows");
+            }
             let all = layout.processes * layout.workers;
             let label = if all > 1 { "rows, to worker 0" } else { "rows" };
             drawing.arrow(project, sink, label);
@@ -170,7 +209,10 @@ fn detail(plan: &Plan, kind: &Kind) -> String {
             let parts: Vec<&str> = options.key.iter().map(|part| part.name()).collect();
             parts.join(" + ")
         }
-        Kind::Features(features) => format!("{} columns", features.plan.schema.len()),
+        Kind::Features(features) => format!("{} columns", features.columns().len()),
+        Kind::View(view) => format!("{} relations", view.rules.relations.len()),
+        Kind::Filter(filter) if filter.routes.is_empty() => "one output".to_owned(),
+        Kind::Filter(filter) => format!("{} routes", filter.routes.len()),
         Kind::Sink(sink) => {
             format!("{}, {} columns", sink.label, plan.columns_of(sink).count())
         }

@@ -3,8 +3,10 @@
 use super::{Kind, Plan, graph};
 use crate::Layout;
 use crate::spec::diagnostic::visible;
+use crate::spec::{Filter, View};
 use operators::decode::Fragments;
 use operators::features::ConnectionPlan;
+use operators::filters::Mode;
 use operators::flows::{FlowOptions, FlowTable, IdleTimeout, Kept, SHARDS, Terminate, typical};
 use operators::options::Duration;
 use operators::sinks::{SinkOptions, Sort};
@@ -43,7 +45,7 @@ pub fn explain(plan: &Plan) -> String {
     }
     let columns = plan
         .features()
-        .map_or(0, |features| features.plan.schema.len());
+        .map_or(0, |features| features.columns().len());
     let workers = plan
         .run
         .workers
@@ -101,14 +103,9 @@ pub fn json(plan: &Plan, layout: Option<&Layout>) -> Value {
             let one = &plan.graph[node];
             let inputs = plan.inputs(node);
             let columns: Option<Vec<&str>> = match &one.kind {
-                Kind::Features(features) => Some(
-                    features
-                        .plan
-                        .schema
-                        .iter()
-                        .map(|f| f.name.as_str())
-                        .collect(),
-                ),
+                Kind::Features(features) => {
+                    Some(features.columns().map(|f| f.name.as_str()).collect())
+                }
                 Kind::Sink(sink) => Some(plan.columns_of(sink).map(|f| f.name.as_str()).collect()),
                 _ => None,
             };
@@ -208,6 +205,8 @@ const fn kind(kind: &Kind) -> &'static str {
         Kind::Decode(_) => "decode",
         Kind::Flows(_) => "flows",
         Kind::Features(_) => "features",
+        Kind::Filter(_) => "filter",
+        Kind::View(_) => "view",
         Kind::Sink(_) => "sink",
     }
 }
@@ -249,7 +248,13 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
                 Fragments::Ignore => "have no ports",
             }
         ),
-        Kind::Flows(options) => flows(options, inputs),
+        Kind::Flows(options) => {
+            let text = flows(options, inputs);
+            match plan.condition {
+                Some(_) => format!("{text}; where over packets"),
+                None => text,
+            }
+        }
         Kind::Features(features) => {
             let groups: Vec<&str> = features.plan.groups().collect();
             let needs = features.plan.needs();
@@ -264,13 +269,17 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
                 .map(|(_, bytes)| bytes)
                 .sum::<usize>();
             format!(
-                "from {inputs}: {} ({} of {} columns); {each} B/flow; payload {payload}{}{}",
+                "from {inputs}: {} ({} of {} columns); {each} B/flow; payload {payload}{}{}{}",
                 groups.join("+"),
                 features.plan.schema.len(),
                 operators::features::catalogue()
                     .len()
                     .max(features.selected),
                 if needs.headers { ", headers" } else { "" },
+                match features.derived.schema.len() {
+                    0 => String::new(),
+                    derived => format!("; {derived} derived"),
+                },
                 if plan.run.fused {
                     ""
                 } else {
@@ -278,13 +287,20 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
                 }
             )
         }
+        Kind::Filter(filter) => describe_filter(inputs, filter),
+        Kind::View(view) => describe_view(view),
         Kind::Sink(sink) => format!(
-            "{} <- {inputs}, {} columns, {}, {}",
+            "{} <- {inputs}, {} columns{}, {}, {}",
             match sink.options.path() {
                 Some(_) => format!("{} {}", sink.options.kind(), sink.label),
                 None => sink.options.kind().to_owned(),
             },
             plan.columns_of(sink).count(),
+            if sink.condition.is_some() {
+                " where"
+            } else {
+                ""
+            },
             match (&sink.options, sink.options.sort()) {
                 (SinkOptions::Stdout(options), _) => format!("the first {} rows", options.rows),
                 (_, Sort::Start) => "sorted by start".to_owned(),
@@ -296,6 +312,51 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             }
         ),
     }
+}
+
+fn describe_view(view: &View) -> String {
+    let rules = &view.rules;
+    let made = rules.strata.iter().flat_map(|stratum| {
+        let names = stratum
+            .relations
+            .iter()
+            .filter_map(|at| rules.relations.get(*at));
+        names.map(|made| match stratum.is_recursive {
+            true => format!("{} (recursive)", made.name),
+            false => made.name.clone(),
+        })
+    });
+    let made: Vec<String> = made.collect();
+    format!(
+        "from flow records, at worker 0, {} reading{} of them; window {}; incremental: {}; exchanged by what is joined, {} B a row",
+        rules.sources.len(),
+        if rules.sources.len() == 1 { "" } else { "s" },
+        view.options.window.text(),
+        made.join(", "),
+        8 * rules.row_words(),
+    )
+}
+
+fn describe_filter(inputs: &str, filter: &Filter) -> String {
+    let mut text = format!("from {inputs}:");
+    if filter.has_where {
+        text.push_str(" where;");
+    }
+    if let Some(share) = filter.sample {
+        let _ = write!(text, " {share} of the flows;");
+    }
+    match &filter.routes[..] {
+        [] => text.push_str(" one output"),
+        routes => {
+            let names: Vec<&str> = routes.iter().map(|route| route.name.as_str()).collect();
+            let mode = match filter.mode {
+                Mode::First => "the first of",
+                Mode::All => "all of",
+            };
+            let _ = write!(text, " to {mode} {}", names.join(", "));
+        }
+    }
+    text
 }
 
 fn flows(options: &FlowOptions, inputs: &str) -> String {

@@ -10,17 +10,20 @@ mod prune;
 pub use draw::Drawing;
 pub use explain::{explain, json, layout, memory};
 
-use crate::spec::{RunOptions, Sink, Spec};
+use crate::spec::{FLOW_ID, Filter, RunOptions, Sink, Spec, Table, TableOf, View};
 use operators::decode::DecodeOptions;
+use operators::expressions::{Computer, Derived, Places, RowProgram, Typed};
 use operators::features::FeaturePlan;
+use operators::filters::FilterPlan;
 use operators::flows::{FlowOptions, IcmpKey};
 use operators::schema::Feature;
 use operators::sources::PcapOptions;
-use operators::views::graph::Measures;
+use operators::views::graph::{Measures, Relation};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a node does.
 #[derive(Clone, Debug)]
@@ -33,6 +36,10 @@ pub enum Kind {
     Flows(FlowOptions),
     /// Flow records to rows.
     Features(Features),
+    /// Which rows go on, and where to.
+    Filter(Filter),
+    /// Tables over flow records.
+    View(View),
     /// Rows to a destination.
     Sink(Sink),
 }
@@ -44,6 +51,27 @@ pub struct Features {
     pub plan: FeaturePlan,
     /// How many columns the settings alone would give.
     pub selected: usize,
+    /// The columns that are computed of these, behind them.
+    pub derived: Derived,
+    /// Where each column is in the rows, by the place that expressions know it by.
+    pub places: Places,
+}
+
+impl Features {
+    /// The columns of the rows: features, then derived ones.
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = &Feature> + Clone {
+        (0..self.plan.schema.len() + self.derived.schema.len()).map(|at| {
+            let features = &self.plan.schema;
+            let derived = || &self.derived.schema[at - features.len()];
+            features.get(at).unwrap_or_else(derived)
+        })
+    }
+
+    /// What computes the derived columns, if there are any.
+    pub fn computer(&self) -> Option<Computer> {
+        let is_needed = !self.derived.is_empty();
+        is_needed.then(|| self.derived.computer(Arc::clone(&self.places)))
+    }
 }
 
 /// A node of the plan.
@@ -66,6 +94,8 @@ pub enum Edge {
     Flows,
     /// Rows.
     Rows,
+    /// Rows of an output of a filter, counted from 0.
+    Route(usize),
 }
 
 impl Edge {
@@ -75,7 +105,7 @@ impl Edge {
             Self::Records => "records",
             Self::Packets => "packets",
             Self::Flows => "flow records",
-            Self::Rows => "rows",
+            Self::Rows | Self::Route(_) => "rows",
         }
     }
 }
@@ -87,6 +117,8 @@ pub struct Plan {
     pub graph: DiGraph<Node, Edge>,
     /// Whether the sources are rows that were written before: nothing is decoded then.
     pub is_rows: bool,
+    /// Which packets enter the flow table; `None` = all.
+    pub condition: Option<Typed>,
     /// How the work is done.
     pub run: RunOptions,
     /// The name of the spec, if it has one.
@@ -109,15 +141,40 @@ impl Plan {
 
     /// Lets the features hand on what graph sinks need.
     fn want_graph(&mut self) {
-        let tables = self.sinks().filter_map(|(_, sink)| sink.table.as_ref());
-        let measures = tables
-            .map(|table| table.relation.measures())
+        let measures = self
+            .relations()
+            .map(Relation::measures)
             .reduce(Measures::union);
+        let has_views = self.views().next().is_some();
         for node in self.graph.node_weights_mut() {
             if let (Kind::Features(features), Some(measures)) = (&mut node.kind, measures) {
                 features.plan.want_graph(measures);
             }
+            if let (Kind::Features(features), true) = (&mut node.kind, has_views) {
+                features.plan.want_edges();
+            }
         }
+    }
+
+    /// The tables of the connection graph that sinks write, in their order.
+    pub fn relations(&self) -> impl Iterator<Item = &Relation> {
+        self.sinks().filter_map(|(_, sink)| match &sink.table {
+            Some(Table {
+                of: TableOf::Graph(relation),
+                ..
+            }) => Some(relation),
+            _ => None,
+        })
+    }
+
+    /// The views, in the order of the spec.
+    pub fn views(&self) -> impl Iterator<Item = (&str, &View)> {
+        self.graph
+            .node_weights()
+            .filter_map(|node| match &node.kind {
+                Kind::View(view) => Some((node.name.as_str(), view)),
+                _ => None,
+            })
     }
 
     /// The plan with everything the spec names.
@@ -141,7 +198,9 @@ impl Plan {
             &spec.features.name,
             Kind::Features(Features {
                 plan: spec.columns.clone(),
-                selected: spec.columns.schema.len(),
+                selected: spec.columns.visible,
+                derived: spec.derived.clone(),
+                places: Arc::new(spec.places.clone()),
             }),
         ));
         let inputs = spec.flows.inputs.iter();
@@ -150,13 +209,42 @@ impl Plan {
         }
         graph.add_edge(decode, flows, Edge::Packets);
         graph.add_edge(flows, features, Edge::Flows);
+        let mut rows: BTreeMap<String, (NodeIndex, Edge)> = BTreeMap::new();
+        rows.insert(spec.features.name.clone(), (features, Edge::Rows));
+        let mut filters = Vec::new();
+        for filter in &spec.filters {
+            let at = graph.add_node(node(&filter.name, Kind::Filter(filter.options.clone())));
+            filters.push((at, &filter.inputs));
+            rows.insert(filter.name.clone(), (at, Edge::Rows));
+            for (output, route) in filter.options.routes.iter().enumerate() {
+                let name = format!("{}.{}", filter.name, route.name);
+                rows.insert(name, (at, Edge::Route(output)));
+            }
+        }
+        for view in &spec.views {
+            let at = graph.add_node(node(&view.name, Kind::View(view.options.clone())));
+            filters.push((at, &view.inputs));
+            rows.insert(view.name.clone(), (at, Edge::Rows));
+            for (place, made) in view.options.rules.relations.iter().enumerate() {
+                rows.insert(
+                    format!("{}.{}", view.name, made.name),
+                    (at, Edge::Route(place)),
+                );
+            }
+        }
         for sink in &spec.sinks {
-            let sink = graph.add_node(node(&sink.name, Kind::Sink(sink.options.clone())));
-            graph.add_edge(features, sink, Edge::Rows);
+            let at = graph.add_node(node(&sink.name, Kind::Sink(sink.options.clone())));
+            filters.push((at, &sink.inputs));
+        }
+        for (to, inputs) in filters {
+            for (from, edge) in inputs.iter().filter_map(|input| rows.get(input)) {
+                graph.add_edge(*from, to, *edge);
+            }
         }
         Self {
             graph,
             is_rows: spec.is_rows,
+            condition: spec.condition.clone(),
             run: spec.run.clone(),
             name: spec.name.clone(),
             text: spec.text.clone(),
@@ -207,7 +295,38 @@ impl Plan {
         }
     }
 
-    /// The sinks, in the order of the spec; their columns are positions in the schema of [`Plan::features`].
+    /// Conditions over the rows.
+    pub fn conditions<'t>(&self, conditions: impl IntoIterator<Item = &'t Typed>) -> RowProgram {
+        let places = self.features().map(|features| Arc::clone(&features.places));
+        RowProgram::new(conditions, places.unwrap_or_default())
+    }
+
+    /// What a filter is told.
+    pub fn filter(&self, name: &str, filter: &Filter) -> FilterPlan {
+        let features = self.features();
+        let id = features.and_then(|features| features.places.get(&FLOW_ID).copied());
+        FilterPlan {
+            name: name.to_owned(),
+            conditions: self.conditions(&filter.conditions),
+            count: filter.conditions.len(),
+            has_where: filter.has_where,
+            sample: filter.sample.zip(id),
+            routes: filter.routes.clone(),
+            mode: filter.mode,
+        }
+    }
+
+    /// The filters, in the order of the spec.
+    pub fn filters(&self) -> impl Iterator<Item = (&str, &Filter)> {
+        self.graph
+            .node_weights()
+            .filter_map(|node| match &node.kind {
+                Kind::Filter(filter) => Some((node.name.as_str(), filter)),
+                _ => None,
+            })
+    }
+
+    /// The sinks, in the order of the spec; their columns are positions in [`Features::columns`].
     pub fn sinks(&self) -> impl Iterator<Item = (&str, &Sink)> {
         self.graph
             .node_weights()
@@ -219,13 +338,16 @@ impl Plan {
 
     /// The columns of a sink.
     pub fn columns_of<'a>(&'a self, sink: &'a Sink) -> impl Iterator<Item = &'a Feature> {
-        let schema = match &sink.table {
-            Some(table) => &table.schema[..],
-            None => self
-                .features()
-                .map_or(&[][..], |features| &features.plan.schema),
+        let schema: Vec<&Feature> = match &sink.table {
+            Some(table) => table.schema.iter().collect(),
+            None => {
+                let columns = self.features().map(Features::columns);
+                columns.into_iter().flatten().collect()
+            }
         };
-        sink.columns.iter().filter_map(|at| schema.get(*at))
+        sink.columns
+            .iter()
+            .filter_map(move |at| schema.get(*at).copied())
     }
 
     /// What the file of a sink says about how it was made: (key, value), in this order. The same for every run of the spec.

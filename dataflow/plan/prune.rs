@@ -1,10 +1,11 @@
 //! What no sink wants is not done: nodes first, then columns.
 
-use super::{Edge, Kind, Node};
-use petgraph::Direction;
+use super::{Edge, Features, Kind, Node};
+use crate::spec::FLOW_ID;
 use petgraph::graph::DiGraph;
 use petgraph::visit::{Dfs, Reversed, Walker as _};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Removes every node from which no sink can be reached.
 pub fn nodes(graph: &mut DiGraph<Node, Edge>) {
@@ -21,42 +22,82 @@ pub fn nodes(graph: &mut DiGraph<Node, Edge>) {
     );
 }
 
-/// Leaves in the features the columns that a sink reads, and numbers those of the sinks anew.
+/// Leaves in the features the columns that a sink writes or an expression reads, and numbers those of the sinks anew.
 pub fn columns(graph: &mut DiGraph<Node, Edge>) {
-    for features in graph.node_indices() {
-        if !matches!(graph[features].kind, Kind::Features(_)) {
-            continue;
-        }
-        let readers: Vec<_> = graph
-            .neighbors_directed(features, Direction::Outgoing)
-            .collect();
-        let wanted: BTreeSet<usize> = readers
-            .iter()
-            .filter_map(|reader| match &graph[*reader].kind {
-                Kind::Sink(sink) if sink.table.is_none() => Some(&sink.columns),
-                _ => None,
-            })
-            .flatten()
-            .copied()
-            .collect();
-        for reader in readers {
-            if let Kind::Sink(sink) = &mut graph[reader].kind
-                && sink.table.is_none()
-            {
-                for column in &mut sink.columns {
-                    *column = wanted.range(..*column).count();
+    let mut written: BTreeSet<usize> = BTreeSet::new();
+    let mut read: BTreeSet<u32> = BTreeSet::new();
+    for node in graph.node_weights() {
+        let conditions = match &node.kind {
+            Kind::Sink(sink) if sink.table.is_none() => {
+                written.extend(&sink.columns);
+                sink.condition.as_slice()
+            }
+            Kind::Filter(filter) => {
+                read.extend(filter.sample.map(|_| FLOW_ID));
+                &filter.conditions
+            }
+            Kind::View(view) => {
+                for source in &view.rules.sources {
+                    read.extend(source.program.loads());
                 }
+                &[]
+            }
+            _ => &[],
+        };
+        for condition in conditions {
+            condition.loads(&mut |place| {
+                read.insert(place);
+            });
+        }
+    }
+    let features = graph
+        .node_weights_mut()
+        .find_map(|node| match &mut node.kind {
+            Kind::Features(features) => Some(features),
+            _ => None,
+        });
+    let Some(features) = features else { return };
+    let moved = features.keep(&mut written, &mut read);
+    for node in graph.node_weights_mut() {
+        if let Kind::Sink(sink) = &mut node.kind
+            && sink.table.is_none()
+        {
+            for column in &mut sink.columns {
+                *column = moved.get(column).copied().unwrap_or(*column);
             }
         }
-        if let Kind::Features(features) = &mut graph[features].kind {
-            let names: BTreeSet<String> = (0..)
-                .zip(&features.plan.schema)
-                .filter(|(at, _)| wanted.contains(at))
-                .map(|(_, feature)| feature.name.clone())
-                .collect();
-            features
-                .plan
-                .restrict(|feature| names.contains(&feature.name));
-        }
+    }
+}
+
+impl Features {
+    /// Keeps only columns that are written, or that expressions read; gives where each of them is now.
+    fn keep(
+        &mut self,
+        written: &mut BTreeSet<usize>,
+        read: &mut BTreeSet<u32>,
+    ) -> HashMap<usize, usize> {
+        let base = self.plan.schema.len();
+        let places = self.derived.places();
+        let derived = written.range(base..).filter_map(|at| places.get(at - base));
+        read.extend(derived.copied().collect::<Vec<_>>());
+        // where the derived columns that stay were, in order
+        let stay = (base..)
+            .zip(places)
+            .filter(|(_, place)| read.contains(place));
+        let stay: Vec<usize> = stay.map(|(at, _)| at).collect();
+        let wanted = read.clone();
+        self.derived.keep(&wanted, read);
+        let of_expressions = read.iter().filter_map(|place| self.places.get(place));
+        let kept: BTreeSet<usize> = of_expressions
+            .copied()
+            .chain(written.iter().copied())
+            .filter(|at| *at < base)
+            .collect();
+        self.plan.keep(&kept);
+        let moved: HashMap<usize, usize> = kept.into_iter().chain(stay).zip(0..).collect();
+        let places = self.places.iter();
+        let places = places.filter_map(|(place, at)| Some((*place, *moved.get(at)?)));
+        self.places = Arc::new(places.collect());
+        moved
     }
 }

@@ -237,8 +237,215 @@ path = [\"monday.pcap\", \"tuesday.pcap\"]
 [sinks]
 path = \"flows.csv\"
 "
-"E0201" "unknown feature"
-"`only` and `drop` take names of features and globs. A name that fits nothing would silently select nothing."
+"E0100" "`=` in an expression"
+"A comparison is written `==`. One `=` gives an argument its name: `std(pkt.len, ddof=1)`."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[filters.some]
+where = 'dst_port = 443'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[filters.some]
+where = 'dst_port == 443'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0101" "no word of the language"
+"A character in an expression has no meaning there. Text stands in quotes, and nothing is escaped in it."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'bytes_fwd ; 2'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'bytes_fwd / 2'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0102" "another word expected"
+"The words of an expression do not fit together at the marked place."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'packets_fwd packets_bwd'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'packets_fwd + packets_bwd'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0103" "the expression ends too early"
+"Something is missing at the end: an operand, a bracket, `else` of an `if`."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = '(packets_fwd + packets_bwd'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = '(packets_fwd + packets_bwd)'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0104" "a quote that is not closed"
+"A text begins and ends with the same quote. Nothing is escaped in it: a text that has `\"` in it stands between `'`."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'tls_sni == \"a'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'tls_sni == \"a\"'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0105" "not a number"
+"What begins with a digit is a number, a number with a unit (`10s`, `64KiB`), an address or a network."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'duration > 10sec'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'duration > 10s'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0106" "too large"
+"An expression has at most 64 KiB, 1,024 operators, and parts inside each other 64 deep. Larger ones are taken apart: derived columns may use each other."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = '((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((1))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = '(1)'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0107" "comparisons in a row"
+"`a < b < c` would compare a truth with c. Both comparisons are written out and joined by `and`."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = '1 < packets_fwd < 10'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = '1 < packets_fwd and packets_fwd < 10'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0109" "unknown function"
+"There is no function or aggregate of this name; docs/SPEC.md lists them."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'squareroot(packets_fwd)'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'sqrt(packets_fwd)'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0201" "unknown feature or field"
+"`only` and `drop` take names of features and globs, expressions names of features and derived columns. A name that fits nothing would silently select nothing."
 wrong "spec = 1
 
 [sources]
@@ -256,6 +463,237 @@ path = \"capture.pcap\"
 
 [features]
 only = [\"src_ip\", \"iat_mean\"]
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0202" "unknown packet field"
+"`pkt.` is followed by the name of a field of packets: `pkt.len`, `pkt.tcp.window`."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'mean(pkt.lenght)'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'mean(pkt.len)'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0203" "no value"
+"The name stands for something that expressions cannot read, or a value has no such part."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features]
+splt = true
+derive = { x = 'len(splt)' }
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'packets_fwd + packets_bwd'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0204" "a condition needed"
+"`where`, `if`, `and`, `or` and `not` are for truths. Numbers and texts are none: compare them."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[filters.some]
+where = 'packets_bwd'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[filters.some]
+where = 'packets_bwd > 0'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0205" "values of different types"
+"The branches of `if`, the sides of `??` and the entries of a list have one type."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'if tls_detected then 1 else \"no\"'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'if tls_detected then \"yes\" else \"no\"'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0206" "no type"
+"`null` alone and empty lists have no type, and bytes no column: nothing could be written."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'null'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'if packets_fwd > 1 then packets_fwd else null'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0207" "wrong type"
+"An operator or function does not take values of this type."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'tls_sni + 1'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'tls_sni + text(1)'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0208" "compared with null"
+"A comparison with null is null, never true: it would choose nothing."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[filters.some]
+where = 'tls_sni != null'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[filters.some]
+where = 'tls_sni is not null'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0209" "not a pattern"
+"`matches` takes a regular expression that is written out: it is compiled before a packet is read."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'tls_sni matches \"(\"'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'tls_sni matches \"[.]org$\"'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0210" "packet field outside of an aggregate"
+"A flow has many packets: a field of theirs has to be aggregated to be a value of the flow."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'pkt.payload_len > 0'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'mean(pkt.payload_len) > 0'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0211" "aggregate in the wrong place"
+"Aggregates do not nest, and `prev` and `delta` stand inside of one, not in its `where`."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'mean(sum(pkt.len))'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'mean(pkt.len)'
 
 [sinks]
 path = \"flows.csv\"
@@ -279,6 +717,52 @@ path = \"capture.pcap\"
 
 [flows]
 idle_timeout = \"60s\"
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0213" "flow column in an aggregate"
+"An aggregate is computed while packets arrive: of the columns of the flow it knows only those that are fixed at the first packet (`src_ip`, `dst_ip`, `src_port`, `dst_port`, `protocol`, `start_time`)."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'count(where pkt.len > duration)'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'count(where pkt.len > 100) / packets_fwd'
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0214" "wrong arguments"
+"A function or aggregate was given too few or too many values, or an option that it does not have."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'quantile(pkt.len, 7)'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+x = 'quantile(pkt.len, 0.7)'
 
 [sinks]
 path = \"flows.csv\"
@@ -323,6 +807,31 @@ input = \"office\"
 [sinks]
 path = \"flows.csv\"
 "
+"E0303" "several inputs possible"
+"A node that names no `input` reads the only one there is; where there are several, or where a filter has several outputs, one has to be named."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[filters.kind]
+routes = { tcp = 'protocol == 6', rest = 'else' }
+
+[sinks]
+path = \"flows.csv\"
+input = \"kind\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[filters.kind]
+routes = { tcp = 'protocol == 6', rest = 'else' }
+
+[sinks]
+path = \"flows.csv\"
+input = \"kind.tcp\"
+"
 "E0304" "wrong kind of input"
 "Packets go into flow tables, flow records into feature sets, rows into sinks."
 wrong "spec = 1
@@ -340,6 +849,31 @@ path = \"capture.pcap\"
 
 [sinks]
 input = \"features\"
+path = \"flows.csv\"
+"
+"E0305" "depends on itself"
+"Columns or nodes need each other in a circle: none of them could be computed first."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+a = 'b + 1'
+b = 'a - 1'
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+a = 'b + 1'
+b = 'packets_fwd - 1'
+
+[sinks]
 path = \"flows.csv\"
 "
 "E0306" "no source"
@@ -362,6 +896,24 @@ wrong "spec = 1
 
 [sources]
 path = \"capture.pcap\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0410" "`emit` where nothing is emitted"
+"`emit` says when rows of a view, or of a table of the graph, are written. A row of flows is written once."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[sinks]
+path = \"flows.csv\"
+emit = \"changes\"
 " right "spec = 1
 
 [sources]
@@ -571,6 +1123,185 @@ path = \"capture.pcap\"
 path = \"flows.csv\"
 anonymise = { key_file = \"anonymise.key\" }
 "
+"E0601" "variable without a value"
+"A variable of a rule has no value: no relation of its body that must be there names it, and no `name = expression` does. What stands behind `not` binds nothing."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+talks(a, b) :- flows(src_ip: a, dst_ip: c).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+talks(a, b) :- flows(src_ip: a, dst_ip: b).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0602" "`not`, `count` or `sum` inside a recursion"
+"A relation that is made of itself cannot ask whether one of its rows is missing, nor count or add them up: the answer would change itself. `min` and `max` may be recursive."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+quiet(a) :- flows(src_ip: a), not quiet(a).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+quiet(a) :- flows(src_ip: a), not flows(dst_ip: a).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0603" "relations that nothing joins"
+"Two relations of a body share no variable, so that every row of one would meet every row of the other."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+meets(a, b) :- flows(src_ip: a), flows(dst_ip: b).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+meets(a, b) :- flows(src_ip: a, dst_ip: c), flows(src_ip: c, dst_ip: b).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0604" "a recursion through `min` or `max` without one end"
+"What a recursive `min` gives may only be passed on, added to, or compared as `v <= e` (of `max`: `v >= e`). Otherwise a better value can take back what it led to, and the recursion has no one end."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+first(a, b, t: min(s)) :- flows(src_ip: a, dst_ip: b, start_time: s).
+first(a, b: c, t: min(s)) :- first(a, b, t), flows(src_ip: b, dst_ip: c, start_time: s), s - t <= 1h.
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+max_iterations = 50
+rules = '''
+near(a, b, hops: min(n)) :- flows(src_ip: a, dst_ip: b), n = 1.
+near(a, b: c, hops: min(n + 1)) :- near(a, b, hops: n), flows(src_ip: b, dst_ip: c).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0606" "a column that is aggregated in one rule only"
+"All rules of a relation make its columns in the same way: one that is aggregated in one of them is in each."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+n(a, k: count(b)) :- flows(src_ip: a, dst_ip: b).
+n(a, k: p) :- flows(src_ip: a, dst_port: p).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+n(a, k: count(b)) :- flows(src_ip: a, dst_ip: b).
+n(a, k: count(b)) :- flows(dst_ip: a, src_ip: b).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0607" "rules that cannot run"
+"A relation has at least one and at most 8 columns, the same ones in all of its rules, and a type that a rule tells without recursion. Texts and addresses of joined relations are compared by `==` and `!=` only: ask more of them where `flows` is read alone. A sink over a view has no `where`."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+a(x) :- a(x).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+a(x) :- flows(src_ip: x).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
 "E0703" "no such file"
 "An input is not there, or nothing fits a glob. Relative paths start from the directory of the spec file. Looked at by `jayflow check --deep` and before every run."
 wrong "spec = 1
@@ -715,6 +1446,63 @@ input = [\"office\", \"home\"]
 
 [sinks]
 path = \"flows.csv\"
+"
+"W0402" "rows without a route"
+"Rows that match no route of a filter go nowhere. They are counted; `else` gives them a way."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[filters.kind]
+routes = { tcp = 'protocol == 6' }
+
+[sinks]
+path = \"flows.csv\"
+input = \"kind.tcp\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[filters.kind]
+routes = { tcp = 'protocol == 6', rest = 'else' }
+
+[sinks]
+path = \"flows.csv\"
+input = [\"kind.tcp\", \"kind.rest\"]
+"
+"W0608" "new values in a recursion"
+"Each turn of the recursion computes a new value, so it may never end. `max_iterations` bounds it; a run that needs more turns fails."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+rules = '''
+up(n) :- flows(total_packets: n).
+up(n: n + 1) :- up(n), n < 9.
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[views.v]
+max_iterations = 20
+rules = '''
+up(n) :- flows(total_packets: n).
+up(n: n + 1) :- up(n), n < 9.
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
 "
 }
 

@@ -83,17 +83,24 @@ mod tests {
     fn the_example_can_run_also_with_every_default_written_out() {
         let text = text();
         check(&text);
+        let mut there = true;
         // A second `type` would be needed for the keys of other types of sinks.
         let uncommented: Vec<String> = text
             .split("\n[sinks]")
             .next()
             .unwrap_or_default()
             .lines()
-            .map(|line| match line.strip_prefix("# ") {
-                Some(rest) if rest.split(' ').nth(1) == Some("=") && !rest.ends_with('=') => {
-                    rest.to_owned()
+            .map(|line| {
+                // nodes that have to be named are not in the example
+                if line.starts_with('[') || line.starts_with("# [") {
+                    there = line.starts_with('[');
                 }
-                _ => line.to_owned(),
+                match line.strip_prefix("# ").filter(|_| there) {
+                    Some(rest) if rest.split(' ').nth(1) == Some("=") && !rest.ends_with('=') => {
+                        rest.to_owned()
+                    }
+                    _ => line.to_owned(),
+                }
             })
             .collect();
         check(&format!(

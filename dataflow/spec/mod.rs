@@ -36,13 +36,22 @@ pub use sections::{SECTIONS, Section, section_keys, sink_keys, source_types};
 
 use crate::testing::Test;
 use operators::decode::DecodeOptions;
+use operators::expressions::{Derived, Typed};
 use operators::features::{FeaturePlan, FeatureSettings};
+use operators::filters::{Mode, Route};
 use operators::flows::FlowOptions;
 use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 use operators::views::graph::Relation;
+use operators::views::rules::Plan;
+use operators::views::{Shown, ViewOptions};
+use std::collections::HashMap;
+use std::sync::Arc;
 use variables::Variable;
+
+/// The place of `flow_id` in expressions, where a sample needs it.
+pub(crate) use check::FLOW_ID;
 
 /// A node of a spec.
 #[derive(Clone, Debug)]
@@ -72,10 +81,20 @@ pub struct Spec {
     pub decode: DecodeOptions,
     /// How packets become flow records.
     pub flows: Node<FlowOptions>,
+    /// Which packets enter the flow table; `None` = all.
+    pub condition: Option<Typed>,
     /// Which columns are computed.
     pub features: Node<FeatureSettings>,
     /// The columns that the settings of `features` give.
     pub columns: FeaturePlan,
+    /// The columns that are computed of others, behind these.
+    pub derived: Derived,
+    /// Where each column is in the rows, by the place that expressions know it by.
+    pub places: HashMap<u32, usize>,
+    /// Which rows go on, in the order of the text.
+    pub filters: Vec<Node<Filter>>,
+    /// Tables over flows, in the order of the text.
+    pub views: Vec<Node<View>>,
     /// Where rows go, in the order of the text.
     pub sinks: Vec<Node<Sink>>,
     /// What must be true of its rows.
@@ -88,6 +107,15 @@ pub struct Spec {
     pub warnings: Diagnostics,
 }
 
+impl Spec {
+    /// Positions in the rows of what a sink can write: features, then derived columns. What only expressions read is between.
+    pub fn visible(&self) -> Vec<usize> {
+        let all = self.columns.schema.len();
+        let derived = all..all + self.derived.schema.len();
+        (0..self.columns.visible).chain(derived).collect()
+    }
+}
+
 /// What a sink writes, and where.
 #[derive(Clone, Debug)]
 pub struct Sink {
@@ -95,17 +123,52 @@ pub struct Sink {
     pub label: String,
     /// The settings of its type.
     pub options: SinkOptions,
-    /// Positions of its columns in the schema of the features, or in that of its table.
+    /// Positions of its columns in the rows, or in the schema of its table.
     pub columns: Vec<usize>,
-    /// The table that it writes, if it is one of the connection graph.
+    /// Only rows for which this is true are written.
+    pub condition: Option<Typed>,
+    /// The table that it writes, if it is one of the connection graph or of a view.
     pub table: Option<Table>,
 }
 
-/// A table of the connection graph.
+/// Which rows go on.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Conditions: first `where`, if there is one, then those of the routes.
+    pub conditions: Vec<Typed>,
+    /// Whether the first condition is `where`.
+    pub has_where: bool,
+    /// The share of the rows that go on.
+    pub sample: Option<f64>,
+    /// Its outputs; none = one without a name.
+    pub routes: Vec<Route>,
+    /// Which routes a row takes.
+    pub mode: Mode,
+}
+
+/// A view.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its settings.
+    pub options: ViewOptions,
+    /// What its rules do.
+    pub rules: Arc<Plan>,
+}
+
+/// What a table is of.
+#[derive(Clone, Debug)]
+pub enum TableOf {
+    /// The connection graph.
+    Graph(Relation),
+    /// A view, by its name.
+    View(String, Shown),
+}
+
+/// A table of the connection graph or of a view.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// What is in it.
-    pub relation: Relation,
+    pub of: TableOf,
     /// Its columns.
     pub schema: Schema,
 }

@@ -118,6 +118,10 @@ fn kind(words: &str, choices: &[&str]) -> Value {
         }
         "an integer" => json!({"type": "integer"}),
         "a number" => json!({"type": "number"}),
+        _ if words.starts_with("`\"all\"`") => {
+            json!({"anyOf": [{"const": "all"}, {"type": "object"}]})
+        }
+        "a share from 0 to 1" => json!({"type": "number", "minimum": 0, "maximum": 1}),
         "a whole number, 0 or more" => json!({"type": "integer", "minimum": 0}),
         _ if words.starts_with("a whole number, or a comparison") => {
             json!({"type": ["integer", "string"]})

@@ -5,10 +5,12 @@ use super::variables::VariableOptions;
 use crate::testing::TestOptions;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
+use operators::filters::FilterOptions;
 use operators::flows::FlowOptions;
 use operators::options::{Key, Options};
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
+use operators::views::ViewOptions;
 
 /// A section of a spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub struct Section {
 }
 
 /// Every section, in data order.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 10] = [
     Section {
         name: "vars",
         node: "variable",
@@ -61,6 +63,20 @@ pub const SECTIONS: [Section; 8] = [
         single: Some("features"),
         named: false,
         doc: "Which columns are computed.",
+    },
+    Section {
+        name: "filters",
+        node: "filter",
+        single: Some("filter"),
+        named: false,
+        doc: "Which rows go on, and where to.",
+    },
+    Section {
+        name: "views",
+        node: "view",
+        single: None,
+        named: true,
+        doc: "Tables over flows that are kept up to date.",
     },
     Section {
         name: "sinks",
@@ -167,7 +183,21 @@ pub fn sink_keys(kind: Option<&str>) -> Vec<Key> {
             Vec::new(),
             "Names or globs of the columns that are written, in this order; all by default, of a table those it shows.",
         ),
+        key(
+            "where",
+            "text",
+            Vec::new(),
+            "Only the rows for which this expression is true are written.",
+        ),
     ];
+    if kind != Some("graph") {
+        keys.push(key(
+            "emit",
+            "text",
+            vec!["final", "snapshot", "changes"],
+            "When rows of a view, or of a table of the graph, are written: the table of each window when it closes (`final`, the default) or at every tick (`snapshot`), or what changed at a tick (`changes`).",
+        ));
+    }
     for options in SinkOptions::KINDS
         .iter()
         .filter(|name| kind.is_none_or(|kind| kind == **name))
@@ -240,6 +270,16 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
                 .into_iter()
                 .chain(list_forms())
                 .collect(),
+        ),
+        "filters" => (
+            vec![input(
+                "The nodes whose rows come in; `features` by default.",
+            )],
+            FilterOptions::keys(),
+        ),
+        "views" => (
+            vec![input("What the rules read: the flow table.")],
+            ViewOptions::keys(),
         ),
         "tests" => (Vec::new(), TestOptions::keys()),
         "run" => (Vec::new(), RunOptions::keys()),

@@ -108,7 +108,8 @@ fn rows(spec: &Spec, source: &PcapOptions, workers: usize, folder: &Path) -> Res
             options: Sink {
                 label: text,
                 options,
-                columns: (0..spec.columns.schema.len()).collect(),
+                columns: spec.visible(),
+                condition: None,
                 table: None,
             },
         });

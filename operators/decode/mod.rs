@@ -15,6 +15,7 @@
 mod bytes;
 #[cfg(test)]
 mod captures;
+mod choose;
 mod decoder;
 mod fast;
 mod fragment;
@@ -33,6 +34,7 @@ pub mod total;
 mod transport;
 mod tunnel;
 
+pub use choose::Choice;
 use decoder::blank;
 pub use decoder::{Decoder, Outermost, describe, outermost_tunnel};
 pub use fragment::{FragmentInfo, FragmentTable};
@@ -72,6 +74,8 @@ pub struct DecodePlan {
     pub needs: Needs,
     /// Whether a worker sees all chunks of its inputs in order, so that fragments can join their flows at once.
     pub in_order: bool,
+    /// Which packets enter the flow table; `None` = all.
+    pub choice: Option<Choice>,
 }
 
 impl DecodePlan {
@@ -216,6 +220,9 @@ fn decode_chunk(
             batch.headers.pop();
         }
     }
+    if let Some(choice) = &plan.choice {
+        choice.apply(&mut batch, books);
+    }
     (batch, apart)
 }
 
@@ -300,6 +307,9 @@ where
                         ) {
                             batch.headers.push(header);
                         }
+                    }
+                    if let Some(choice) = &plan.choice {
+                        choice.apply(&mut batch, books);
                     }
                     packets
                         .activate()

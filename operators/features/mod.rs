@@ -2,6 +2,7 @@
 //!
 //! A new group is a file with a `State` that implements [`Extractor`], a `mod` line and a line of the list.
 
+mod aggregated;
 #[cfg(test)]
 mod applications;
 mod connection;
@@ -63,7 +64,7 @@ pub use connection::{Connection, ConnectionPlan};
 pub use differences::{DIFFERENCES, difference};
 pub use entropy::EntropyOptions;
 pub use extractor::{Extractor, Needs, NoOptions, Wanted};
-pub use options::{FeatureSettings, FeaturesOptions, Missing};
+pub use options::{Expressions, FeatureSettings, FeaturesOptions, Missing};
 pub use plan::{Extractors, FeaturePlan};
 pub use select::{Absence, SelectionError};
 pub use shape::Shape;

@@ -3,6 +3,7 @@
 
 use super::group::Group;
 use crate::decode::DecodeOptions;
+use crate::expressions::aggregates::Aggregate;
 use crate::options::{
     Duration, Key, OptionError, OptionValue, Options, Setting, Step, Wrong, wrong_kind,
 };
@@ -59,6 +60,10 @@ pub struct FeaturesOptions {
     /// Other names for columns. All other keys of `[features]` go on to use the old ones; sinks use the new ones.
     #[option]
     pub rename: Renames,
+    /// New columns, behind the others: a table `{ name = "expression" }`. They may use each other, and every feature, also such as
+    /// are not written.
+    #[option]
+    pub derive: Expressions,
     /// What standard deviations (`*_std`) divide by: `population` (n), or `sample` (n - 1; 0 for one value).
     #[option(default = "population")]
     pub deviation: Deviation,
@@ -99,6 +104,28 @@ impl OptionValue for Renames {
     }
 }
 
+/// Expressions by name, in the order in which they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expressions(pub Vec<(String, String)>);
+
+impl OptionValue for Expressions {
+    fn kind() -> String {
+        "a table { name = \"expression\" }".to_owned()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let Setting::Table(parts) = setting else {
+            return wrong_kind(&Self::kind(), setting);
+        };
+        let named = parts.iter().map(|(name, text)| match text {
+            Setting::Text(text) => Ok((name.clone(), text.clone())),
+            other => wrong_kind("an expression in quotes", other)
+                .map_err(|error: OptionError| error.inside(Step::Key(name.clone()))),
+        });
+        named.collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// What is written where a value is null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
 pub enum Missing {
@@ -117,6 +144,10 @@ pub struct FeatureSettings {
     pub shared: FeaturesOptions,
     /// Names of the inputs, by ordinal; none before it is known which there are.
     pub(super) sources: Arc<[String]>,
+    /// Features that are computed whatever the others say, and not written: those that expressions read.
+    pub hidden: Vec<String>,
+    /// What is measured of the packets of each record for expressions; columns of their own, behind the others.
+    pub aggregates: Arc<[Aggregate]>,
     /// Every group with its own, in column order.
     pub(super) groups: Vec<Box<dyn Group>>,
 }
@@ -127,6 +158,8 @@ impl Default for FeatureSettings {
             decode: DecodeOptions::default(),
             shared: FeaturesOptions::default(),
             sources: [].into(),
+            hidden: Vec::new(),
+            aggregates: [].into(),
             groups: super::groups(),
         }
     }
@@ -138,6 +171,8 @@ impl Clone for FeatureSettings {
             decode: self.decode.clone(),
             shared: self.shared.clone(),
             sources: Arc::clone(&self.sources),
+            hidden: self.hidden.clone(),
+            aggregates: Arc::clone(&self.aggregates),
             groups: self.groups.iter().map(|group| group.boxed()).collect(),
         }
     }

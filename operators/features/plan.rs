@@ -1,11 +1,13 @@
 //! The columns of a run, and the extractors that compute them: one set a worker, one state an open record.
 
+use super::aggregated::Aggregated;
 use super::connection::{Connection, ConnectionPlan};
 use super::extractor::{Needs, Wanted};
 use super::group::{Planned, Row, States, Targets};
 use super::options::FeatureSettings;
 use super::shape::{Pick, Shape};
 use crate::columns::{Column, Columns};
+use crate::expressions::aggregates::{Aggregate, GROUP};
 use crate::flows::{Applications, Flow, Rules};
 use crate::packet::Packet;
 use crate::protocols::Protocols;
@@ -42,6 +44,8 @@ pub(super) struct Origin {
 pub struct FeaturePlan {
     /// The columns of the rows, in output order.
     pub schema: Schema,
+    /// How many of them are written by sinks that name no columns; behind them is what only expressions read.
+    pub visible: usize,
     /// For each of them, where it comes from.
     picks: Vec<Pick>,
     settings: Box<FeatureSettings>,
@@ -55,6 +59,8 @@ pub struct FeaturePlan {
     nulls: Arc<[Column]>,
     /// What others than the rows need of the connection graph.
     graph: Option<Measures>,
+    /// Whether views want the edges of records.
+    edges: bool,
 }
 
 #[derive(Clone)]
@@ -78,7 +84,7 @@ impl FeaturePlan {
         (given, origins): (Schema, Vec<Origin>),
         shaped: Vec<(Feature, Pick)>,
     ) -> Self {
-        let (schema, picks) = shaped.into_iter().unzip();
+        let (schema, picks): (Schema, Vec<Pick>) = shaped.into_iter().unzip();
         let groups = settings.groups.iter().enumerate();
         let parts = groups.filter_map(|(at, group)| {
             let columns = group.schema();
@@ -109,16 +115,32 @@ impl FeaturePlan {
                 targets: Arc::new(targets),
             })
         });
+        let mut parts: Vec<Part> = parts.collect();
+        parts.extend(aggregated(&settings, &origins));
         Self {
-            parts: parts.collect(),
+            parts,
             nulls: given.iter().map(null_of).collect(),
+            visible: schema.len(),
             schema,
             picks,
             settings,
             given,
             origins,
             graph: None,
+            edges: false,
         }
+    }
+
+    /// The same, of whose columns the first ones are written.
+    #[must_use]
+    pub(super) fn showing(self, visible: usize) -> Self {
+        Self { visible, ..self }
+    }
+
+    /// The place of a feature among the columns, under its own name and as its group gives it.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        let at = self.given.iter().position(|feature| feature.name == name)?;
+        self.picks.iter().position(|pick| *pick == Pick::whole(at))
     }
 
     /// What makes rows of the columns that the groups give.
@@ -140,10 +162,22 @@ impl FeaturePlan {
 
     /// Keeps only these columns. Groups that lose all of them vanish and cost nothing.
     pub fn restrict(&mut self, keep: impl Fn(&Feature) -> bool) {
-        let graph = self.graph;
-        let shaped = self.schema.drain(..).zip(self.picks.drain(..));
-        let mut shaped: Vec<(Feature, Pick)> =
-            shaped.filter(|(feature, _)| keep(feature)).collect();
+        let schema = self.schema.iter().enumerate();
+        let kept = schema
+            .filter(|(_, feature)| keep(feature))
+            .map(|(at, _)| at);
+        self.keep(&kept.collect());
+    }
+
+    /// Keeps only the columns at these places.
+    pub fn keep(&mut self, places: &BTreeSet<usize>) {
+        let (graph, edges) = (self.graph, self.edges);
+        let visible = places.range(..self.visible).count();
+        let shaped = self.schema.drain(..).zip(self.picks.drain(..)).enumerate();
+        let mut shaped: Vec<(Feature, Pick)> = shaped
+            .filter(|(at, _)| places.contains(at))
+            .map(|(_, one)| one)
+            .collect();
         let used: BTreeSet<usize> = shaped.iter().map(|(_, pick)| pick.column).collect();
         for (_, pick) in &mut shaped {
             *pick = pick.at(used.range(..pick.column).count());
@@ -153,8 +187,8 @@ impl FeaturePlan {
             .filter(|(at, _)| used.contains(at))
             .map(|(_, one)| one);
         let given = given.unzip();
-        *self = Self::new(std::mem::take(&mut self.settings), given, shaped);
-        self.graph = graph;
+        *self = Self::new(std::mem::take(&mut self.settings), given, shaped).showing(visible);
+        (self.graph, self.edges) = (graph, edges);
     }
 
     /// What is read of a packet beyond its header fields.
@@ -182,7 +216,10 @@ impl FeaturePlan {
         let plain = given.0.iter().cloned().enumerate();
         let plain = plain.map(|(at, feature)| (feature, Pick::whole(at)));
         let plain = plain.collect();
-        Self::new(self.settings.clone(), given, plain)
+        Self {
+            edges: at == 0 && (self.edges || self.connection().is_some()),
+            ..Self::new(self.settings.clone(), given, plain)
+        }
     }
 
     /// For each group, and for the parsers of application protocols: bytes of the state of one open record, without its heap parts.
@@ -224,6 +261,11 @@ impl FeaturePlan {
         self.graph = Some(measures);
     }
 
+    /// Lets rows have the edges of their records, for views.
+    pub const fn want_edges(&mut self) {
+        self.edges = true;
+    }
+
     /// The extractors of one worker.
     pub fn extractors(&self) -> Extractors {
         let states = |part: &Part| Running {
@@ -236,10 +278,34 @@ impl FeaturePlan {
         Extractors {
             applications: (!protocols.is_empty()).then(|| Applications::new(rules)),
             groups: self.parts.iter().map(states).collect(),
-            has_edges: self.connection().is_some(),
+            has_edges: self.edges || self.connection().is_some(),
             nulls: Arc::clone(&self.nulls),
         }
     }
+}
+
+/// The part of the columns that expressions measure, of which only those that are left are computed.
+fn aggregated(settings: &FeatureSettings, origins: &[Origin]) -> Option<Part> {
+    let group = settings.groups.len();
+    let own = (0..)
+        .zip(origins)
+        .filter(|(_, origin)| origin.group == group);
+    let (places, wanted): (Vec<u32>, Vec<Aggregate>) = own
+        .filter_map(|(place, origin)| {
+            Some((place, settings.aggregates.get(origin.column)?.clone()))
+        })
+        .unzip();
+    let targets = [
+        places.into_iter().map(Some).collect(),
+        Vec::new(),
+        Vec::new(),
+    ];
+    (!wanted.is_empty()).then(|| Part {
+        name: GROUP,
+        planned: Arc::new(Aggregated::new(wanted)),
+        targets: Arc::new(targets),
+        split: false,
+    })
 }
 
 /// One row with what stands for a null in this column.

@@ -5,7 +5,7 @@
 
 use super::options::{FeatureSettings, Missing};
 use super::plan::{FeaturePlan, Origin, Side};
-use super::shape::shaped;
+use super::shape::{Pick, shaped};
 use crate::schema::{Feature, Profile, Schema, Scope, Split, is_beyond};
 use glob::Pattern;
 
@@ -109,12 +109,53 @@ impl FeatureSettings {
                 && !drop.list(name)
         });
         let columns = columns.map(|candidate| (candidate.feature, candidate.origin));
-        let columns: (Schema, Vec<Origin>) = columns.unzip();
-        let shaped = shaped(&columns.0, shared, &mut errors);
+        let mut columns: (Schema, Vec<Origin>) = columns.unzip();
+        let mut shaped = shaped(&columns.0, shared, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(FeaturePlan::new(Box::new(self.clone()), columns, shaped))
+        let visible = shaped.len();
+        self.hide(&mut columns, &mut shaped);
+        Ok(FeaturePlan::new(Box::new(self.clone()), columns, shaped).showing(visible))
+    }
+
+    /// Adds what only expressions read, behind what is written: features, and measures of packets.
+    fn hide(&self, columns: &mut (Schema, Vec<Origin>), shaped: &mut Vec<(Feature, Pick)>) {
+        let (given, origins) = columns;
+        for candidate in self.candidates() {
+            let name = &candidate.feature.name;
+            let is_off = self.off(&candidate.feature).is_some();
+            if !self.hidden.contains(name) || is_off {
+                continue;
+            }
+            let at = given.iter().position(|one| one.name == *name);
+            let at = at.unwrap_or_else(|| {
+                given.push(candidate.feature.clone());
+                origins.push(candidate.origin);
+                given.len() - 1
+            });
+            let whole = Pick::whole(at);
+            if !shaped.iter().any(|(_, pick)| *pick == whole) {
+                shaped.push((given[at].clone(), whole));
+            }
+        }
+        for (column, aggregate) in self.aggregates.iter().enumerate() {
+            given.push(aggregate.feature());
+            origins.push(Origin {
+                group: self.groups.len(),
+                column,
+                side: Side::All,
+            });
+            shaped.push((aggregate.feature(), Pick::whole(given.len() - 1)));
+        }
+    }
+
+    /// Every feature that an expression may read, under its own name.
+    pub fn readable(&self) -> Schema {
+        let all = self.candidates().into_iter();
+        all.map(|candidate| candidate.feature)
+            .filter(|feature| self.off(feature).is_none())
+            .collect()
     }
 
     /// One entry a group: how it is taken, and whether all its columns are beyond the catalogue.

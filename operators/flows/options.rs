@@ -7,6 +7,10 @@ use crate::options::{
 /// Settings of `[flows]`: what belongs to one flow record, and when it ends.
 #[derive(Clone, Debug, Options)]
 pub struct FlowOptions {
+    /// Only packets for which this expression is true enter the flow table: `'pkt.dst_port == 53'`. It reads fields of the packet
+    /// alone; the others are skipped as `filtered`.
+    #[option(name = "where")]
+    pub condition: Option<String>,
     /// What makes a flow: `5tuple` (`2tuple`: addresses; `3tuple`: addresses and protocol), with any of `vlan`, `tunnel`, `mac`.
     #[option(default = "5tuple")]
     pub key: Vec<KeyPart>,

@@ -203,7 +203,10 @@ fn assemble<'scope>(
                         "pieces of the same records"
                     );
                     row.keys = piece.keys;
-                    row.edges = piece.edges;
+                    // the first group has those that views and graph want
+                    if row.edges.is_empty() {
+                        row.edges = piece.edges;
+                    }
                     row.columns.extend(piece.columns);
                     held = Some(capability);
                 }

@@ -17,11 +17,12 @@ mod spool;
 mod stdout;
 mod text;
 
-use crate::books::Books;
+use crate::books::{Anomaly, Books};
 use crate::columns::Columns;
 use crate::container::Deal;
 use crate::doing::Doing;
 use crate::error::Error;
+use crate::expressions::RowProgram;
 use crate::options::{Key, OptionError, Options, Setting};
 use crate::privacy::{Anonymise, Anonymiser};
 use crate::schema::Schema;
@@ -309,9 +310,11 @@ impl Collector {
 pub fn collect(
     rows: Stream<'_, u64, Columns>,
     columns: Vec<usize>,
+    condition: Option<(String, RowProgram)>,
     collector: Option<Rc<RefCell<Collector>>>,
     books: Rc<RefCell<Books>>,
 ) {
+    let own = Rc::clone(&books);
     let mut builder = OperatorBuilder::new("project".to_owned(), rows.scope());
     let mut input = builder.new_input(rows, Pipeline);
     let (output, projected) = builder.new_output();
@@ -320,7 +323,11 @@ pub fn collect(
         move |_| {
             let mut output = output.activate();
             input.for_each(|capability, rows| {
-                let mut taken = std::mem::take(rows).select(&columns);
+                let mut rows = std::mem::take(rows);
+                if let Some((name, condition)) = &condition {
+                    rows = chosen(&rows, name, condition, &mut own.borrow_mut());
+                }
+                let mut taken = rows.select(&columns);
                 if let Some(held) = capability.retain_least(0) {
                     output
                         .session_with_builder(&held)
@@ -342,6 +349,20 @@ pub fn collect(
             });
         }
     });
+}
+
+/// The rows that the `where` of a sink lets through; the others are counted.
+fn chosen(rows: &Columns, sink: &str, condition: &RowProgram, books: &mut Books) -> Columns {
+    let (mut truths, overflows) = condition.truths(rows, 1);
+    let mask = truths.pop().unwrap_or_default();
+    let out = mask.iter().filter(|is| !**is).count() as u64;
+    let sink = books.sinks.entry(sink.to_owned()).or_default();
+    sink.offered += out;
+    sink.filtered += out;
+    books
+        .anomalies
+        .add_many(Anomaly::ExpressionOverflow, overflows);
+    rows.filtered(&mask)
 }
 
 #[cfg(test)]

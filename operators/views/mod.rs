@@ -1,14 +1,21 @@
 //! Tables over flows that are kept up to date as records come into their window and leave it.
 
+mod feed;
 mod gate;
 pub mod graph;
 mod handover;
 mod join;
 mod options;
 mod past;
+pub mod rules;
+mod table;
+mod windowed;
 
+pub use feed::{Between, FeedPlan, Inlet, SharedBetween, feed};
 pub use gate::{GatePlan, Session, gate};
+pub use graph::Emit;
 pub use handover::{Handover, Shared};
 pub use join::{Joined, join};
-pub use options::{Communities, ConnectionOptions, Window};
+pub use options::{Communities, ConnectionOptions, ViewOptions, Window};
 pub use past::Recent;
+pub use table::{Shown, table};

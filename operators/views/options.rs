@@ -57,6 +57,23 @@ impl OptionValue for ConnectionOptions {
     }
 }
 
+/// Settings of a view in the form of rules.
+#[derive(Clone, Debug, Options)]
+pub struct ViewOptions {
+    /// The rules: `name(column, ...) :- condition, condition.`, over `flows`, the columns of the group `flow_meta`.
+    #[option(required)]
+    pub rules: String,
+    /// Which flows are in the view together: `"all"`, `{ tumbling = "60s" }` or `{ sliding = "300s", step = "10s" }`.
+    #[option(default = "all")]
+    pub window: Window,
+    /// Whether relations may be joined that share no variable.
+    #[option(default = "false")]
+    pub allow_cross: bool,
+    /// Turns of a recursion at most: a run whose view needs more fails.
+    #[option(default = "1000")]
+    pub max_iterations: u64,
+}
+
 /// What makes a community.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
 pub enum Communities {
@@ -135,7 +152,8 @@ impl OptionValue for Window {
                 "step" => &mut step,
                 _ => {
                     let known = ["tumbling", "sliding", "step"].map(str::to_owned).to_vec();
-                    return Err(Wrong::UnknownKey(name.clone(), known).into());
+                    let wrong = OptionError::from(Wrong::UnknownKey(name.clone(), known));
+                    return Err(wrong.inside(Step::Key(name.clone())));
                 }
             };
             let inside = |error: OptionError| error.inside(Step::Key(name.clone()));

@@ -2,6 +2,8 @@
 //!
 //! Pure: no file is opened (`files.rs` does that). Stages: sections and keys; the graph; what is read and written.
 
+mod expressions;
+mod filters;
 mod graph;
 mod keys;
 mod nodes;
@@ -9,15 +11,21 @@ mod outputs;
 mod sections;
 mod tests;
 mod variables;
+mod views;
+
+pub(crate) use expressions::FLOW_ID;
 
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
 use crate::spec::variables::Variable;
-use crate::spec::{Node, RunOptions, Sink, Spec, Table, format};
+use crate::spec::{Filter, Node, RunOptions, Sink, Spec, Table, TableOf, format};
+use filters::RowNode;
 use graph::Graph;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::flows::FlowOptions;
+use operators::schema::Schema;
+use operators::sinks::SinkOptions;
 
 impl Loaded {
     /// Checks everything that can be checked without opening a file.
@@ -28,6 +36,7 @@ impl Loaded {
         let (filled, variables, missing) = self.filled()?;
         let mut check = Check {
             loaded: &filled,
+            variables: &variables,
             found: Diagnostics::default(),
         };
         let spec = check.spec();
@@ -51,6 +60,7 @@ impl Loaded {
     pub(super) fn filled(&self) -> Result<(Self, Vec<Variable>, Vec<Diagnostic>), Diagnostics> {
         let mut check = Check {
             loaded: self,
+            variables: &[],
             found: Diagnostics::default(),
         };
         let filled = check.fill();
@@ -108,6 +118,8 @@ type Inputs = Vec<(String, Span, String)>;
 
 struct Check<'a> {
     loaded: &'a Loaded,
+    /// Those that are put in: expressions name them.
+    variables: &'a [Variable],
     found: Diagnostics,
 }
 
@@ -132,7 +144,11 @@ impl<'a> Check<'a> {
         let features_raw = self.only("features");
         let mut settings: FeatureSettings = self.optional("features", features_raw.as_ref());
         settings.decode = decode.clone();
-        let columns = self.select(&settings, features_raw.as_ref());
+        let mut rows = self.derived(&settings, features_raw.as_ref());
+        let condition = self.of_packets(&rows, flows_raw.as_ref());
+        let filters = self.filters(&mut rows);
+        let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
+        let views = self.views(&mut rows, flow_table);
         let sinks: Vec<_> = self
             .nodes("sinks")
             .into_iter()
@@ -141,6 +157,19 @@ impl<'a> Check<'a> {
                 Some((raw, options))
             })
             .collect();
+        let conditions: Vec<_> = sinks
+            .iter()
+            .map(|(raw, _)| {
+                let entry = raw.entry("where")?;
+                if self.reads_view(raw, &views) {
+                    return None;
+                }
+                let path = format!("{}.where", raw.path);
+                self.condition(&mut rows, &entry.value, &path, "`where`")
+            })
+            .collect();
+        rows.tell(&mut settings);
+        let columns = self.select(&settings, features_raw.as_ref());
         let tests = self.test_options();
         let run_raw = self.nodes("run").pop();
         let run: RunOptions = self.optional("run", run_raw.as_ref());
@@ -151,7 +180,13 @@ impl<'a> Check<'a> {
             .into_iter()
             .map(|raw| raw.as_ref().map_or_else(Vec::new, |raw| self.inputs(raw)))
             .collect();
+        let filters_in: Vec<Inputs> = filters.iter().map(|(raw, _)| self.inputs(raw)).collect();
         let sinks_in: Vec<Inputs> = sinks.iter().map(|(raw, _)| self.inputs(raw)).collect();
+        let shown: Vec<Option<TableOf>> = sinks
+            .iter()
+            .zip(&sinks_in)
+            .map(|((raw, options), inputs)| self.shown(raw, options, inputs, &views))
+            .collect();
         let columns = columns.filter(|_| !self.found.has_errors())?;
 
         let flows_name = flows_raw
@@ -167,6 +202,8 @@ impl<'a> Check<'a> {
             .map(|(raw, _)| raw)
             .chain(&flows_raw)
             .chain(&features_raw)
+            .chain(filters.iter().map(|(raw, _)| raw))
+            .chain(views.iter().map(|(raw, _)| raw))
             .chain(sinks.iter().map(|(raw, _)| raw))
             .chain(tests.iter().map(|(raw, _)| raw));
         self.unique(raws, &[&flows_name, &features_name]);
@@ -196,10 +233,19 @@ impl<'a> Check<'a> {
         let mut inputs = sources_in.iter();
         let flows_from = self.resolve(&graph, "flows", inputs.next());
         let features_from = self.resolve(&graph, "features", inputs.next());
-        let sinks_from: Vec<_> = sinks_in
-            .iter()
-            .map(|inputs| self.resolve(&graph, "sinks", Some(inputs)))
-            .collect();
+        let (filters, sinks_from) = match filters.is_empty() {
+            true => {
+                let resolve = |(inputs, shown): (&Inputs, &Option<TableOf>)| match shown {
+                    Some(_) => inputs.iter().map(|(name, ..)| name.clone()).collect(),
+                    None => self.resolve(&graph, "sinks", Some(inputs)),
+                };
+                (
+                    Vec::new(),
+                    sinks_in.iter().zip(&shown).map(resolve).collect(),
+                )
+            }
+            false => self.behind_features(&graph, filters, &filters_in, &sinks, &sinks_in, &shown),
+        };
         if self.found.has_errors() {
             return None;
         }
@@ -217,24 +263,39 @@ impl<'a> Check<'a> {
                 );
             }
         }
-        let tests = self.tests(tests, &columns.schema, &features_name);
         self.paths(&sinks);
         let is_rows = self.rows(sources.iter().map(|(raw, _)| raw), &sinks);
+        let places = rows.places(&columns);
+        let flows_name_of_views = features_name.clone();
+        // what sinks see: features, then derived columns; what only expressions read is between them
+        let visible = columns.visible;
+        let visible_rows = columns.schema[..visible].iter().chain(&rows.derived.schema);
+        let visible_rows: Schema = visible_rows.cloned().collect();
+        let tests = self.tests(tests, &visible_rows, &features_name);
+        let behind = columns.schema.len() - visible;
+        let in_rows = |at: usize| if at < visible { at } else { at + behind };
         let sinks: Vec<Node<Sink>> = sinks
             .into_iter()
             .zip(sinks_from)
-            .map(|((raw, options), inputs)| {
+            .zip(conditions)
+            .zip(shown)
+            .map(|((((raw, options), inputs), condition), of_view)| {
                 let connection = settings.shared.connection.clone().unwrap_or_default();
-                let table = options.relation(&connection).map(|relation| Table {
-                    schema: relation.schema(),
-                    relation,
+                let of_graph = options.relation(&connection).map(TableOf::Graph);
+                let table = of_view.or(of_graph).map(|of| Table {
+                    schema: match &of {
+                        TableOf::Graph(relation) => relation.schema(),
+                        TableOf::View(_, shown) => shown.schema(),
+                    },
+                    of,
                 });
-                let schema = table
-                    .as_ref()
-                    .map_or(&columns.schema, |table| &table.schema);
+                let schema = table.as_ref().map_or(&visible_rows, |table| &table.schema);
                 let mut columns = self.columns(&raw, &options, schema);
                 if let Some(anonymise) = options.anonymise() {
                     columns.retain(|at| schema.get(*at).is_none_or(|one| anonymise.keeps(one)));
+                }
+                if table.is_none() {
+                    columns.iter_mut().for_each(|at| *at = in_rows(*at));
                 }
                 let path = raw.entry("path").and_then(|entry| entry.value.text());
                 let label = path.unwrap_or(options.kind()).to_owned();
@@ -242,6 +303,7 @@ impl<'a> Check<'a> {
                     label,
                     options,
                     columns,
+                    condition,
                     table,
                 };
                 self.node(&raw, inputs, sink)
@@ -261,12 +323,20 @@ impl<'a> Check<'a> {
                 inputs: flows_from,
                 options: flows,
             },
+            condition,
             features: Node {
                 name: features_name,
                 inputs: features_from,
                 options: settings,
             },
             columns,
+            derived: rows.derived,
+            places,
+            filters,
+            views: views
+                .into_iter()
+                .map(|(raw, view)| self.node(&raw, vec![flows_name_of_views.clone()], view))
+                .collect(),
             sinks,
             tests,
             run,
@@ -274,6 +344,96 @@ impl<'a> Check<'a> {
             text: String::new(),
             warnings: Diagnostics::default(),
         })
+    }
+
+    /// Filters and sinks with what they read.
+    fn behind_features(
+        &mut self,
+        graph: &Graph,
+        filters: Vec<(Raw<'a>, Filter)>,
+        filters_in: &[Inputs],
+        sinks: &[(Raw<'a>, SinkOptions)],
+        sinks_in: &[Inputs],
+        shown: &[Option<TableOf>],
+    ) -> (Vec<Node<Filter>>, Vec<Vec<String>>) {
+        let outputs = |raw: &Raw<'_>, filter: &Filter| {
+            let routes = filter.routes.iter();
+            routes
+                .map(|route| format!("{}.{}", raw.name, route.name))
+                .collect()
+        };
+        let mut nodes = vec![RowNode {
+            name: graph.features.clone(),
+            outputs: Vec::new(),
+        }];
+        nodes.extend(filters.iter().map(|(raw, filter)| RowNode {
+            name: raw.name.clone(),
+            outputs: outputs(raw, filter),
+        }));
+        let mut others: Vec<(String, &'static str)> = Vec::new();
+        others.extend(graph.sources.iter().map(|name| (name.clone(), "packets")));
+        others.push((graph.flows.clone(), "flow records"));
+        others.extend(graph.sinks.iter().map(|name| (name.clone(), "nothing")));
+        let features = std::slice::from_ref(&graph.features);
+        let read: Vec<Vec<String>> = filters
+            .iter()
+            .zip(filters_in)
+            .map(|((raw, _), inputs)| {
+                let own = (raw.name.as_str(), raw.at, raw.path.as_str());
+                self.resolve_rows(own, inputs, &nodes, &others, features)
+            })
+            .collect();
+        // what no filter reads
+        let all = nodes.iter().flat_map(|node| match node.outputs.is_empty() {
+            true => vec![node.name.clone()],
+            false => node.outputs.clone(),
+        });
+        let open: Vec<String> = all
+            .filter(|name| !read.iter().flatten().any(|input| input == name))
+            .collect();
+        let sinks_from: Vec<Vec<String>> = sinks
+            .iter()
+            .zip(sinks_in.iter().zip(shown))
+            .map(|((raw, options), (inputs, shown))| {
+                if shown.is_some() {
+                    return inputs.iter().map(|(name, ..)| name.clone()).collect();
+                }
+                if matches!(options, SinkOptions::Graph(_)) {
+                    return self.resolve(graph, "sinks", Some(inputs));
+                }
+                let own = (raw.name.as_str(), raw.at, raw.path.as_str());
+                self.resolve_rows(own, inputs, &nodes, &others, &open)
+            })
+            .collect();
+        let mut named: Vec<(Raw<'a>, Vec<String>)> = Vec::new();
+        let mut kinds = Vec::new();
+        for ((raw, filter), inputs) in filters.into_iter().zip(read) {
+            named.push((raw, inputs));
+            kinds.push(filter);
+        }
+        self.no_circles(&named);
+        let used = |name: &str| {
+            let inputs = named.iter().flat_map(|(_, inputs)| inputs);
+            let mut inputs = inputs.chain(sinks_from.iter().flatten());
+            inputs.any(|input| input.split('.').next() == Some(name))
+        };
+        // what reads a node that is not there may have meant this one
+        let is_right = !self.found.has_errors();
+        for (raw, _) in named.iter().filter(|_| is_right) {
+            if !used(&raw.name) {
+                let message = format!("nothing reads `{}`", raw.name);
+                self.found.push(
+                    Diagnostic::new("W0401", raw.at, &raw.path, message)
+                        .help("let a sink or another filter read it"),
+                );
+            }
+        }
+        let filters = named
+            .into_iter()
+            .zip(kinds)
+            .map(|((raw, inputs), filter)| self.node(&raw, inputs, filter))
+            .collect();
+        (filters, sinks_from)
     }
 
     fn node<T>(&self, raw: &Raw<'_>, inputs: Vec<String>, options: T) -> Node<T> {

@@ -97,8 +97,11 @@ impl Check<'_> {
             self.no_type(raw, path);
             return None;
         };
-        let common = ["type", "input", "columns"];
         let own = options.keys();
+        let mut common = vec!["type", "input", "columns", "where"];
+        if own.iter().all(|key| key.name != "emit") {
+            common.push("emit");
+        }
         self.read(raw, &common, &own, &sink_keys(Some(kind)), |key, value| {
             options.set(key, value)
         });

@@ -20,7 +20,7 @@ const KEYWORDS: [&str; 16] = [
 const MAX_NODES: usize = 10_000;
 
 /// Sections of the language that this version does not have.
-const LATER: [&str; 3] = ["filters", "views", "joins"];
+const LATER: [&str; 1] = ["joins"];
 
 impl<'a> Check<'a> {
     /// The top-level keys, and whether there are others.

@@ -1,0 +1,60 @@
+//! `flows.where`: which packets enter the flow table, by an expression over what is known of a packet alone.
+
+use crate::books::{Anomaly, Books, Skip};
+use crate::expressions::aggregates::fields;
+use crate::expressions::vector::{CHUNK, Vector};
+use crate::expressions::{Fields, Program, Type, Typed};
+use crate::packet::{Direction, Packet, PacketBatch};
+use std::cell::Cell;
+
+/// The condition of a run.
+#[derive(Clone, Debug)]
+pub struct Choice(Program);
+
+struct Run<'a, 'r>(&'r [Packet<'a>]);
+
+impl<'a> Fields<'a> for Run<'a, '_> {
+    fn load(&self, place: u32, _: &Type) -> Vector<'a> {
+        fields::read(place, self.0, &[])
+    }
+}
+
+impl Choice {
+    /// The packets for which this is true.
+    pub fn new(condition: &Typed) -> Self {
+        Self(Program::new([condition]))
+    }
+
+    /// Takes the other packets out of a batch, and counts them.
+    pub fn apply(&self, batch: &mut PacketBatch, books: &mut Books) {
+        let overflows = Cell::new(0);
+        let mut chosen: Vec<bool> = Vec::with_capacity(batch.headers.len());
+        for headers in batch.headers.chunks(CHUNK) {
+            // whose flow it is, and which way it runs, is not known yet
+            let packet = |header| Packet::new(header, &batch.arena.bytes, 0, Direction::Forward);
+            let packets: Vec<Packet<'_>> = headers.iter().map(packet).collect();
+            self.0
+                .run(&Run(&packets), packets.len(), &overflows, |_, truths| {
+                    chosen.extend(truths.truths());
+                });
+        }
+        books
+            .anomalies
+            .add_many(Anomaly::ExpressionOverflow, overflows.get());
+        if !chosen.contains(&false) {
+            return;
+        }
+        let stride = batch.stride as usize;
+        if stride > 0 {
+            let parts = batch.extra.chunks(stride).zip(&chosen);
+            let parts = parts.filter(|(_, is)| **is).flat_map(|(part, _)| part);
+            batch.extra = parts.copied().collect();
+        }
+        let mut keep = chosen.iter();
+        batch
+            .headers
+            .retain(|_| keep.next().copied().unwrap_or(false));
+        let out = chosen.iter().filter(|is| !**is).count();
+        books.packets.skipped.add_many(Skip::Filtered, out as u64);
+    }
+}

@@ -1,0 +1,161 @@
+//! One value, as it is kept of a flow.
+
+use crate::columns::{Address, Column, Values};
+use crate::expressions::types::Type;
+use crate::expressions::vector::{Data, Texts, Vector, seconds};
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+
+/// A value that is not null.
+#[derive(Clone, Debug)]
+pub(super) enum Scalar {
+    Bool(bool),
+    /// Times and durations too.
+    Int(i64),
+    Float(f64),
+    /// Bytes too.
+    Text(Box<[u8]>),
+    Ip(Address),
+}
+
+impl Scalar {
+    /// The value of a row; `None` where it is null.
+    pub fn of(values: &Vector<'_>, row: usize) -> Option<Self> {
+        if !values.is_valid(row) {
+            return None;
+        }
+        Some(match &values.data {
+            Data::Bool(v) => Self::Bool(*v.get(row)?),
+            Data::Int(v) => Self::Int(*v.get(row)?),
+            // 0 and -0 are one value
+            Data::Float(v) => Self::Float(*v.get(row)? + 0.0),
+            Data::Ip(v) => Self::Ip(*v.get(row)?),
+            Data::Text(v) => Self::Text(text(v, row).into()),
+            Data::List(_) => return None,
+        })
+    }
+
+    /// The value as a number; 0 of what is none.
+    pub const fn number(&self) -> f64 {
+        match self {
+            Self::Int(value) => *value as f64,
+            Self::Float(value) => *value,
+            Self::Bool(value) => *value as u8 as f64,
+            _ => 0.0,
+        }
+    }
+
+    /// Bytes that it holds beyond itself.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            _ => 0,
+        }
+    }
+
+    /// A vector of one row.
+    pub fn vector(value: Option<&Self>, kind: &Type) -> Vector<'static> {
+        let data = match value {
+            None => return Vector::nulls(kind, 1),
+            Some(Self::Bool(value)) => Data::Bool(vec![*value].into()),
+            Some(Self::Int(value)) => Data::Int(vec![*value].into()),
+            Some(Self::Float(value)) => Data::Float(vec![*value].into()),
+            Some(Self::Ip(value)) => Data::Ip(vec![*value].into()),
+            Some(Self::Text(value)) => Data::Text(Texts {
+                first: 0,
+                ends: vec![u32::try_from(value.len()).unwrap_or(0)].into(),
+                bytes: value.to_vec().into(),
+            }),
+        };
+        Vector::new(data)
+    }
+
+    /// Adds a value to a column.
+    pub fn push(value: Option<&Self>, column: &mut Column) {
+        let there = match (value, &mut column.values) {
+            (Some(Self::Bool(value)), Values::Bool(to)) => {
+                to.push(*value);
+                true
+            }
+            (Some(Self::Int(value)), Values::I64(to) | Values::Time(to)) => {
+                to.push(*value);
+                true
+            }
+            (Some(Self::Int(value)), Values::F64(to)) => {
+                to.push(seconds(*value));
+                true
+            }
+            (Some(Self::Float(value)), Values::F64(to)) => {
+                to.push(if value.is_finite() { *value } else { 0.0 });
+                value.is_finite()
+            }
+            (Some(Self::Ip(value)), Values::Address(to)) => {
+                to.push(*value);
+                true
+            }
+            (Some(Self::Text(value)), Values::Text { ends, bytes }) => {
+                // bytes are text in a column only where they are such
+                bytes.extend_from_slice(String::from_utf8_lossy(value).as_bytes());
+                ends.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+                true
+            }
+            _ => {
+                column.push_zero();
+                false
+            }
+        };
+        if let Some(valid) = &mut column.valid {
+            valid.push(there);
+        }
+    }
+}
+
+fn text<'a>(texts: &'a Texts<'_>, row: usize) -> &'a [u8] {
+    let start = match row {
+        0 => texts.first,
+        row => texts.ends.get(row - 1).map_or(0, |end| *end as usize),
+    };
+    let end = texts.ends.get(row).map_or(0, |end| *end as usize);
+    texts.bytes.get(start..end).unwrap_or_default()
+}
+
+impl PartialEq for Scalar {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Scalar {}
+
+impl PartialOrd for Scalar {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scalar {
+    /// Of values of one type.
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
+            (Self::Int(a), Self::Int(b)) => a.cmp(b),
+            // no value is NaN
+            (Self::Float(a), Self::Float(b)) => a.total_cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Ip(a), Self::Ip(b)) => a.cmp(b),
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+impl Hash for Scalar {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Bool(value) => value.hash(state),
+            Self::Int(value) => value.hash(state),
+            Self::Float(value) => value.to_bits().hash(state),
+            Self::Text(value) => value.hash(state),
+            Self::Ip(value) => value.hash(state),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The expression language: text to a typed tree, and that to instructions over columns.
+//!
+//! Nothing here knows a spec file. Expressions are total: what has no value is null, never NaN, infinite, or a failure.
+
+pub mod aggregates;
+pub mod check;
+pub(crate) mod eval;
+mod fault;
+pub mod functions;
+pub(crate) mod lexer;
+mod parser;
+mod program;
+mod rows;
+pub mod syntax;
+#[cfg(test)]
+mod tests;
+#[doc(hidden)]
+pub mod total;
+mod types;
+pub mod vector;
+
+pub use check::{Checker, Context, Field, Known, Node, Typed};
+pub use fault::Fault;
+pub use parser::{KEYWORDS, parse};
+pub use program::{Builder, Fields, Program};
+pub use rows::{Computer, Derived, Places, RowProgram};
+pub use types::{Constant, Type};
+
+#[cfg(test)]
+use lexer::address as syntax_address;

@@ -1,0 +1,280 @@
+//! Rows on their way into a view: on one worker they become words, and come and go with their window.
+
+use super::options::Window;
+use super::rules::{Numbers, Plan, Row, take};
+use super::windowed::{Tick, Windowed};
+use crate::columns::Columns;
+use crate::container::Deal;
+use crate::expressions::Places;
+use crate::sources::{Mark, Slicing};
+use differential_dataflow::input::InputSession;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::probe::Handle;
+use timely::dataflow::{Stream, StreamVec};
+
+/// Where the rows of a source go.
+pub type Inlet<R> = InputSession<u64, R, isize>;
+
+/// What is told of a view on its way in.
+#[derive(Clone, Debug)]
+pub struct FeedPlan {
+    /// The rules.
+    pub rules: Arc<Plan>,
+    /// Where the columns that they read are in the rows.
+    pub places: Places,
+    /// Which rows are in the view together.
+    pub window: Window,
+    /// How the input is cut into epochs.
+    pub slicing: Slicing,
+    /// Number of inputs of the whole run.
+    pub inputs: usize,
+    /// How long after its last packet a record is known at the latest, ns; `None` = at the end of the input.
+    pub lag: Option<i64>,
+}
+
+impl FeedPlan {
+    /// Whether windows close while the input is read.
+    pub fn is_prompt(&self) -> bool {
+        self.window != Window::All && self.lag.is_some()
+    }
+}
+
+/// What feed and table of a view share, on the worker that has both.
+#[derive(Debug, Default)]
+pub struct Between {
+    /// What the words stand for.
+    pub numbers: Numbers,
+    /// For each table, the times of ticks that it has to show.
+    pub ticks: Vec<VecDeque<u64>>,
+    /// Whether a recursion had no end in as many turns as it may take.
+    pub is_beyond: bool,
+}
+
+impl Between {
+    /// Of a view of these rules, for all of its tables.
+    pub fn new(rules: &Plan) -> SharedBetween {
+        Rc::new(RefCell::new(Self {
+            numbers: Numbers::new(&rules.constants),
+            ..Self::default()
+        }))
+    }
+
+    /// The place of another table.
+    pub fn table(&mut self) -> usize {
+        self.ticks.push(VecDeque::new());
+        self.ticks.len() - 1
+    }
+}
+
+/// As both hold it.
+pub type SharedBetween = Rc<RefCell<Between>>;
+
+/// Ticks on their way at once.
+const AHEAD: usize = 4;
+
+/// Operator `feed`: takes rows from all workers. `inlets`, one a source, is `None` on all workers but the first; `shown` is where
+/// the tables of the view have got to.
+pub fn feed<'scope, R: Row>(
+    rows: Stream<'scope, u64, Columns>,
+    marks: StreamVec<'scope, u64, Mark>,
+    plan: FeedPlan,
+    inlets: Option<Vec<Inlet<R>>>,
+    between: SharedBetween,
+    shown: Handle<u64>,
+) {
+    let scope = rows.scope();
+    let mut builder = OperatorBuilder::new("feed".to_owned(), scope);
+    let activator = scope.activator_for(builder.operator_info().address);
+    let mut rows = builder.new_input(rows, DistributorPact(|_| Deal::new(|_: &Columns| 0)));
+    let mut marks = builder.new_input(marks, Pipeline);
+    // nothing goes out here, but a dataflow ends when all its operators have given up their outputs
+    let (_, _) = builder.new_output::<Vec<()>>();
+    builder.build(move |capabilities| {
+        let mut feed =
+            inlets.map(|inlets| (Feed::new(&plan, inlets, between, shown), capabilities));
+        let mut clocks: BTreeMap<u64, i64> = BTreeMap::new();
+        move |frontiers| {
+            rows.for_each(|_, rows| {
+                if let Some((feed, _)) = &mut feed {
+                    feed.push(&std::mem::take(rows));
+                }
+            });
+            marks.for_each(|stamp, marks| {
+                let clock = marks.drain(..).filter_map(|mark| mark.clock).max();
+                if let (Some(epoch), Some(clock)) = (stamp.least(), clock) {
+                    clocks.insert(*epoch, clock);
+                }
+            });
+            let open = frontiers
+                .iter()
+                .filter_map(|frontier| frontier.frontier().first().copied())
+                .min();
+            let Some((here, _)) = &mut feed else { return };
+            match open {
+                None => here.end(),
+                Some(open) => {
+                    let clock = match plan.slicing {
+                        Slicing::Time { .. } => plan.slicing.clock(open),
+                        // inputs that are not merged have clocks of their own
+                        Slicing::Packets(_) if plan.inputs > 1 => None,
+                        Slicing::Packets(_) => {
+                            let later = clocks.split_off(&open);
+                            let passed = std::mem::replace(&mut clocks, later);
+                            passed.into_values().max()
+                        }
+                    };
+                    here.until(clock);
+                }
+            }
+            match (here.go_on(), open) {
+                (true, None) => feed = None,
+                (true, Some(_)) => {}
+                (false, _) => activator.activate(),
+            }
+        }
+    });
+}
+
+/// A row of a source.
+type Sourced<R> = (usize, R);
+
+struct Feed<R: Row> {
+    plan: FeedPlan,
+    inlets: Vec<Inlet<R>>,
+    between: SharedBetween,
+    shown: Handle<u64>,
+    /// With windows: what is in them.
+    window: Option<Windowed<Sourced<R>>>,
+    /// Times of ticks that the view works on.
+    working: VecDeque<u64>,
+    /// Numbers that no row names any more, once their time is shown.
+    leaving: VecDeque<(u64, Vec<u64>)>,
+    overflows: Cell<u64>,
+    is_over: bool,
+}
+
+impl<R: Row> Feed<R> {
+    fn new(
+        plan: &FeedPlan,
+        inlets: Vec<Inlet<R>>,
+        between: SharedBetween,
+        shown: Handle<u64>,
+    ) -> Self {
+        Self {
+            window: match plan.window {
+                Window::All => None,
+                Window::Sliding { size, step } => Some(Windowed::new(size, step)),
+            },
+            plan: plan.clone(),
+            inlets,
+            between,
+            shown,
+            working: VecDeque::new(),
+            leaving: VecDeque::new(),
+            overflows: Cell::new(0),
+            is_over: false,
+        }
+    }
+
+    fn push(&mut self, batch: &Columns) {
+        let numbers = &mut self.between.borrow_mut().numbers;
+        for (at, source) in self.plan.rules.sources.iter().enumerate() {
+            let taken = take::<R>(source, batch, &self.plan.places, numbers, &self.overflows);
+            for (row, place) in taken {
+                match (&mut self.window, batch.edges.get(place)) {
+                    (Some(window), Some(edge)) => window.push(edge.clock, (at, row)),
+                    _ => self.inlets[at].insert(row),
+                }
+            }
+        }
+    }
+
+    fn until(&mut self, clock: Option<i64>) {
+        if let (Some(window), Some(clock), Some(lag)) = (&mut self.window, clock, self.plan.lag) {
+            window.until(clock.saturating_sub(lag));
+        }
+    }
+
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        match &mut self.window {
+            Some(window) => window.end(),
+            None => self.tick(0, Vec::new(), Vec::new()),
+        }
+    }
+
+    /// Lets the ticks come that may; `false` = there is more to do when the view has got on.
+    fn go_on(&mut self) -> bool {
+        self.forget();
+        loop {
+            if self.working.len() >= AHEAD {
+                return false;
+            }
+            let Some(tick) = self.window.as_mut().and_then(Windowed::next) else {
+                return true;
+            };
+            let Tick { tick, comes, goes } = tick;
+            self.tick(Window::time(tick), comes, goes);
+        }
+    }
+
+    fn tick(&mut self, time: u64, comes: Vec<Sourced<R>>, goes: Vec<Sourced<R>>) {
+        self.inlets
+            .iter_mut()
+            .for_each(|inlet| inlet.advance_to(time));
+        for (source, row) in comes {
+            self.inlets[source].insert(row);
+        }
+        let mut left = Vec::new();
+        for (source, row) in goes {
+            self.inlets[source].remove(row);
+            let kinds = self.plan.rules.sources[source].kinds.iter().enumerate();
+            let named = kinds.filter(|(_, kind)| super::rules::is_named(kind));
+            left.extend(named.map(|(at, _)| row.word(at)));
+        }
+        for inlet in &mut self.inlets {
+            inlet.advance_to(time.saturating_add(1));
+            inlet.flush();
+        }
+        for ticks in &mut self.between.borrow_mut().ticks {
+            ticks.push_back(time);
+        }
+        self.working.push_back(time);
+        if !left.is_empty() {
+            self.leaving.push_back((time, left));
+        }
+    }
+
+    /// Forgets what is shown.
+    fn forget(&mut self) {
+        while self
+            .working
+            .front()
+            .is_some_and(|time| !self.shown.less_equal(time))
+        {
+            self.working.pop_front();
+        }
+        while self
+            .leaving
+            .front()
+            .is_some_and(|(time, _)| !self.shown.less_equal(time))
+        {
+            let numbers = self
+                .leaving
+                .pop_front()
+                .map(|(_, numbers)| numbers)
+                .unwrap_or_default();
+            let between = &mut self.between.borrow_mut();
+            numbers
+                .into_iter()
+                .for_each(|number| between.numbers.leave(number));
+        }
+    }
+}

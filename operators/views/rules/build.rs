@@ -1,0 +1,348 @@
+//! Steps to differential operators: the same for every program, over rows of words.
+//!
+//! Relations are sets. What rules give is made distinct once a relation, and each relation is arranged by what it is joined by.
+
+use super::plan::{Gives, Plan, Read, Reading, Step};
+use super::syntax::Fold;
+use super::words::{Row, compute};
+use crate::expressions::Type;
+use differential_dataflow::lattice::Lattice;
+use differential_dataflow::operators::iterate::VecVariable;
+use differential_dataflow::{AsCollection as _, VecCollection};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::ToStream as _;
+use timely::dataflow::operators::generic::Operator as _;
+use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::{Scope, StreamVec};
+use timely::order::Product;
+use timely::progress::Timestamp;
+
+/// Rows that come and go.
+pub type Rows<'scope, T, R> = VecCollection<'scope, T, R, isize>;
+
+/// What comes out of a program.
+pub struct Built<'scope, R: Row> {
+    /// The relations that are made, in the order of the plan.
+    pub relations: Vec<Rows<'scope, u64, R>>,
+    /// Rows that a recursion would have made beyond its last turn: any at all means that its result is not whole.
+    pub beyond: Rows<'scope, u64, R>,
+}
+
+/// The relations of a program over its sources; a recursion takes at most `turns` turns.
+pub fn build<'scope, R: Row>(
+    scope: Scope<'scope, u64>,
+    plan: &Plan,
+    sources: &[Rows<'scope, u64, R>],
+    turns: u64,
+) -> Built<'scope, R> {
+    let mut relations: Vec<Option<Rows<'scope, u64, R>>> = vec![None; plan.relations.len()];
+    let mut beyond = none(scope);
+    for stratum in &plan.strata {
+        if !stratum.is_recursive {
+            for at in &stratum.relations {
+                let known = Known {
+                    sources,
+                    relations: &relations,
+                };
+                relations[*at] = Some(relation(scope, plan, *at, &known));
+            }
+            continue;
+        }
+        let (made, lost) = scope.scoped::<Product<u64, u64>, _, _>("recursion", |inner| {
+            let step = Product::new(Default::default(), 1);
+            let mut variables = Vec::new();
+            let sources: Vec<_> = sources
+                .iter()
+                .map(|rows| rows.clone().enter(inner))
+                .collect();
+            let mut known: Vec<Option<Rows<'_, Product<u64, u64>, R>>> = relations
+                .iter()
+                .map(|rows| rows.as_ref().map(|rows| rows.clone().enter(inner)))
+                .collect();
+            for at in &stratum.relations {
+                let (variable, rows) = VecVariable::new(inner, step);
+                variables.push(variable);
+                known[*at] = Some(rows);
+            }
+            let (mut made, mut lost) = (Vec::new(), Vec::new());
+            for (at, variable) in stratum.relations.iter().zip(variables) {
+                let known = Known {
+                    sources: &sources,
+                    relations: &known,
+                };
+                let rows = relation(inner, plan, *at, &known);
+                // differences of the last turn are not taken further, so a recursion without an end has one
+                let is_last = move |time: &Product<u64, u64>| time.inner >= turns;
+                let on = rows.inner.clone();
+                let on = keep(on.as_collection(), move |time| !is_last(time));
+                variable.set(on);
+                lost.push(keep(rows.clone(), is_last).leave(scope));
+                made.push(rows.leave(scope));
+            }
+            (made, lost)
+        });
+        for (at, rows) in stratum.relations.iter().zip(made) {
+            relations[*at] = Some(rows);
+        }
+        beyond = beyond.concatenate(lost);
+    }
+    Built {
+        relations: relations
+            .into_iter()
+            .map(|rows| rows.unwrap_or_else(|| none(scope)))
+            .collect(),
+        beyond: beyond.consolidate(),
+    }
+}
+
+/// No rows, ever.
+fn none<'scope, T: Timestamp + Lattice, R: Row>(scope: Scope<'scope, T>) -> Rows<'scope, T, R> {
+    empty(scope).as_collection()
+}
+
+/// The differences of some times.
+fn keep<'scope, T: Timestamp + Lattice, R: Row>(
+    rows: Rows<'scope, T, R>,
+    of: impl Fn(&T) -> bool + 'static,
+) -> Rows<'scope, T, R> {
+    use timely::dataflow::operators::vec::Filter as _;
+    rows.inner
+        .filter(move |(_, time, _)| of(time))
+        .as_collection()
+}
+
+/// What a rule can read.
+struct Known<'a, 'scope, T: Timestamp + Lattice, R: Row> {
+    sources: &'a [Rows<'scope, T, R>],
+    relations: &'a [Option<Rows<'scope, T, R>>],
+}
+
+/// Bindings by what they are grouped by.
+type Keyed<'scope, T, R> = Rows<'scope, T, (R, R)>;
+
+/// All that the rules of a relation give.
+fn relation<'scope, T: Timestamp + Lattice + Default, R: Row>(
+    scope: Scope<'scope, T>,
+    plan: &Plan,
+    at: usize,
+    known: &Known<'_, 'scope, T, R>,
+) -> Rows<'scope, T, R> {
+    let mut all: Vec<Rows<'scope, T, R>> = Vec::new();
+    let mut groups: Vec<Keyed<'scope, T, R>> = Vec::new();
+    let mut grouping = None;
+    for rule in plan.rules.iter().filter(|rule| rule.head == at) {
+        let bindings = body(scope, &rule.steps, known);
+        match &rule.gives {
+            Gives::Rows(words) => {
+                let words = words.clone();
+                all.push(bindings.map(move |binding| pick(&binding, words.iter().copied())));
+            }
+            gives @ Gives::Groups {
+                by,
+                folds,
+                bindings: count,
+            } => {
+                let (by, count) = (by.clone(), *count);
+                // rules of one relation may bind in different places: what is folded stands in front
+                let of: Vec<usize> = folds.iter().filter_map(|(_, _, of, _)| *of).collect();
+                let order: Vec<usize> = of
+                    .iter()
+                    .copied()
+                    .chain((0..count).filter(|place| !of.contains(place)))
+                    .collect();
+                let keyed = bindings.map(move |binding| {
+                    let key = pick(&binding, by.iter().map(|(_, place)| *place));
+                    (key, pick(&binding, order.iter().copied()))
+                });
+                groups.push(keyed);
+                grouping = Some(gives);
+            }
+        }
+    }
+    if let Some(gives) = grouping {
+        all.push(folded(scope, gives, groups));
+        return differential_dataflow::collection::concatenate(scope, all);
+    }
+    differential_dataflow::collection::concatenate(scope, all).distinct()
+}
+
+/// Some words of a row, in this order.
+fn pick<R: Row>(row: &R, places: impl Iterator<Item = usize>) -> R {
+    let mut picked = R::default();
+    for (at, place) in places.enumerate() {
+        picked.set(at, row.word(place));
+    }
+    picked
+}
+
+fn folded<'scope, T: Timestamp + Lattice + Default, R: Row>(
+    scope: Scope<'scope, T>,
+    gives: &Gives,
+    rows: Vec<Rows<'scope, T, (R, R)>>,
+) -> Rows<'scope, T, R> {
+    let Gives::Groups { by, folds, .. } = gives.clone() else {
+        return none(scope);
+    };
+    let all = differential_dataflow::collection::concatenate(scope, rows);
+    let reduced = all.reduce(move |key, bindings, out| {
+        let mut row = R::default();
+        for (at, (word, _)) in by.iter().enumerate() {
+            row.set(*word, key.word(at));
+        }
+        let mut argument = 0;
+        for (word, fold, of, kind) in &folds {
+            let place = of.map(|_| argument);
+            argument += usize::from(of.is_some());
+            let values = || bindings.iter().map(|(row, _)| row.word(place.unwrap_or(0)));
+            let Some(value) = value_of(*fold, place.is_some(), kind, values, bindings.len()) else {
+                return; // it has no value: a sum that is too large
+            };
+            row.set(*word, value);
+        }
+        out.push((row, 1isize));
+    });
+    reduced.map(|(_, row)| row)
+}
+
+fn value_of<I: Iterator<Item = u64>>(
+    fold: Fold,
+    has_argument: bool,
+    kind: &Type,
+    values: impl Fn() -> I,
+    count: usize,
+) -> Option<u64> {
+    let is_float = *kind == Type::Float;
+    match fold {
+        Fold::Count if has_argument => Some(values().collect::<BTreeSet<u64>>().len() as u64),
+        Fold::Count => Some(count as u64),
+        // bindings come in order, so that a sum of floats is the same however it came about
+        Fold::Sum if is_float => {
+            let sum = values().map(f64::from_bits).sum::<f64>() + 0.0;
+            sum.is_finite().then(|| sum.to_bits())
+        }
+        Fold::Sum => {
+            let sum = values()
+                .map(|value| i128::from(value.cast_signed()))
+                .sum::<i128>();
+            i64::try_from(sum).ok().map(i64::cast_unsigned)
+        }
+        Fold::Min | Fold::Max => {
+            let order = |a: &u64, b: &u64| match is_float {
+                true => f64::from_bits(*a).total_cmp(&f64::from_bits(*b)),
+                false => a.cast_signed().cmp(&b.cast_signed()),
+            };
+            match fold {
+                Fold::Min => values().min_by(order),
+                _ => values().max_by(order),
+            }
+        }
+    }
+}
+
+/// The bindings of a body.
+fn body<'scope, T: Timestamp + Lattice + Default, R: Row>(
+    scope: Scope<'scope, T>,
+    steps: &[Step],
+    known: &Known<'_, 'scope, T, R>,
+) -> Rows<'scope, T, R> {
+    let mut bindings: Rows<'scope, T, R> = none(scope);
+    for step in steps {
+        bindings = match step {
+            Step::Once => {
+                let once = (scope.index() == 0).then(|| (R::default(), T::default(), 1));
+                let stream: StreamVec<'scope, T, (R, T, isize)> = once.to_stream(scope);
+                stream.as_collection()
+            }
+            Step::Scan(reading) => {
+                let takes = reading.takes.clone();
+                rows_of(reading, known, scope).map(move |row| bind(R::default(), &row, &takes))
+            }
+            Step::Join(reading, key) => {
+                let (words, places) = parts(key);
+                let takes = reading.takes.clone();
+                let right = rows_of(reading, known, scope)
+                    .map(move |row| (pick(&row, words.iter().copied()), row));
+                let left = bindings.map(move |row| (pick(&row, places.iter().copied()), row));
+                left.join_map(right, move |_, binding, row| bind(*binding, row, &takes))
+            }
+            Step::Without(reading, key) => {
+                let (words, places) = parts(key);
+                let right = rows_of(reading, known, scope)
+                    .map(move |row| pick(&row, words.iter().copied()))
+                    .distinct();
+                let left = bindings.map(move |row| (pick(&row, places.iter().copied()), row));
+                left.antijoin(right).map(|(_, row)| row)
+            }
+            Step::Compute {
+                program,
+                conditions,
+                lets,
+            } => {
+                let lets: Vec<usize> = lets.iter().map(|(place, _)| *place).collect();
+                let (program, conditions) = (program.clone(), *conditions);
+                let overflows = Cell::new(0);
+                let computed = bindings
+                    .inner
+                    .unary::<CapacityContainerBuilder<Vec<_>>, _, _, _>(
+                        Pipeline,
+                        "compute",
+                        |_, _| {
+                            move |input, output| {
+                                input.for_each(|capability, rows| {
+                                    let rows = rows.drain(..);
+                                    let mut rows: Vec<(R, (T, isize))> =
+                                        rows.map(|(row, time, diff)| (row, (time, diff))).collect();
+                                    compute(&program, conditions, &lets, &mut rows, &overflows);
+                                    let rows = rows.into_iter();
+                                    let mut session = output.session(&capability);
+                                    session.give_iterator(
+                                        rows.map(|(row, (time, diff))| (row, time, diff)),
+                                    );
+                                });
+                            }
+                        },
+                    );
+                computed.as_collection()
+            }
+        };
+    }
+    bindings
+}
+
+/// Words of a row, and the bindings that they meet.
+fn parts(key: &[(usize, usize)]) -> (Vec<usize>, Vec<usize>) {
+    key.iter().copied().unzip()
+}
+
+/// A binding with what is taken of a row.
+fn bind<R: Row>(mut binding: R, row: &R, takes: &[(usize, usize)]) -> R {
+    for (word, place) in takes {
+        binding.set(*place, row.word(*word));
+    }
+    binding
+}
+
+/// The rows that an atom means.
+fn rows_of<'scope, T: Timestamp + Lattice, R: Row>(
+    reading: &Reading,
+    known: &Known<'_, 'scope, T, R>,
+    scope: Scope<'scope, T>,
+) -> Rows<'scope, T, R> {
+    let rows = match reading.read {
+        Read::Source(at) => known.sources.get(at),
+        Read::Made(at) => known.relations.get(at).and_then(Option::as_ref),
+    };
+    let rows = rows.cloned().unwrap_or_else(|| none(scope));
+    let (constants, same) = (reading.constants.clone(), reading.same.clone());
+    if constants.is_empty() && same.is_empty() {
+        return rows;
+    }
+    rows.filter(move |row| {
+        let is = |(at, value): &(usize, u64)| row.word(*at) == *value;
+        let are = |(a, b): &(usize, usize)| row.word(*a) == row.word(*b);
+        constants.iter().all(is) && same.iter().all(are)
+    })
+}

@@ -1,0 +1,27 @@
+//! Views in the form of rules: a small Datalog with named columns, turned into differential operators when the run starts.
+//!
+//! Relations are sets of rows without nulls: a row with a null in a column that a rule names is none to that rule, and a value that
+//! cannot be computed gives no row. `count(x)` counts distinct values of `x`, `count()` and `sum(x)` go over the distinct bindings
+//! of all variables of the body.
+
+mod body;
+mod build;
+mod check;
+mod compile;
+mod numbers;
+mod parser;
+mod plan;
+mod strata;
+mod syntax;
+mod words;
+
+pub use build::{Built, Rows, build};
+pub use check::{Relation, RelationColumn};
+pub use compile::{RuleOptions, compile, is_named};
+pub use numbers::Numbers;
+pub use parser::parse;
+pub use plan::{Made, Plan, Source};
+pub use words::{Row, take, write};
+
+#[cfg(test)]
+mod tests;
