@@ -12,12 +12,41 @@ use std::sync::Arc;
 use timely::Accountable;
 use timely::bytes::arc::Bytes;
 use timely::communication::Push;
+use timely::container::NoopBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::dataflow::channels::{ContainerBytes, Message, Stamp};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 /// Progress tracking counts records in `i64`; a container never holds more than memory does.
 fn count(records: usize) -> i64 {
     i64::try_from(records).unwrap_or(i64::MAX)
+}
+
+/// An operator without a state: `change` makes each batch of rows into another one.
+pub fn each_batch<'scope>(
+    name: &str,
+    rows: Stream<'scope, u64, Columns>,
+    mut change: impl FnMut(Columns) -> Columns + 'static,
+) -> Stream<'scope, u64, Columns> {
+    let mut builder = OperatorBuilder::new(name.to_owned(), rows.scope());
+    let mut input = builder.new_input(rows, Pipeline);
+    let (output, stream) = builder.new_output();
+    let mut output: OutputBuilder<u64, NoopBuilder<Columns>> = OutputBuilder::from(output);
+    builder.build(move |_| {
+        move |_| {
+            let mut output = output.activate();
+            input.for_each(|capability, rows| {
+                let mut rows = change(std::mem::take(rows));
+                if let Some(held) = capability.retain_least(0) {
+                    output.session_with_builder(&held).give_container(&mut rows);
+                }
+            });
+        }
+    });
+    stream
 }
 
 impl Accountable for Chunk {

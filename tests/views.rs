@@ -261,3 +261,27 @@ fn a_recursion_without_an_end_fails_the_run_and_leaves_nothing() {
     );
     assert!(!folder.path().join("up.csv").exists());
 }
+
+#[test]
+fn a_view_without_a_reader_and_a_wrong_emit_are_told() {
+    let check = |sinks: &str| {
+        let text = format!(
+            "spec = 1\n[sources]\npath = \"a.pcap\"\n[views.v]\nrules = 'to(a) :- flows(dst_ip: a).'\n{sinks}"
+        );
+        let loaded = Loaded::text("spec.toml", text, std::path::PathBuf::new()).unwrap();
+        let found = loaded.check();
+        let list = found.map_or_else(|found| found.list, |spec| spec.warnings.list);
+        let told = list.into_iter().map(|one| (one.code, one.path));
+        told.collect::<Vec<_>>()
+    };
+    let unread = check("[sinks.rows]\npath = \"a.csv\"\n");
+    assert_eq!(unread, [("W0401", "views.v".to_owned())]);
+    let wrong = |emit: &str| {
+        check(&format!(
+            "[sinks.to]\npath = \"a.csv\"\ninput = \"v\"\nemit = {emit}\n"
+        ))
+    };
+    assert_eq!(wrong("\"changes\""), []);
+    assert_eq!(wrong("\"change\""), [("E0008", "sinks.to.emit".to_owned())]);
+    assert_eq!(wrong("3"), [("E0007", "sinks.to.emit".to_owned())]);
+}

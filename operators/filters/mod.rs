@@ -6,6 +6,7 @@ pub use options::{FilterOptions, Mode};
 
 use crate::books::{Anomaly, Books};
 use crate::columns::{Columns, Values};
+use crate::container::each_batch;
 use crate::expressions::{Computer, RowProgram};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -164,25 +165,12 @@ pub fn derive<'scope>(
     computer: Computer,
     books: Rc<RefCell<Books>>,
 ) -> Stream<'scope, u64, Columns> {
-    let mut builder = OperatorBuilder::new("derive".to_owned(), rows.scope());
-    let mut input = builder.new_input(rows, Pipeline);
-    let (output, stream) = builder.new_output();
-    let mut output: OutputBuilder<u64, NoopBuilder<Columns>> = OutputBuilder::from(output);
-    builder.build(move |_| {
-        move |_| {
-            let mut output = output.activate();
-            input.for_each(|capability, rows| {
-                let mut rows = std::mem::take(rows);
-                let overflows = computer.apply(&mut rows);
-                let anomalies = &mut books.borrow_mut().anomalies;
-                anomalies.add_many(Anomaly::ExpressionOverflow, overflows);
-                if let Some(held) = capability.retain_least(0) {
-                    output.session_with_builder(&held).give_container(&mut rows);
-                }
-            });
-        }
-    });
-    stream
+    each_batch("derive", rows, move |mut rows| {
+        let overflows = computer.apply(&mut rows);
+        let anomalies = &mut books.borrow_mut().anomalies;
+        anomalies.add_many(Anomaly::ExpressionOverflow, overflows);
+        rows
+    })
 }
 
 #[cfg(test)]

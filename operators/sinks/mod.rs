@@ -19,7 +19,7 @@ mod text;
 
 use crate::books::{Anomaly, Books};
 use crate::columns::Columns;
-use crate::container::Deal;
+use crate::container::{Deal, each_batch};
 use crate::doing::Doing;
 use crate::error::Error;
 use crate::expressions::RowProgram;
@@ -46,10 +46,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(test)]
 pub(crate) use text::plain as plain_text;
 pub use text::printable;
-use timely::container::NoopBuilder;
 use timely::dataflow::Stream;
-use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
-use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::channels::pact::DistributorPact;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 macro_rules! kinds {
@@ -315,26 +313,11 @@ pub fn collect(
     books: Rc<RefCell<Books>>,
 ) {
     let own = Rc::clone(&books);
-    let mut builder = OperatorBuilder::new("project".to_owned(), rows.scope());
-    let mut input = builder.new_input(rows, Pipeline);
-    let (output, projected) = builder.new_output();
-    let mut output: OutputBuilder<u64, NoopBuilder<Columns>> = OutputBuilder::from(output);
-    builder.build(move |_| {
-        move |_| {
-            let mut output = output.activate();
-            input.for_each(|capability, rows| {
-                let mut rows = std::mem::take(rows);
-                if let Some((name, condition)) = &condition {
-                    rows = chosen(&rows, name, condition, &mut own.borrow_mut());
-                }
-                let mut taken = rows.select(&columns);
-                if let Some(held) = capability.retain_least(0) {
-                    output
-                        .session_with_builder(&held)
-                        .give_container(&mut taken);
-                }
-            });
+    let projected = each_batch("project", rows, move |rows| match &condition {
+        Some((name, condition)) => {
+            chosen(&rows, name, condition, &mut own.borrow_mut()).select(&columns)
         }
+        None => rows.select(&columns),
     });
     let mut builder = OperatorBuilder::new("sink".to_owned(), projected.scope());
     let mut input = builder.new_input(projected, DistributorPact(|_| Deal::new(|_: &Columns| 0)));

@@ -1,5 +1,6 @@
 //! Rows on their way into a view: on one worker they become words, and come and go with their window.
 
+use super::clock::Clock;
 use super::options::Window;
 use super::rules::{Numbers, Plan, Row, take};
 use super::windowed::{Tick, Windowed};
@@ -9,7 +10,7 @@ use crate::expressions::Places;
 use crate::sources::{Mark, Slicing};
 use differential_dataflow::input::InputSession;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
@@ -97,7 +98,7 @@ pub fn feed<'scope, R: Row>(
     builder.build(move |capabilities| {
         let mut feed =
             inlets.map(|inlets| (Feed::new(&plan, inlets, between, shown), capabilities));
-        let mut clocks: BTreeMap<u64, i64> = BTreeMap::new();
+        let mut clock = Clock::new(plan.slicing, plan.inputs);
         move |frontiers| {
             rows.for_each(|_, rows| {
                 if let Some((feed, _)) = &mut feed {
@@ -105,10 +106,7 @@ pub fn feed<'scope, R: Row>(
                 }
             });
             marks.for_each(|stamp, marks| {
-                let clock = marks.drain(..).filter_map(|mark| mark.clock).max();
-                if let (Some(epoch), Some(clock)) = (stamp.least(), clock) {
-                    clocks.insert(*epoch, clock);
-                }
+                clock.marks(stamp.least().copied(), marks.drain(..));
             });
             let open = frontiers
                 .iter()
@@ -118,17 +116,7 @@ pub fn feed<'scope, R: Row>(
             match open {
                 None => here.end(),
                 Some(open) => {
-                    let clock = match plan.slicing {
-                        Slicing::Time { .. } => plan.slicing.clock(open),
-                        // inputs that are not merged have clocks of their own
-                        Slicing::Packets(_) if plan.inputs > 1 => None,
-                        Slicing::Packets(_) => {
-                            let later = clocks.split_off(&open);
-                            let passed = std::mem::replace(&mut clocks, later);
-                            passed.into_values().max()
-                        }
-                    };
-                    here.until(clock);
+                    here.until(clock.at(open));
                 }
             }
             match (here.go_on(), open) {

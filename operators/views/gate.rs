@@ -3,6 +3,7 @@
 //! All rows come to one worker, which also has the names of the nodes. Rows wait in columns, in memory up to a budget and beyond it
 //! on disk. Ticks are told to the graph one after the other, so nothing in it ever belongs to the future.
 
+use super::clock::Clock;
 use super::graph::{Named, Names, Record};
 use super::handover::{Handover, Ready, Rows, Shared};
 use super::options::Window;
@@ -67,7 +68,7 @@ pub fn gate<'scope>(
     let (_, _) = builder.new_output::<Vec<()>>();
     builder.build(move |capabilities| {
         let mut gate = session.map(|session| (Gate::new(&plan, session), capabilities));
-        let mut clocks: BTreeMap<u64, i64> = BTreeMap::new();
+        let mut clock = Clock::new(plan.slicing, plan.inputs);
         move |frontiers| {
             let mut taken = Ok(());
             rows.for_each(|_, rows| {
@@ -78,10 +79,7 @@ pub fn gate<'scope>(
                 }
             });
             marks.for_each(|stamp, marks| {
-                let clock = marks.drain(..).filter_map(|mark| mark.clock).max();
-                if let (Some(epoch), Some(clock)) = (stamp.least(), clock) {
-                    clocks.insert(*epoch, clock);
-                }
+                clock.marks(stamp.least().copied(), marks.drain(..));
             });
             let open = frontiers
                 .iter()
@@ -90,19 +88,7 @@ pub fn gate<'scope>(
             let Some((here, _)) = &mut gate else { return };
             let moved = taken.and_then(|()| match open {
                 None => here.end(&mut handover.borrow_mut()),
-                Some(open) => {
-                    let clock = match plan.slicing {
-                        Slicing::Time { .. } => plan.slicing.clock(open),
-                        // inputs that are not merged have clocks of their own
-                        Slicing::Packets(_) if plan.inputs > 1 => None,
-                        Slicing::Packets(_) => {
-                            let later = clocks.split_off(&open);
-                            let passed = std::mem::replace(&mut clocks, later);
-                            passed.into_values().max()
-                        }
-                    };
-                    here.advance(clock, &mut handover.borrow_mut())
-                }
+                Some(open) => here.advance(clock.at(open), &mut handover.borrow_mut()),
             });
             match moved {
                 Ok(State::Waits) => {}

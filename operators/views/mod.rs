@@ -1,5 +1,6 @@
 //! Tables over flows that are kept up to date as records come into their window and leave it.
 
+mod clock;
 mod feed;
 mod gate;
 pub mod graph;

@@ -125,17 +125,9 @@ def compare(binary, capture, folder):
 
 def main(binary, jobs=2):
     known = kit.Known(KNOWN)
-    unknown = failed = 0
-    same = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        for capture, result in kit.each(lambda name: compare(os.path.abspath(binary), name, folder), kit.captures(), int(jobs)):
-            if isinstance(result, Exception):
-                failed += 1
-                print(f"FAILED {capture}: {result!r}")
-                continue
-            lines, details, equal_here = result
-            same += equal_here
-            unknown += known.judge([f"{capture} {line}" for line in lines], details)
+        one = lambda name: compare(os.path.abspath(binary), name, folder)
+        same, unknown, failed = known.judge_all(one, kit.captures(), int(jobs))
     for column, count in sorted(same.items()):
         print(f"{count:6} equal  {column}")
     code = known.close(unknown, f"certificates, {failed} failed")

@@ -184,18 +184,10 @@ def compare(binary, capture, expected, folder):
 def main(binary, jobs=2):
     expected = expectations()
     known = kit.Known(KNOWN)
-    unknown = failed = 0
-    same = Counter()
     with tempfile.TemporaryDirectory() as folder:
         captures = sorted((set(expected) | {row["file"] for row in rows("suricata")}) & set(kit.captures()))
-        for capture, result in kit.each(lambda name: compare(os.path.abspath(binary), name, expected[name], folder), captures, int(jobs)):
-            if isinstance(result, Exception):
-                failed += 1
-                print(f"FAILED {capture}: {result!r}")
-                continue
-            lines, details, equal_here = result
-            same += equal_here
-            unknown += known.judge([f"{capture} {line}" for line in lines], details)
+        one = lambda name: compare(os.path.abspath(binary), name, expected[name], folder)
+        same, unknown, failed = known.judge_all(one, captures, int(jobs))
     for field, count in sorted(same.items()):
         print(f"{count:6} equal  {field}")
     code = known.close(unknown, f"expectations of {len(captures)} captures, {failed} failed")

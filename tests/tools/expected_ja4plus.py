@@ -101,19 +101,10 @@ def compare(binary, capture, ended, loose, folder):
 def main(binary, jobs=2):
     ended, loose = expectations()
     known = kit.Known(KNOWN)
-    unknown = failed = 0
-    same = Counter()
     with tempfile.TemporaryDirectory() as folder:
         captures = sorted((set(ended) | set(loose)) & set(kit.captures()))
         one = lambda name: compare(os.path.abspath(binary), name, ended[name], loose[name], folder)
-        for capture, result in kit.each(one, captures, int(jobs)):
-            if isinstance(result, Exception):
-                failed += 1
-                print(f"FAILED {capture}: {result!r}")
-                continue
-            lines, details, equal_here = result
-            same += equal_here
-            unknown += known.judge([f"{capture} {line}" for line in lines], details)
+        same, unknown, failed = known.judge_all(one, captures, int(jobs))
     for (column, program), count in sorted(same.items()):
         print(f"{count:6} equal  {column} {program}")
     code = known.close(unknown, f"JA4+ of {len(captures)} captures, {failed} failed")

@@ -4,6 +4,7 @@ The reference material (`../shared` beside the repository, or $JAYFLOW_SHARED) h
 them, and a slow independent implementation of the definitions. Without it there is nothing to compare with. Standard library
 only, Python 3.11.
 """
+import collections
 import concurrent.futures
 import csv
 import os
@@ -104,6 +105,20 @@ class Known:
             for detail in show:
                 print(f"    {detail}")
         return len(unknown)
+
+    def judge_all(self, compare, captures, jobs):
+        """(what is equal, how many differences are not listed, how many captures failed) of COMPARE over captures, which gives the
+        lines of one, their details, and what is equal"""
+        same, unknown, failed = collections.Counter(), 0, 0
+        for capture, result in each(compare, captures, jobs):
+            if isinstance(result, Exception):
+                failed += 1
+                print(f"FAILED {capture}: {result!r}")
+                continue
+            lines, details, equal = result
+            same += equal
+            unknown += self.judge([f"{capture} {line}" for line in lines], details)
+        return same, unknown, failed
 
     def close(self, unknown, what):
         """the summary and the exit code"""

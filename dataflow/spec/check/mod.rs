@@ -263,10 +263,14 @@ impl<'a> Check<'a> {
                 );
             }
         }
+        self.unread(&views, &shown);
         self.paths(&sinks);
         let is_rows = self.rows(sources.iter().map(|(raw, _)| raw), &sinks);
         let places = rows.places(&columns);
-        let flows_name_of_views = features_name.clone();
+        // the operator of the features has the records
+        let views = views.into_iter();
+        let views = views.map(|(raw, view)| self.node(&raw, vec![features_name.clone()], view));
+        let views = views.collect();
         // what sinks see: features, then derived columns; what only expressions read is between them
         let visible = columns.visible;
         let visible_rows = columns.schema[..visible].iter().chain(&rows.derived.schema);
@@ -333,10 +337,7 @@ impl<'a> Check<'a> {
             derived: rows.derived,
             places,
             filters,
-            views: views
-                .into_iter()
-                .map(|(raw, view)| self.node(&raw, vec![flows_name_of_views.clone()], view))
-                .collect(),
+            views,
             sinks,
             tests,
             run,

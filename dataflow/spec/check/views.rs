@@ -3,10 +3,11 @@
 use super::expressions::Rows;
 use super::{Check, Inputs, Raw};
 use crate::spec::diagnostic::Diagnostic;
-use crate::spec::sections::{Section, section_keys};
+use crate::spec::load::Entry;
+use crate::spec::sections::{Section, section_keys, sink_keys};
 use crate::spec::suggest::{did_you_mean, list};
 use crate::spec::{TableOf, View};
-use operators::options::{OptionValue as _, Setting};
+use operators::options::OptionValue as _;
 use operators::sinks::SinkOptions;
 use operators::views::rules::{Relation, RuleOptions, compile};
 use operators::views::{Emit, Shown, ViewOptions};
@@ -98,13 +99,6 @@ impl<'a> Check<'a> {
     ) -> Option<TableOf> {
         let emit = raw.entry("emit");
         let is_graph = matches!(options, SinkOptions::Graph(_));
-        if let (Some(entry), false) = (emit.filter(|entry| entry.value.text().is_none()), is_graph)
-        {
-            let path = format!("{}.emit", raw.path);
-            let help = "one of `final`, `snapshot`, `changes`";
-            self.wrong_type(&entry.value, &path, "text", help);
-            return None;
-        }
         let head = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
         let found = inputs.iter().find_map(|(name, at, path)| {
             let view = views.iter().find(|(view, _)| view.name == head(name))?;
@@ -122,7 +116,7 @@ impl<'a> Check<'a> {
             }
             return None;
         };
-        if inputs.len() > 1 || matches!(options, SinkOptions::Graph(_)) {
+        if inputs.len() > 1 || is_graph {
             let message =
                 format!("a sink writes one relation of a view, and nothing else with it: `{name}`");
             self.found.push(
@@ -157,27 +151,7 @@ impl<'a> Check<'a> {
                 None
             }
         };
-        let emit = match emit.and_then(|entry| Some((entry, entry.value.text()?))) {
-            None => Emit::Final,
-            Some((entry, text)) => match Emit::read(&Setting::Text(text.to_owned())) {
-                Ok(emit) => emit,
-                Err(_) => {
-                    let message = format!(
-                        "expected one of \"final\", \"snapshot\", \"changes\", found \"{text}\""
-                    );
-                    let help = did_you_mean(text, ["final", "snapshot", "changes"]);
-                    let fault = Diagnostic::new(
-                        "E0008",
-                        entry.value.at,
-                        format!("{}.emit", raw.path),
-                        message,
-                    );
-                    self.found
-                        .push(fault.help(help.unwrap_or_else(|| "choose one of them".to_owned())));
-                    Emit::Final
-                }
-            },
-        };
+        let emit = emit.map_or(Emit::Final, |entry| self.emit(raw, entry));
         let relation = relation.unwrap_or(0);
         Some(TableOf::View(
             view.name.clone(),
@@ -188,5 +162,30 @@ impl<'a> Check<'a> {
                 window: settings.options.window,
             },
         ))
+    }
+
+    fn emit(&mut self, raw: &Raw<'_>, entry: &Entry) -> Emit {
+        let keys = sink_keys(None);
+        let key = keys.iter().find(|key| key.name == entry.name);
+        Emit::read(&entry.value.setting()).unwrap_or_else(|error| {
+            if let Some(key) = key {
+                self.wrong(&raw.path, entry, key, error);
+            }
+            Emit::Final
+        })
+    }
+
+    /// Warns of views that no sink writes: they are not kept.
+    pub(super) fn unread(&mut self, views: &[(Raw<'a>, View)], shown: &[Option<TableOf>]) {
+        for (raw, _) in views {
+            let is_it = |of: &TableOf| matches!(of, TableOf::View(name, _) if *name == raw.name);
+            if !shown.iter().flatten().any(is_it) {
+                let message = format!("nothing reads `{}`", raw.name);
+                self.found.push(
+                    Diagnostic::new("W0401", raw.at, &raw.path, message)
+                        .help("let a sink write one of its relations"),
+                );
+            }
+        }
     }
 }
