@@ -120,6 +120,8 @@ fn cut(path: &Path, seeds: &mut Seeds) {
                 streams.entry((flow, is_low)).or_default().extend(payload);
             } else if header.protocol == 17 && ports.iter().any(|port| [53, 5353].contains(port)) {
                 add("dns", payload.to_vec());
+            } else if header.protocol == 17 && ports.iter().any(|port| [67, 68].contains(port)) {
+                add("dhcp", payload.to_vec());
             } else if header.protocol == 17 && payload.first().is_some_and(|first| *first >= 0xC0) {
                 add("quic", payload.to_vec());
             }

@@ -38,8 +38,8 @@ pub struct Record {
     /// Sum of the frame lengths of the responder on the wire, link layer included (the larger of original and captured length).
     #[column(unit = "bytes", scope = "bwd")]
     pub wire_bytes_bwd: u64,
-    /// Application protocols that were recognised by their content, joined by ",": dns (a valid message; a port is one of
-    /// `dns_ports`), http (a first line or HTTP/2), quic, ssh (a line), tls (a ClientHello or ServerHello).
+    /// Application protocols that were recognised by their content, joined by ",": dhcp, dns (a valid message; a port is
+    /// one of `dns_ports`), http (a first line or HTTP/2), quic, ssh (a line), tls (a ClientHello or ServerHello).
     #[column(scope = "flow", null = "none was recognised")]
     pub service: Option<String>,
     /// What became of the conversation, as Zeek's conn_state: S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR or OTH;
@@ -73,17 +73,18 @@ pub struct State {
 #[derive(Clone, Copy, Default)]
 struct Services(u8);
 
-const SERVICES: [&str; 5] = ["dns", "http", "quic", "ssh", "tls"];
+const SERVICES: [&str; 6] = ["dhcp", "dns", "http", "quic", "ssh", "tls"];
 
 impl Services {
     /// The bit of the protocol that a message shows.
     const fn shown_by(message: &Message<'_>) -> u8 {
         match message {
-            Message::Dns(_) => 1,
-            Message::Http(_) => 1 << 1,
-            Message::Quic(_) => 1 << 2,
-            Message::Ssh(ssh::Message::Line(_)) => 1 << 3,
-            Message::Tls(tls::Message::ClientHello(_) | tls::Message::ServerHello(_)) => 1 << 4,
+            Message::Dhcp(_) => 1,
+            Message::Dns(_) => 1 << 1,
+            Message::Http(_) => 1 << 2,
+            Message::Quic(_) => 1 << 3,
+            Message::Ssh(ssh::Message::Line(_)) => 1 << 4,
+            Message::Tls(tls::Message::ClientHello(_) | tls::Message::ServerHello(_)) => 1 << 5,
             Message::Http1(_) | Message::Ssh(_) | Message::Tls(_) => 0,
         }
     }
@@ -110,7 +111,8 @@ impl Extractor for State {
     type Plan = Plan;
 
     fn needs(plan: &Plan) -> Needs {
-        const ALL: Protocols = Protocols::DNS
+        const ALL: Protocols = Protocols::DHCP
+            .union(Protocols::DNS)
             .union(Protocols::HTTP)
             .union(Protocols::QUIC)
             .union(Protocols::SSH)

@@ -18,7 +18,7 @@ use super::flow::Flow;
 use super::stream::Stream;
 use crate::decode::DecodeOptions;
 use crate::packet::{Direction, Packet, marks, tcp};
-use crate::protocols::{Message, Protocols, dns, http, quic, ssh, sum, tls};
+use crate::protocols::{Message, Protocols, dhcp, dns, http, quic, ssh, sum, tls};
 use crate::slots::Slots;
 
 const TCP: u8 = 6;
@@ -52,7 +52,7 @@ impl Rules {
     }
 
     fn wants_datagrams(&self, flow: &Flow) -> bool {
-        self.wanted.has(Protocols::QUIC) || self.wants_dns(flow)
+        self.wanted.has(Protocols::QUIC.union(Protocols::DHCP)) || self.wants_dns(flow)
     }
 
     fn wants_dns(&self, flow: &Flow) -> bool {
@@ -202,6 +202,11 @@ impl State {
             && let Some(message) = dns::Message::read(payload)
         {
             tell(&Message::Dns(message), from);
+        }
+        if rules.wanted.has(Protocols::DHCP)
+            && let Some(message) = dhcp::Message::read(payload)
+        {
+            tell(&Message::Dhcp(message), from);
         }
         if let Self::Datagrams = self
             && rules.wanted.has(Protocols::QUIC)

@@ -16,6 +16,7 @@
 pub mod community_id;
 pub mod conversation;
 pub mod coverage;
+pub mod dhcp;
 pub mod dns;
 pub mod handshake;
 pub mod http;
@@ -62,6 +63,8 @@ impl Protocols {
     pub const TLS: Self = Self(16);
     /// Messages of HTTP/1 in full.
     pub const HTTP1: Self = Self(32);
+    /// DHCP for IPv4.
+    pub const DHCP: Self = Self(64);
 
     /// Those of both.
     #[must_use]
@@ -83,6 +86,8 @@ impl Protocols {
 /// What a parser has read.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
+    /// A DHCP message.
+    Dhcp(dhcp::Message<'a>),
     /// A DNS message.
     Dns(dns::Message<'a>),
     /// What opens a message of HTTP/1, or a frame of HTTP/2.
@@ -101,6 +106,7 @@ impl Message<'_> {
     /// The protocol it is of.
     pub const fn protocol(&self) -> Protocols {
         match self {
+            Self::Dhcp(_) => Protocols::DHCP,
             Self::Dns(_) => Protocols::DNS,
             Self::Http(_) => Protocols::HTTP,
             Self::Http1(_) => Protocols::HTTP1,

@@ -10,7 +10,7 @@
 
 use super::tcp_options::{Options, Timestamps, kind};
 use super::tls::{ClientHello, ServerHello};
-use super::{dns, http, icmp, mptcp, quic, ssh, text, tls, x509};
+use super::{dhcp, dns, http, icmp, mptcp, quic, ssh, text, tls, x509};
 use crate::packet::Direction;
 
 /// Bytes of a stream that are read at most.
@@ -42,8 +42,18 @@ fn bounded(held: usize, bytes: &[u8]) {
 
 /// As every protocol.
 pub fn read(bytes: &[u8], size: usize) {
-    for target in [dns, http, quic, ssh, tcp_options, tls] {
+    for target in [dhcp, dns, http, quic, ssh, tcp_options, tls] {
         target(bytes, size);
+    }
+}
+
+/// As a DHCP message.
+pub fn dhcp(bytes: &[u8], _: usize) {
+    if let Some(message) = dhcp::Message::read(bytes) {
+        for code in 0..=u8::MAX {
+            let value = message.option(code).unwrap_or_default();
+            assert!(value.len() <= bytes.len(), "{} bytes", value.len());
+        }
     }
 }
 
