@@ -260,7 +260,10 @@ impl Checker<'_> {
             | Measure::Mode => (kind.clone(), true),
             Measure::Entropy => (Float, true),
             Measure::Runs | Measure::LongestRun => (Int, false),
-            Measure::List(_) => (kind.clone().list(), true),
+            Measure::List(_, Some(_)) if kind != Int => {
+                return Err(needs("an int to pad", 0, &kind));
+            }
+            Measure::List(..) => (kind.clone().list(), true),
             Measure::ArgLeast | Measure::ArgGreatest => (kind.clone(), true),
             Measure::Bursts(_) => (Int, false),
             Measure::Fold => return Ok(()),
