@@ -6,6 +6,7 @@ mod expressions;
 mod fuzz;
 mod golden;
 mod graph;
+mod guides;
 mod invariance;
 #[cfg(unix)]
 mod live;
@@ -17,6 +18,7 @@ mod processes;
 mod program;
 mod reliability;
 mod shared;
+mod shipped;
 mod spec;
 mod spec_tests;
 #[cfg(unix)]

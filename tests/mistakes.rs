@@ -10,11 +10,6 @@ use std::path::{Path, PathBuf};
 /// Example specs with words that this program does not know: the words, and the places of the mistakes that wait for them.
 const WAITING: &[(&str, &[&str], &[&str])] = &[
     (
-        "03_nfstream.toml",
-        &["nfstream"],
-        &["3:11", "11:13", "10:18"],
-    ),
-    (
         "04_cicflowmeter.toml",
         &["cicflowmeter", "duration_unit", "derive"],
         &["12:18", "13:16", "14:61"],
