@@ -99,6 +99,7 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let mut report = Report {
         workers: place.workers * place.processes,
         strict: inputs.strict,
+        endless: inputs.is_endless(),
         spec: plan.digest.clone(),
         ..Report::default()
     };
