@@ -129,6 +129,7 @@ fn cut(path: &Path, seeds: &mut Seeds) {
     }
     for ((flow, _), mut stream) in streams {
         stream.truncate(MOST);
+        add("greeting", stream.iter().copied().take(64).collect());
         let target = match stream.first() {
             Some(0x14..=0x18) => "tls",
             Some(b'S') if stream.starts_with(b"SSH-") => "ssh",

@@ -12,7 +12,7 @@ fn size(bytes: &[u8]) -> usize {
 }
 
 /// Name and body.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("archive", |bytes| {
         sources::total::archive(bytes, size(bytes))
     }),
@@ -28,6 +28,9 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("ssh", |bytes| protocols::total::ssh(bytes, size(bytes))),
     ("dhcp", |bytes| protocols::total::dhcp(bytes, size(bytes))),
     ("dns", |bytes| protocols::total::dns(bytes, size(bytes))),
+    ("greeting", |bytes| {
+        protocols::total::greeting(bytes, size(bytes))
+    }),
     ("http", |bytes| protocols::total::http(bytes, size(bytes))),
     ("spec", spec::total::bytes),
     ("expression", expressions::total::text),

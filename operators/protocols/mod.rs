@@ -18,6 +18,7 @@ pub mod conversation;
 pub mod coverage;
 pub mod dhcp;
 pub mod dns;
+pub mod greeting;
 pub mod handshake;
 pub mod http;
 pub mod icmp;
@@ -46,7 +47,7 @@ pub(crate) fn sum<const N: usize>(parts: [usize; N]) -> usize {
 
 /// A set of protocols.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Protocols(u8);
+pub struct Protocols(u16);
 
 impl Protocols {
     /// None of them.
@@ -65,6 +66,8 @@ impl Protocols {
     pub const HTTP1: Self = Self(32);
     /// DHCP for IPv4.
     pub const DHCP: Self = Self(64);
+    /// Those that are told by how they begin.
+    pub const GREETING: Self = Self(128);
 
     /// Those of both.
     #[must_use]
@@ -90,6 +93,8 @@ pub enum Message<'a> {
     Dhcp(dhcp::Message<'a>),
     /// A DNS message.
     Dns(dns::Message<'a>),
+    /// How a protocol begins of which nothing more is read.
+    Greeting(greeting::Message),
     /// What opens a message of HTTP/1, or a frame of HTTP/2.
     Http(http::Message),
     /// A part of a message of HTTP/1.
@@ -108,6 +113,7 @@ impl Message<'_> {
         match self {
             Self::Dhcp(_) => Protocols::DHCP,
             Self::Dns(_) => Protocols::DNS,
+            Self::Greeting(_) => Protocols::GREETING,
             Self::Http(_) => Protocols::HTTP,
             Self::Http1(_) => Protocols::HTTP1,
             Self::Quic(_) => Protocols::QUIC,
