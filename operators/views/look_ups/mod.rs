@@ -218,7 +218,7 @@ fn stages(plan: &LookUpPlan) -> Vec<Running> {
                 (&one.view, one.relation) == (&question.view, question.relation)
             };
             Asking {
-                program: RowProgram::of(question.program.clone(), plan.places.clone()),
+                program: RowProgram::of(question.program.clone(), Places::clone(&plan.places)),
                 table: own().position(|one| is_it(&one)).unwrap_or(0),
                 question: question.clone(),
             }
