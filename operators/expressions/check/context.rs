@@ -66,6 +66,11 @@ impl Context {
         self.variables.insert(name.to_owned(), value);
     }
 
+    /// Takes the variables of another context.
+    pub fn borrow_variables(&mut self, other: &Self) {
+        self.variables.clone_from(&other.variables);
+    }
+
     /// What a name stands for.
     pub fn find(&self, name: &str) -> Option<&Known> {
         self.places.get(name).map(|at| &self.known[*at].1)
