@@ -17,6 +17,7 @@ use operators::packet::PacketBatch;
 use operators::sinks::{Collector, collect};
 use operators::sources::{Bounds, Chunk, Mark, ReadControl, Slicing, Splitter, read, read_rows};
 use operators::views::graph::maintain;
+use operators::views::look_ups::{LookUpPlan, SharedAnswers, look_up, tell};
 use operators::views::rules::{self, Row};
 use operators::views::{
     FeedPlan, GatePlan, Inflow, Inlet, Session, Shared, SharedBetween, feed, gate, join, table,
@@ -70,6 +71,8 @@ pub struct Context<'a> {
     pub graph: Option<Entrance>,
     /// The ways into views.
     pub views: Vec<ViewEntrance>,
+    /// What rows look up, if they do.
+    pub look_ups: Option<LookUpEntrance>,
     /// The files of rows that this worker reads, where the sources are such.
     pub rows: Vec<(u32, PathBuf, Bounds)>,
 }
@@ -84,33 +87,61 @@ pub struct Entrance {
     pub handover: Shared,
 }
 
+/// Where rows look things up in views.
+#[derive(Clone)]
+pub struct LookUpEntrance {
+    /// What the operator is told.
+    pub plan: LookUpPlan,
+    /// Between views and rows.
+    pub answers: SharedAnswers,
+}
+
+/// What the rows go into that have to wait for the connection graph.
+pub struct Beyond<'v> {
+    /// Those of the sinks.
+    pub collectors: Vec<Rc<RefCell<Collector>>>,
+    /// Between gate and join.
+    pub handover: Shared,
+    /// The views: those that read rows are taken.
+    pub views: &'v mut Vec<ViewEntrance>,
+    /// Where rows look things up, if they do.
+    pub look_ups: Option<LookUpEntrance>,
+}
+
 /// Builds the operators behind the rows that have to wait for the connection graph: a dataflow of its own, whose times are ticks.
 /// Gives where edges go in, on the first worker. Of `views` it takes those that read rows.
 pub fn build_graph(
     scope: Scope<'_, u64>,
     plan: &Plan,
     connection: &ConnectionPlan,
-    collectors: Vec<Rc<RefCell<Collector>>>,
+    beyond: Beyond<'_>,
     books: &Rc<RefCell<Books>>,
-    handover: Shared,
-    views: &mut Vec<ViewEntrance>,
 ) -> Option<Session> {
+    let Beyond {
+        collectors,
+        handover,
+        views,
+        look_ups,
+    } = beyond;
     let (session, records) = scope.new_collection();
     let facts = maintain(records, connection.measures);
     let relations = plan.relations().cloned().collect();
-    let joined = join(facts, connection.clone(), relations, handover);
-    let (mut behind, of_flows) = views.drain(..).partition(|view| view.reads_rows(plan));
+    let (mut behind, of_flows): (Vec<_>, Vec<_>) =
+        views.drain(..).partition(|view| view.reads_rows(plan));
     *views = of_flows;
     for view in &mut behind {
         view.wait_for_all();
     }
+    let keeps_edges = look_ups.is_some() || !behind.is_empty();
+    let joined = join(facts, connection.clone(), relations, handover, keeps_edges);
+    let rows = looked_up(joined.rows, empty(scope), look_ups, books);
     let behind = Behind {
         tables: joined.tables,
         marks: empty(scope),
         views: behind,
         collectors,
     };
-    behind_features(plan, joined.rows, behind, books);
+    behind_features(plan, rows, behind, books);
     // an open input would keep the dataflow alive
     (scope.index() == 0).then_some(session)
 }
@@ -127,6 +158,8 @@ pub struct ViewPlan<'a> {
     pub most: u64,
     /// Between feed and tables.
     pub between: &'a SharedBetween,
+    /// What rows look up, if they do.
+    pub look_ups: Option<&'a LookUpEntrance>,
 }
 
 /// The way into a view, by the width of its rows.
@@ -223,6 +256,7 @@ impl<R: Row> Inlets<R> {
             turns,
             most,
             between,
+            look_ups,
         } = view;
         let (inlets, sources): (Vec<Inlet<R>>, Vec<_>) = told
             .rules
@@ -261,6 +295,15 @@ impl<R: Row> Inlets<R> {
                     collector,
                     Rc::clone(books),
                 );
+            }
+        }
+        if let Some(LookUpEntrance { plan, answers }) = look_ups {
+            for (place, (_, asked)) in plan.look_ups.asked().enumerate() {
+                if asked.view == name {
+                    let changes = built.relations[asked.relation].clone();
+                    let (between, answers) = (Rc::clone(between), Rc::clone(answers));
+                    tell(changes, asked.made.clone(), place, between, answers).probe_with(&probe);
+                }
             }
         }
         Self {
@@ -303,6 +346,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         books,
         mut graph,
         mut views,
+        look_ups,
         rows,
     } = context;
     if plan.is_rows {
@@ -420,19 +464,39 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     gate(rows, seen, plan, session, handover);
                     continue;
                 }
-                let behind = Behind {
+                let mut behind = Behind {
                     tables: Vec::new(),
-                    marks: seen,
+                    marks: seen.clone(),
                     views: of_rows,
                     collectors: std::mem::take(&mut collectors),
                 };
+                if look_ups.is_some() {
+                    // rows that have waited have other times
+                    behind.views.iter_mut().for_each(ViewEntrance::wait_for_all);
+                }
+                let rows = looked_up(rows, seen, look_ups.clone(), &books);
                 behind_features(plan, rows, behind, &books);
                 continue;
             }
             // behind the features, or behind the graph
-            Kind::Filter(_) | Kind::View(_) | Kind::Sink(_) => continue,
+            Kind::Filter(_) | Kind::View(_) | Kind::LookUp | Kind::Sink(_) => continue,
         };
         streams.insert(node, stream);
+    }
+}
+
+/// Lets rows wait for what they look up, if anything.
+fn looked_up<'scope>(
+    rows: Stream<'scope, u64, Columns>,
+    marks: StreamVec<'scope, u64, Mark>,
+    look_ups: Option<LookUpEntrance>,
+    books: &Rc<RefCell<Books>>,
+) -> Stream<'scope, u64, Columns> {
+    match look_ups {
+        Some(LookUpEntrance { plan, answers }) => {
+            look_up(rows, marks, &plan, answers, Rc::clone(books))
+        }
+        None => rows,
     }
 }
 
@@ -500,7 +564,7 @@ fn behind_features<'scope>(
         }
         let read = read.into_iter().reduce(|one, other| one.concat(other));
         match (kind, read) {
-            (Kind::Features(_), _) => {
+            (Kind::Features(_) | Kind::LookUp, _) => {
                 outputs.insert(node, vec![rows.clone()]);
             }
             (Kind::Filter(options), Some(read)) => {

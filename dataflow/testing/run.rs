@@ -110,6 +110,7 @@ fn rows(spec: &Spec, source: &PcapOptions, workers: usize, folder: &Path) -> Res
                 options,
                 columns: spec.visible(),
                 condition: None,
+                limit: None,
                 table: None,
             },
         });

@@ -152,7 +152,7 @@ pub fn feed<'scope, R: Row>(
             let anomalies = &mut books.borrow_mut().anomalies;
             anomalies.add_many(Anomaly::ExpressionOverflow, overflows);
             match open {
-                None => here.end(),
+                None => here.end(clock.last()),
                 Some(open) => {
                     here.until(clock.at(open));
                 }
@@ -181,6 +181,8 @@ struct Feed<R: Row> {
     /// Numbers that no row names any more, once their time is shown.
     leaving: VecDeque<(u64, Vec<u64>)>,
     overflows: Cell<u64>,
+    /// The largest clock of a row, in the view or not.
+    last: Option<i64>,
     is_over: bool,
 }
 
@@ -203,11 +205,15 @@ impl<R: Row> Feed<R> {
             working: VecDeque::new(),
             leaving: VecDeque::new(),
             overflows: Cell::new(0),
+            last: None,
             is_over: false,
         }
     }
 
     fn push(&mut self, input: usize, batch: &Columns) {
+        self.last = self
+            .last
+            .max(batch.edges.iter().map(|edge| edge.clock).max());
         let numbers = &mut self.between.borrow_mut().numbers;
         let sources = self.plan.rules.sources.iter().enumerate();
         for (at, source) in sources.filter(|(_, source)| source.inputs.contains(&input)) {
@@ -227,12 +233,20 @@ impl<R: Row> Feed<R> {
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, clock: Option<i64>) {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
         match &mut self.window {
-            Some(window) => window.end(),
+            Some(window) => {
+                // as far as it would have come without an end, so that no row depends on where epochs end
+                let lag = self.plan.lag;
+                let open = clock.zip(lag).map(|(clock, lag)| clock.saturating_sub(lag));
+                if let Some(open) = open {
+                    window.until(open);
+                }
+                window.end(self.last);
+            }
             None => self.tick(0, Vec::new(), Vec::new()),
         }
     }
@@ -245,10 +259,24 @@ impl<R: Row> Feed<R> {
                 return false;
             }
             let Some(tick) = self.window.as_mut().and_then(Windowed::next) else {
+                self.pass();
                 return true;
             };
             let Tick { tick, comes, goes } = tick;
             self.tick(Window::time(tick), comes, goes);
+        }
+    }
+
+    /// Tells the view that it has come to a tick at which nothing happened.
+    fn pass(&mut self) {
+        let passed = self.window.as_ref().and_then(Windowed::passed);
+        let Some(passed) = passed else { return };
+        let time = Window::time(passed).saturating_add(1);
+        for inlet in &mut self.inlets {
+            if *inlet.time() < time {
+                inlet.advance_to(time);
+                inlet.flush();
+            }
         }
     }
 

@@ -83,6 +83,10 @@ pub struct ViewOptions {
     /// Which flows are in the view together: `"all"`, `{ tumbling = "60s" }` or `{ sliding = "300s", step = "10s" }`.
     #[option(default = "all")]
     pub window: Window,
+    /// When rows that look it up see it: `"end"`, at the end of the step of their window, or `"input"`, at the end of the input. By
+    /// default `"end"` with a window and `"input"` without.
+    #[option]
+    pub asof: Option<AsOf>,
     /// Whether relations may be joined that share no variable.
     #[option(default = "false")]
     pub allow_cross: bool,
@@ -125,6 +129,15 @@ impl OptionValue for TopOptions {
         }
         Ok(options)
     }
+}
+
+/// When a view is seen by rows that look it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub enum AsOf {
+    /// At the end of the step in which the last packet of the flow came.
+    End,
+    /// At the end of the input.
+    Input,
 }
 
 /// What makes a community.

@@ -6,6 +6,7 @@ mod expressions;
 mod filters;
 mod graph;
 mod keys;
+mod look_ups;
 mod nodes;
 mod outputs;
 mod sections;
@@ -18,14 +19,16 @@ pub(crate) use expressions::FLOW_ID;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
 use crate::spec::variables::Variable;
-use crate::spec::{Filter, Node, RunOptions, Sink, Spec, Table, TableOf, format};
+use crate::spec::{Filter, Node, RunOptions, Sink, Spec, TAP, Table, TableOf, format};
 use filters::row_nodes;
 use graph::Graph;
+use look_ups::look_ups;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::flows::FlowOptions;
 use operators::schema::Schema;
 use operators::sinks::SinkOptions;
+use views::{Readable, reads_flows};
 
 impl Loaded {
     /// Checks everything that can be checked without opening a file.
@@ -151,15 +154,40 @@ impl<'a> Check<'a> {
         let features_raw = self.only("features");
         let mut settings: FeatureSettings = self.optional("features", features_raw.as_ref());
         settings.decode = decode.clone();
-        let mut rows = self.derived(&settings, features_raw.as_ref());
+        let mut rows = self.known(&settings);
+        let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
+        self.no_loops(flow_table, features_raw.as_ref());
+        let feature_set = features_raw.as_ref().map_or("features", |raw| &raw.name);
+        // derived columns may look up what these show; what reads rows comes behind them
+        let (of_flows, of_rows) = self
+            .nodes("views")
+            .into_iter()
+            .partition(|raw| reads_flows(raw, flow_table));
+        let mut readable = Readable {
+            flows: flow_table,
+            features: feature_set,
+            filters: &[],
+            sources: sources.iter().map(|(raw, _)| raw.name.clone()).collect(),
+        };
+        let (mut views, mut views_from) = self.views(of_flows, &mut rows, &readable);
+        self.show_views(&mut rows, &views, &of_rows);
+        self.derived(&mut rows, features_raw.as_ref());
         let condition = self.of_packets(&rows, flows_raw.as_ref());
         let filters = self.filters(&mut rows);
-        let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
-        let feature_set = features_raw.as_ref().map_or("features", |raw| &raw.name);
-        let (views, views_from) = self.views(&mut rows, (flow_table, feature_set), &filters);
+        readable.filters = &filters;
+        let later = self.views(of_rows, &mut rows, &readable);
+        views.extend(later.0);
+        views_from.extend(later.1);
+        let tap = (!loaded.tap.is_empty()).then(|| Raw {
+            name: TAP.to_owned(),
+            at: Span::default(),
+            path: TAP.to_owned(),
+            entries: &loaded.tap,
+        });
         let sinks: Vec<_> = self
             .nodes("sinks")
             .into_iter()
+            .chain(tap)
             .filter_map(|raw| {
                 let options = self.sink(&raw)?;
                 Some((raw, options))
@@ -176,6 +204,8 @@ impl<'a> Check<'a> {
                 self.condition(&mut rows, &entry.value, &path, "`where`")
             })
             .collect();
+        rows.note_keys();
+        let look_ups = look_ups(&rows, &views);
         rows.tell(&mut settings);
         let columns = self.select(&settings, features_raw.as_ref());
         let tests = self.test_options();
@@ -277,14 +307,14 @@ impl<'a> Check<'a> {
                 );
             }
         }
-        self.unread(&views, &shown);
+        self.unread(&views, &shown, &look_ups);
         self.endless(sources.iter().map(|(_, source)| source), &views);
         if self.found.has_errors() {
             return None;
         }
         self.paths(&sinks);
         let is_rows = self.rows(sources.iter().map(|(raw, _)| raw), &sinks);
-        let places = rows.places(&columns);
+        let places = rows.places(&columns, &look_ups);
         let views = views.into_iter().zip(views_from);
         let views = views.map(|((raw, view), inputs)| self.node(&raw, inputs, view));
         let views = views.collect();
@@ -293,7 +323,7 @@ impl<'a> Check<'a> {
         let visible_rows = columns.schema[..visible].iter().chain(&rows.derived.schema);
         let visible_rows: Schema = visible_rows.cloned().collect();
         let tests = self.tests(tests, &visible_rows, &features_name);
-        let behind = columns.schema.len() - visible;
+        let behind = columns.schema.len() + look_ups.values().count() - visible;
         let in_rows = |at: usize| if at < visible { at } else { at + behind };
         let sinks: Vec<Node<Sink>> = sinks
             .into_iter()
@@ -325,6 +355,7 @@ impl<'a> Check<'a> {
                     options,
                     columns,
                     condition,
+                    limit: None,
                     table,
                 };
                 self.node(&raw, inputs, sink)
@@ -351,6 +382,7 @@ impl<'a> Check<'a> {
                 options: settings,
             },
             columns,
+            look_ups,
             derived: rows.derived,
             places,
             filters,

@@ -12,31 +12,56 @@ use operators::expressions::{Context, Known};
 use operators::options::OptionValue as _;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
+use operators::views::look_ups::LookUps;
 use operators::views::rules::{
     GroupForm, Part, Plan, Relation, RelationColumn, RuleOptions, compile, compile_group,
 };
 use operators::views::{Emit, Shown, ViewOptions, Window};
 use std::sync::Arc;
 
+/// What views may read.
+pub(super) struct Readable<'r, 'a> {
+    /// The flow table.
+    pub flows: &'r str,
+    /// The features.
+    pub features: &'r str,
+    /// Filters; none while derived columns are not known.
+    pub filters: &'r [(Raw<'a>, Filter)],
+    /// The sources, which they may not read.
+    pub sources: Vec<String>,
+}
+
+/// Whether a view reads flow records and nothing else.
+pub(super) fn reads_flows(raw: &Raw<'_>, flows: &str) -> bool {
+    let is_flows = |value: &Value| value.text() == Some(flows);
+    raw.entry("input")
+        .is_none_or(|entry| match &entry.value.kind {
+            Kind::List(items) => items.iter().all(is_flows),
+            _ => is_flows(&entry.value),
+        })
+}
+
 impl<'a> Check<'a> {
-    /// The views of the spec, and what each of them reads: the flow table `flows`, the rows of `features`, or those of filters.
+    /// Views of the spec, and what each of them reads.
     pub(super) fn views(
         &mut self,
+        raws: Vec<Raw<'a>>,
         rows: &mut Rows,
-        (flows, features): (&str, &str),
-        filters: &[(Raw<'a>, Filter)],
+        of: &Readable<'_, 'a>,
     ) -> (Vec<(Raw<'a>, View)>, Vec<Vec<String>>) {
         let keys = Section::named("views")
             .map(section_keys)
             .unwrap_or_default();
+        let (flows, features) = (of.flows, of.features);
         let (mut views, mut reads) = (Vec::new(), Vec::new());
-        for raw in self.nodes("views") {
+        for raw in raws {
             let before = self.found.list.len();
             let options: ViewOptions = self.options(&raw, &["input"], &keys);
-            let from = self.view_inputs(&raw, (flows, features), filters);
+            let from = self.view_inputs(&raw, of);
             if !self.has_one_form(&raw) || self.found.list.len() > before {
                 continue;
             }
+            self.as_of(&raw, &options);
             let contexts: Vec<Context> = from
                 .iter()
                 .map(|name| match name == flows {
@@ -66,23 +91,19 @@ impl<'a> Check<'a> {
     }
 
     /// What a view reads; the flow table where it names nothing.
-    fn view_inputs(
-        &mut self,
-        raw: &Raw<'a>,
-        (flows, features): (&str, &str),
-        filters: &[(Raw<'a>, Filter)],
-    ) -> Vec<String> {
+    fn view_inputs(&mut self, raw: &Raw<'a>, of: &Readable<'_, 'a>) -> Vec<String> {
         let inputs = self.inputs(raw);
-        let mut nodes = row_nodes(features, filters);
+        let flows = of.flows;
+        let mut nodes = row_nodes(of.features, of.filters);
         nodes.push(RowNode {
             name: flows.to_owned(),
             outputs: Vec::new(),
         });
-        let mut others = Vec::new();
-        for (section, gives) in [("sources", "packets"), ("sinks", "nothing")] {
-            let named = self.nodes(section).into_iter();
-            others.extend(named.map(|other| (other.name.clone(), gives)));
-        }
+        let others: Vec<(String, &'static str)> = of
+            .sources
+            .iter()
+            .map(|name| (name.clone(), "packets"))
+            .collect();
         let own = (raw.name.as_str(), raw.at, raw.path.as_str());
         self.resolve_rows(own, &inputs, &nodes, &others, &[flows.to_owned()])
     }
@@ -361,14 +382,20 @@ impl<'a> Check<'a> {
     }
 
     /// Warns of views that no sink writes: they are not kept.
-    pub(super) fn unread(&mut self, views: &[(Raw<'a>, View)], shown: &[Option<TableOf>]) {
+    pub(super) fn unread(
+        &mut self,
+        views: &[(Raw<'a>, View)],
+        shown: &[Option<TableOf>],
+        look_ups: &LookUps,
+    ) {
         for (raw, _) in views {
             let is_it = |of: &TableOf| matches!(of, TableOf::View(name, _) if *name == raw.name);
-            if !shown.iter().flatten().any(is_it) {
+            let is_asked = look_ups.questions().any(|one| one.view == raw.name);
+            if !is_asked && !shown.iter().flatten().any(is_it) {
                 let message = format!("nothing reads `{}`", raw.name);
                 self.found.push(
                     Diagnostic::new("W0401", raw.at, &raw.path, message)
-                        .help("let a sink write one of its relations"),
+                        .help("let a sink write one of its relations, or rows look it up"),
                 );
             }
         }

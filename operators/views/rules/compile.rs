@@ -193,15 +193,15 @@ impl Compiler<'_> {
                 .all(|made| made.name != rule.head.name)
             {
                 let columns = rule.head.columns.iter().enumerate();
-                let columns = columns.map(|(at, one)| MadeColumn::new(&one.name, Type::Null, at));
-                let is_plain = |one: &HeadColumn| matches!(one.value, HeadValue::Each(_));
-                let plain = rule.head.columns.iter().take_while(|one| is_plain(one));
-                let plain = plain.count();
-                let rest = &rule.head.columns[plain..];
+                let made = columns
+                    .clone()
+                    .map(|(at, one)| MadeColumn::new(&one.name, Type::Null, at));
+                let is_key = |one: &HeadColumn| matches!(one.value, HeadValue::Each(_));
+                let keys = columns.clone().filter(|(_, one)| is_key(one));
                 self.relations.push(Made {
                     name: rule.head.name.clone(),
-                    columns: columns.collect(),
-                    keys: (!rest.is_empty() && !rest.iter().any(is_plain)).then_some(plain),
+                    columns: made.collect(),
+                    keys: keys.map(|(at, _)| at).collect(),
                 });
             }
         }

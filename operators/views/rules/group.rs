@@ -466,7 +466,7 @@ impl Compiler<'_> {
             relations: vec![Made {
                 name: form.name.to_owned(),
                 columns,
-                keys: Some(keys.len()),
+                keys: (0..keys.len()).collect(),
             }],
             strata: vec![Strata {
                 relations: vec![0],

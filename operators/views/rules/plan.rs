@@ -96,14 +96,14 @@ pub struct Source {
 }
 
 /// A relation that is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Made {
     /// Its name.
     pub name: String,
     /// Its columns, in the order of its first rule.
     pub columns: Vec<MadeColumn>,
-    /// How many columns, those in front, tell its rows apart; `None` = all of them do together.
-    pub keys: Option<usize>,
+    /// Places of the columns that tell its rows apart: those that are not aggregated.
+    pub keys: Vec<usize>,
 }
 
 /// A column of a relation that is made.
