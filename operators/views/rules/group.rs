@@ -537,7 +537,7 @@ fn argument(aggregate: &Aggregate) -> Option<Typed> {
 fn can_be_null(aggregate: &Aggregate) -> bool {
     let can_lack = argument(aggregate).is_some_and(|value| value.null);
     match aggregate.measure {
-        Measure::Count | Measure::Distinct | Measure::Any | Measure::All | Measure::List(_) => {
+        Measure::Count | Measure::Distinct | Measure::Any | Measure::All | Measure::List(..) => {
             false
         }
         Measure::Sum => aggregate.kind != Type::Float, // too large
@@ -587,7 +587,12 @@ fn what(aggregate: &Aggregate, at: Span) -> Found<What> {
         Measure::Mode => What::Mode,
         Measure::First => What::First,
         Measure::Last => What::Last,
-        Measure::List(limit) => What::List(*limit),
+        Measure::List(limit, None) => What::List(*limit),
+        Measure::List(_, Some(_)) => {
+            let message = "a list of the rows of a group is not padded";
+            let help = "leave `pad` out: it is for lists of packets";
+            return Err(Box::new(Fault::new("E0214", at, message).help(help)));
+        }
         Measure::Entropy => What::Entropy,
         _ => {
             let name = aggregate.text.split('(').next().unwrap_or_default().trim();
