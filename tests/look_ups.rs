@@ -6,7 +6,7 @@ use crate::traffic::{Record, pcap, records};
 use jayflow::spec::{Diagnostics, Spec};
 use jayflow::{Control, Loaded, Plan, run};
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const RULES: &str = "

@@ -16,7 +16,7 @@ const WAITING: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "05_live_prometheus_postgres.toml",
-        &["live", "prometheus", "postgres", "talkers"],
+        &["live", "prometheus", "postgres", "metrics"],
         &["26:44", "34:8"],
     ),
     (
@@ -26,12 +26,12 @@ const WAITING: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "07_scan_detection.toml",
-        &["view", "fanout", "vertical"],
+        &["view"],
         &["11:20", "15:9", "24:11"],
     ),
     (
         "09_ja4_inventory.toml",
-        &["tls", "ja4", "inventory", "sqlite"],
+        &["sqlite"],
         &["13:10", "32:8", "9:78"],
     ),
     (

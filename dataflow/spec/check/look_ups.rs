@@ -14,16 +14,26 @@ use operators::views::{AsOf, ViewOptions, Window};
 
 impl<'a> Check<'a> {
     /// Lets expressions over rows look things up in views.
-    pub(super) fn show_views(&self, rows: &mut Rows, views: &[(Raw<'a>, View)]) {
+    pub(super) fn show_views(
+        &self,
+        rows: &mut Rows,
+        views: &[(Raw<'a>, View)],
+        of_rows: &[Raw<'a>],
+    ) {
         for (raw, view) in views {
             let relations = view.rules.relations.iter().map(|made| ViewedRelation {
                 name: made.name.clone(),
-                columns: made.columns.clone(),
+                columns: made
+                    .columns
+                    .iter()
+                    .map(|one| (one.name.clone(), one.kind.clone()))
+                    .collect(),
                 keys: made.keys.clone(),
             });
             rows.context.show(Viewed {
                 name: raw.name.clone(),
                 relations: relations.collect(),
+                reads_rows: false,
             });
         }
         // what looks up a view with faults of its own has no other fault
@@ -34,6 +44,7 @@ impl<'a> Check<'a> {
                 rows.context.show(Viewed {
                     name: entry.name.clone(),
                     relations: Vec::new(),
+                    reads_rows: of_rows.iter().any(|raw| raw.name == entry.name),
                 });
             }
         }

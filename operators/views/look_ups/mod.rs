@@ -218,7 +218,7 @@ fn stages(plan: &LookUpPlan) -> Vec<Running> {
                 (&one.view, one.relation) == (&question.view, question.relation)
             };
             Asking {
-                program: RowProgram::of(question.program.clone(), plan.places.clone()),
+                program: RowProgram::of(question.program.clone(), Places::clone(&plan.places)),
                 table: own().position(|one| is_it(&one)).unwrap_or(0),
                 question: question.clone(),
             }
@@ -265,15 +265,12 @@ fn go(
         };
         let until = stage.until(come, answers);
         while let Some(rows) = stage.next(until, answers)? {
-            let (mut rows, overflows) = stage.answered(rows);
+            let (rows, overflows) = stage.answered(rows);
             let anomalies = &mut books.borrow_mut().anomalies;
             anomalies.add_many(Anomaly::ExpressionOverflow, overflows);
             match &mut next {
                 Some(next) => next.push(rows)?,
-                None => {
-                    rows.edges = Vec::new();
-                    give(rows);
-                }
+                None => give(rows),
             }
             given += 1;
             if given >= BATCHES {
