@@ -433,7 +433,10 @@ fn look_ups_of_one_step_wait_together() {
                     stage.questions.iter().map(|one| one.values.len()).sum(),
                 )
             };
-            stages.iter().map(one).collect::<Vec<(Option<i64>, usize, usize)>>()
+            stages
+                .iter()
+                .map(one)
+                .collect::<Vec<(Option<i64>, usize, usize)>>()
         };
         steps(&plan)
     };
@@ -445,5 +448,8 @@ fn look_ups_of_one_step_wait_together() {
     assert_eq!(stages(apart), [(Some(10), 1, 1), (Some(5), 1, 1)]);
     // a key that needs a value waits for it, and one of its step with it
     let chain = "x = 'view(\"v.fan\", src_ip).n'\ny = 'view(\"u.by\", x).k'\nz = 'view(\"v.by\", y).k'\nk = 'view(\"v.by\", x).k'";
-    assert_eq!(stages(chain), [(Some(10), 2, 2), (Some(5), 1, 1), (Some(10), 1, 1)]);
+    assert_eq!(
+        stages(chain),
+        [(Some(10), 2, 2), (Some(5), 1, 1), (Some(10), 1, 1)]
+    );
 }
