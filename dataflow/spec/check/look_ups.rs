@@ -44,7 +44,7 @@ impl<'a> Check<'a> {
                 // a loop is told as such, once
                 let input = format!("views.{}.input", entry.name);
                 let told = |one: &Diagnostic| one.code == "E0305" && one.path == input;
-                let is_loop = self.found.iter().any(told);
+                let is_loop = self.found.list.iter().any(told);
                 rows.context.show(Viewed {
                     name: entry.name.clone(),
                     relations: Vec::new(),
