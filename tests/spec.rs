@@ -320,14 +320,6 @@ fn nodes() {
               = help: read `t` here
               = see `jayflow help E0304`
 
-            error[E0301]: two nodes are named `a`; the other is `[sources.a]` at spec.toml:2
-             --> spec.toml:8:8 (sinks.a)
-              |
-            8 | [sinks.a]
-              |        ^
-              = help: the nodes of all sections share one name space: choose another name
-              = see `jayflow help E0301`
-
             error[E0304]: a sink writes rows, and `t` gives flow records
               --> spec.toml:10:9 (sinks.a.input)
                |
@@ -345,7 +337,7 @@ fn nodes() {
               |
             2 | [sources.flows]
               |          ^^^^^
-              = help: the nodes of all sections share one name space: choose another name
+              = help: nodes that can be read share one name space, sinks another: choose another name
               = see `jayflow help E0301`
         "#]],
     );

@@ -774,12 +774,18 @@ wrong "spec = 1
 [sources.office]
 path = \"capture.pcap\"
 
-[sinks.office]
+[filters.office]
+where = 'protocol == 6'
+
+[sinks.out]
 path = \"flows.csv\"
 " right "spec = 1
 
 [sources.office]
 path = \"capture.pcap\"
+
+[filters.tcp]
+where = 'protocol == 6'
 
 [sinks.out]
 path = \"flows.csv\"
