@@ -12,6 +12,7 @@ mod facts;
 mod inputs;
 mod memory;
 pub mod plan;
+pub mod provenance;
 pub mod report;
 pub mod run;
 pub mod spec;

@@ -15,7 +15,9 @@ mod mistakes;
 mod processes;
 #[cfg(unix)]
 mod program;
+mod provenance;
 mod reliability;
+mod rows;
 mod shared;
 mod spec;
 mod spec_tests;

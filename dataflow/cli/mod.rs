@@ -14,6 +14,7 @@ mod help;
 mod info;
 mod new;
 mod progress;
+mod provenance;
 mod run;
 mod schema;
 mod signals;
@@ -89,6 +90,7 @@ enum Command {
     Fmt(fmt::Fmt),
     New(new::New),
     Info(info::Info),
+    Provenance(provenance::ProvenanceOf),
     Graph(Box<graph::Graph>),
     Features(features::Features),
     Schema(schema::Schema),
@@ -220,6 +222,7 @@ impl Command {
             Self::Fmt(command) => command.run(global),
             Self::New(command) => command.run(),
             Self::Info(command) => command.run(),
+            Self::Provenance(command) => command.run(),
             Self::Graph(command) => command.run(global),
             Self::Features(command) => command.run(),
             Self::Schema(command) => command.run(global),

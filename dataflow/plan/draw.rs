@@ -114,20 +114,36 @@ impl Drawing {
                 derive
             }
         };
+        let all = layout.processes * layout.workers;
+        let to_one = if all > 1 { "rows, to worker 0" } else { "rows" };
+        // where rows come in and where they come out
         let mut boxes = BTreeMap::new();
         for node in plan.graph.node_indices() {
             let Node { name, kind } = &plan.graph[node];
-            let place = match kind {
-                Kind::Features(_) => rows,
-                Kind::Filter(_) => drawing.add("filter", name, false),
-                Kind::View(_) => drawing.add("view", name, false),
+            let places = match kind {
+                Kind::Features(_) => (rows, rows),
+                Kind::Filter(filter) => {
+                    let place = drawing.add("filter", name, false);
+                    match plan.filter(name, filter).first {
+                        Some(_) => {
+                            let first = drawing.add("first", name, false);
+                            drawing.arrow(place, first, to_one);
+                            (place, first)
+                        }
+                        None => (place, place),
+                    }
+                }
+                Kind::View(_) => {
+                    let place = drawing.add("view", name, false);
+                    (place, place)
+                }
                 _ => continue,
             };
-            boxes.insert(node, place);
+            boxes.insert(node, places);
         }
         for edge in plan.graph.edge_references() {
             let ends = (boxes.get(&edge.source()), boxes.get(&edge.target()));
-            if let (Some(from), Some(to)) = ends {
+            if let (Some((_, from)), Some((to, _))) = ends {
                 drawing.arrow(*from, *to, "rows");
             }
         }
@@ -143,11 +159,10 @@ impl Drawing {
             let project = drawing.add("project", &format!("{columns} columns"), false);
             let sink = drawing.add("sink", &format!("{name}: {}", sink.label), true);
             for from in plan.graph.neighbors_directed(node, Direction::Incoming) {
-                drawing.arrow(boxes.get(&from).copied().unwrap_or(rows), project, "rows");
+                let from = boxes.get(&from).map_or(rows, |(_, from)| *from);
+                drawing.arrow(from, project, "rows");
             }
-            let all = layout.processes * layout.workers;
-            let label = if all > 1 { "rows, to worker 0" } else { "rows" };
-            drawing.arrow(project, sink, label);
+            drawing.arrow(project, sink, to_one);
         }
         drawing
     }

@@ -34,6 +34,7 @@ pub fn columns(graph: &mut DiGraph<Node, Edge>) {
             }
             Kind::Filter(filter) => {
                 read.extend(filter.sample.map(|_| FLOW_ID));
+                read.extend(&filter.dedup);
                 &filter.conditions
             }
             Kind::View(view) => {
