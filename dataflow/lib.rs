@@ -6,8 +6,10 @@
 
 extern crate jayflow_operators as operators;
 
+pub mod analysis;
 pub mod cli;
 mod cluster;
+mod diff;
 mod facts;
 mod inputs;
 mod memory;

@@ -17,6 +17,7 @@ use operators::packet::PacketBatch;
 use operators::sinks::{Collector, collect};
 use operators::sources::{Bounds, Chunk, Mark, ReadControl, Slicing, Splitter, read, read_rows};
 use operators::views::graph::maintain;
+use operators::views::look_ups::{LookUpPlan, SharedAnswers, look_up, tell};
 use operators::views::rules::{self, Row};
 use operators::views::{
     FeedPlan, GatePlan, Inlet, Session, Shared, SharedBetween, feed, gate, join, table,
@@ -70,6 +71,8 @@ pub struct Context<'a> {
     pub graph: Option<Entrance>,
     /// The ways into views.
     pub views: Vec<ViewEntrance>,
+    /// What rows look up, if they do.
+    pub look_ups: Option<LookUpEntrance>,
     /// The files of rows that this worker reads, where the sources are such.
     pub rows: Vec<(u32, PathBuf, Bounds)>,
 }
@@ -84,6 +87,15 @@ pub struct Entrance {
     pub handover: Shared,
 }
 
+/// Where rows look things up in views.
+#[derive(Clone)]
+pub struct LookUpEntrance {
+    /// What the operator is told.
+    pub plan: LookUpPlan,
+    /// Between views and rows.
+    pub answers: SharedAnswers,
+}
+
 /// Builds the operators behind the rows that have to wait for the connection graph: a dataflow of its own, whose times are ticks.
 /// Gives where edges go in, on the first worker.
 pub fn build_graph(
@@ -93,12 +105,15 @@ pub fn build_graph(
     collectors: Vec<Rc<RefCell<Collector>>>,
     books: &Rc<RefCell<Books>>,
     handover: Shared,
+    look_ups: Option<LookUpEntrance>,
 ) -> Option<Session> {
     let (session, records) = scope.new_collection();
     let facts = maintain(records, connection.measures);
     let relations = plan.relations().cloned().collect();
-    let joined = join(facts, connection.clone(), relations, handover);
-    behind_features(plan, joined.rows, joined.tables, collectors, books);
+    let keeps_edges = look_ups.is_some();
+    let joined = join(facts, connection.clone(), relations, handover, keeps_edges);
+    let rows = looked_up(joined.rows, empty(scope), look_ups, books);
+    behind_features(plan, rows, joined.tables, collectors, books);
     // an open input would keep the dataflow alive
     (scope.index() == 0).then_some(session)
 }
@@ -113,6 +128,8 @@ pub struct ViewPlan<'a> {
     pub turns: u64,
     /// Between feed and tables.
     pub between: &'a SharedBetween,
+    /// What rows look up, if they do.
+    pub look_ups: Option<&'a LookUpEntrance>,
 }
 
 /// The way into a view, by the width of its rows.
@@ -176,6 +193,7 @@ impl<R: Row> Inlets<R> {
             feed: told,
             turns,
             between,
+            look_ups,
         } = view;
         let (inlets, sources): (Vec<Inlet<R>>, Vec<_>) = told
             .rules
@@ -210,6 +228,15 @@ impl<R: Row> Inlets<R> {
                     collector,
                     Rc::clone(books),
                 );
+            }
+        }
+        if let Some(LookUpEntrance { plan, answers }) = look_ups {
+            for (place, (_, asked)) in plan.look_ups.asked().enumerate() {
+                if asked.view == name {
+                    let changes = built.relations[asked.relation].clone();
+                    let (between, answers) = (Rc::clone(between), Rc::clone(answers));
+                    tell(changes, asked.made.clone(), place, between, answers).probe_with(&probe);
+                }
             }
         }
         Self {
@@ -249,6 +276,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         books,
         mut graph,
         mut views,
+        look_ups,
         rows,
     } = context;
     if plan.is_rows {
@@ -365,13 +393,29 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     continue;
                 }
                 let collectors = std::mem::take(&mut collectors);
+                let rows = looked_up(rows, seen, look_ups.clone(), &books);
                 behind_features(plan, rows, Vec::new(), collectors, &books);
                 continue;
             }
             // behind the features, or behind the graph
-            Kind::Filter(_) | Kind::View(_) | Kind::Sink(_) => continue,
+            Kind::Filter(_) | Kind::View(_) | Kind::LookUp | Kind::Sink(_) => continue,
         };
         streams.insert(node, stream);
+    }
+}
+
+/// Lets rows wait for what they look up, if anything.
+fn looked_up<'scope>(
+    rows: Stream<'scope, u64, Columns>,
+    marks: StreamVec<'scope, u64, Mark>,
+    look_ups: Option<LookUpEntrance>,
+    books: &Rc<RefCell<Books>>,
+) -> Stream<'scope, u64, Columns> {
+    match look_ups {
+        Some(LookUpEntrance { plan, answers }) => {
+            look_up(rows, marks, &plan, answers, Rc::clone(books))
+        }
+        None => rows,
     }
 }
 
@@ -413,7 +457,7 @@ fn behind_features(
         let read = read.reduce(|one, other| one.concat(other));
         let Node { name, kind } = &plan.graph[node];
         match (kind, read) {
-            (Kind::Features(_), _) => {
+            (Kind::Features(_) | Kind::LookUp, _) => {
                 outputs.insert(node, vec![rows.clone()]);
             }
             (Kind::Filter(options), Some(read)) => {

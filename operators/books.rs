@@ -308,6 +308,9 @@ pub struct FlowBooks {
     pub discarded: Counts<Discard>,
     /// Records still open: 0 after a finished run.
     pub open: u64,
+    /// The most records that were open at once, the sum over workers.
+    #[serde(default)]
+    pub most_open: u64,
     /// Packets of all ended records.
     pub packets: u64,
     /// IP bytes of all ended records.
@@ -395,6 +398,7 @@ impl Books {
         self.flows.emitted.merge(&other.flows.emitted);
         self.flows.discarded.merge(&other.flows.discarded);
         self.flows.open += other.flows.open;
+        self.flows.most_open += other.flows.most_open;
         self.flows.packets += other.flows.packets;
         self.flows.bytes += other.flows.bytes;
         for (name, filter) in &other.filters {

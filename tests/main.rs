@@ -2,6 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails says so")]
 
 mod agreement;
+#[cfg(unix)]
+mod compare;
+#[cfg(unix)]
+mod explained;
 mod expressions;
 mod fuzz;
 mod golden;
@@ -10,6 +14,8 @@ mod invariance;
 #[cfg(unix)]
 mod live;
 mod loading;
+#[cfg(unix)]
+mod look_ups;
 mod mistakes;
 #[cfg(unix)]
 mod processes;

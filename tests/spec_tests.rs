@@ -165,7 +165,21 @@ fn conditions_over_rows() {
     write(folder.path(), "a.toml", &format!("{FLOWS}{wrong}"));
     let (text, code) = test(folder.path(), &["a.toml"]);
     assert_eq!(code, Some(1));
-    expect![[""]].assert_eq(&text);
+    expect![[r#"
+        FAIL a.toml three
+             expect[0]: 1 of the 2 rows for which `where` is true have other values
+               column    expected    found
+               duration  > 1         0.0
+               dst_ip    "10.0.0.2"  "10.0.0.3"
+             expect[1]: `where` is true for no row
+             none[0]: `share == 1.0 or duration > 15ms` is true for 2 rows
+               Fwd Share 0.5, duration 20.0
+               Fwd Share 1.0, duration 0.0
+             none[2]: `dns_query_name is not null` is true for 1 rows
+               dns_query_name "a.b"
+        1 test, 1 failed
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
@@ -394,26 +408,34 @@ fn wrong_tests() {
         "input = \"a.tls\"\n[filters.a]\nroutes = { tls = 'dst_port == 443', rest = 'else' }\n\
         [tests.t]\ninput = \"x\"\nat = \"a\"\nexpect = { src_prt = 6 }\n",
         &expect![[r#"
-            error[E0301]: two nodes are named `a`; the other is `[filters.a]` at spec.toml:7
-             --> spec.toml:9:8 (tests.a)
-              |
-            9 | [tests.a]
-              |        ^
-              = help: the nodes of all sections share one name space: choose another name
-              = see `jayflow help E0301`
+            error[E0801]: no node `a` gives rows
+              --> spec.toml:11:6 (tests.t.at)
+               |
+            11 | at = "a"
+               |      ^^^
+               = help: rows are given by `features`, `a.tls`, `a.rest`
+               = see `jayflow help E0801`
+
+            error[E0801]: the rows have no column `src_prt`
+              --> spec.toml:12:12 (tests.t.expect.src_prt)
+               |
+            12 | expect = { src_prt = 6 }
+               |            ^^^^^^^
+               = help: did you mean `src_port`?
+               = see `jayflow help E0801`
         "#]],
     );
     let two = "spec = 1\n[sources]\npath = \"a\"\n[filters.f]\nwhere = 'protocol == 6'\n[sinks.a]\ninput = \"f\"\npath = \"a.csv\"\n\
         [sinks.b]\ninput = \"features\"\npath = \"b.csv\"\n[tests.t]\ninput = \"x\"\nrows = 1\n";
     let loaded = Loaded::text("spec.toml", two.to_owned(), PathBuf::new()).unwrap();
     expect![[r#"
-        error[E0301]: two nodes are named `a`; the other is `[sinks.a]` at spec.toml:6
-          --> spec.toml:12:8 (tests.a)
+        error[E0303]: the test `t` could look at `features`, `f`
+          --> spec.toml:12:8 (tests.t.at)
            |
-        12 | [tests.a]
+        12 | [tests.t]
            |        ^
-           = help: the nodes of all sections share one name space: choose another name
-           = see `jayflow help E0301`
+           = help: the sinks read different rows: say which, `at = "..."`
+           = see `jayflow help E0303`
     "#]]
     .assert_eq(&loaded.check().unwrap_err().text(false));
 }

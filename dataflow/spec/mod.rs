@@ -23,6 +23,7 @@ pub mod schema;
 mod secrets;
 mod sections;
 pub mod suggest;
+mod tap;
 #[doc(hidden)]
 pub mod total;
 pub mod variables;
@@ -35,6 +36,7 @@ pub use options::{Progress, RunOptions};
 pub use origins::Origin;
 pub use secrets::Secrets;
 pub use sections::{SECTIONS, Section, section_keys, sink_keys, source_types};
+pub use tap::TAP;
 
 use crate::testing::Test;
 use operators::decode::DecodeOptions;
@@ -46,6 +48,7 @@ use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 use operators::views::graph::Relation;
+use operators::views::look_ups::LookUps;
 use operators::views::rules::Plan;
 use operators::views::{Shown, ViewOptions};
 use std::collections::HashMap;
@@ -91,6 +94,8 @@ pub struct Spec {
     pub columns: FeaturePlan,
     /// How sinks see these and the derived ones.
     pub seen: Seen,
+    /// The values of views that rows look up, behind these.
+    pub look_ups: LookUps,
     /// The columns that are computed of others, behind these.
     pub derived: Derived,
     /// Where each column is in the rows, by the place that expressions know it by.
@@ -126,6 +131,8 @@ pub struct Sink {
     pub schema: Schema,
     /// Only rows for which this is true are written.
     pub condition: Option<Typed>,
+    /// Only so many rows are written; `None` = all.
+    pub limit: Option<u64>,
     /// The table that it writes, if it is one of the connection graph or of a view.
     pub table: Option<Table>,
 }

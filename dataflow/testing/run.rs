@@ -142,6 +142,7 @@ fn rows(
                 columns: spec.seen.places.clone(),
                 schema: spec.seen.schema.clone(),
                 condition: condition.clone(),
+                limit: None,
                 table: None,
             },
         });

@@ -114,7 +114,7 @@ pub fn feed<'scope, R: Row>(
                 .min();
             let Some((here, _)) = &mut feed else { return };
             match open {
-                None => here.end(),
+                None => here.end(clock.last()),
                 Some(open) => {
                     here.until(clock.at(open));
                 }
@@ -143,6 +143,8 @@ struct Feed<R: Row> {
     /// Numbers that no row names any more, once their time is shown.
     leaving: VecDeque<(u64, Vec<u64>)>,
     overflows: Cell<u64>,
+    /// The largest clock of a row, in the view or not.
+    last: Option<i64>,
     is_over: bool,
 }
 
@@ -165,11 +167,15 @@ impl<R: Row> Feed<R> {
             working: VecDeque::new(),
             leaving: VecDeque::new(),
             overflows: Cell::new(0),
+            last: None,
             is_over: false,
         }
     }
 
     fn push(&mut self, batch: &Columns) {
+        self.last = self
+            .last
+            .max(batch.edges.iter().map(|edge| edge.clock).max());
         let numbers = &mut self.between.borrow_mut().numbers;
         for (at, source) in self.plan.rules.sources.iter().enumerate() {
             let taken = take::<R>(source, batch, &self.plan.places, numbers, &self.overflows);
@@ -188,12 +194,20 @@ impl<R: Row> Feed<R> {
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, clock: Option<i64>) {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
         match &mut self.window {
-            Some(window) => window.end(),
+            Some(window) => {
+                // as far as it would have come without an end, so that no row depends on where epochs end
+                let lag = self.plan.lag;
+                let open = clock.zip(lag).map(|(clock, lag)| clock.saturating_sub(lag));
+                if let Some(open) = open {
+                    window.until(open);
+                }
+                window.end(self.last);
+            }
             None => self.tick(0, Vec::new(), Vec::new()),
         }
     }
@@ -206,10 +220,24 @@ impl<R: Row> Feed<R> {
                 return false;
             }
             let Some(tick) = self.window.as_mut().and_then(Windowed::next) else {
+                self.pass();
                 return true;
             };
             let Tick { tick, comes, goes } = tick;
             self.tick(Window::time(tick), comes, goes);
+        }
+    }
+
+    /// Tells the view that it has come to a tick at which nothing happened.
+    fn pass(&mut self) {
+        let passed = self.window.as_ref().and_then(Windowed::passed);
+        let Some(passed) = passed else { return };
+        let time = Window::time(passed).saturating_add(1);
+        for inlet in &mut self.inlets {
+            if *inlet.time() < time {
+                inlet.advance_to(time);
+                inlet.flush();
+            }
         }
     }
 

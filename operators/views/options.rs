@@ -66,12 +66,25 @@ pub struct ViewOptions {
     /// Which flows are in the view together: `"all"`, `{ tumbling = "60s" }` or `{ sliding = "300s", step = "10s" }`.
     #[option(default = "all")]
     pub window: Window,
+    /// When rows that look it up see it: `"end"`, at the end of the step of their window, or `"input"`, at the end of the input. By
+    /// default `"end"` with a window and `"input"` without.
+    #[option]
+    pub asof: Option<AsOf>,
     /// Whether relations may be joined that share no variable.
     #[option(default = "false")]
     pub allow_cross: bool,
     /// Turns of a recursion at most: a run whose view needs more fails.
     #[option(default = "1000")]
     pub max_iterations: u64,
+}
+
+/// When a view is seen by rows that look it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub enum AsOf {
+    /// At the end of the step in which the last packet of the flow came.
+    End,
+    /// At the end of the input.
+    Input,
 }
 
 /// What makes a community.

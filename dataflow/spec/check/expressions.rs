@@ -6,6 +6,7 @@ use crate::spec::load::{Entry, Value};
 use crate::spec::suggest::{did_you_mean, nearest};
 use crate::spec::variables::{Variable, VariableType};
 use operators::expressions::aggregates::{AGGREGATES, Aggregate, declared};
+use operators::expressions::lookups::LookUp;
 use operators::expressions::{
     Checker, Constant, Context, Derived, Fault, Field, KEYWORDS, Known, Type, Typed, parse, syntax,
 };
@@ -13,6 +14,7 @@ use operators::features::{FeaturePlan, FeatureSettings};
 use operators::options::{Duration, OptionValue as _, Setting, Size};
 use operators::schema::Schema;
 use operators::sources::Moment;
+use operators::views::look_ups::LookUps;
 use operators::views::rules::RelationColumn;
 use std::collections::{BTreeSet, HashMap};
 
@@ -29,6 +31,7 @@ pub(super) struct Rows {
     pub context: Context,
     readable: Schema,
     pub aggregates: Vec<Aggregate>,
+    pub asked: Vec<LookUp>,
     pub derived: Derived,
     pub reads: BTreeSet<u32>,
 }
@@ -64,6 +67,7 @@ impl Rows {
             context,
             readable,
             aggregates: Vec::new(),
+            asked: Vec::new(),
             derived: Derived::default(),
             reads: BTreeSet::new(),
         }
@@ -122,7 +126,7 @@ impl Rows {
     }
 
     /// Where each column is in the rows of a plan, by its place at check.
-    pub(super) fn places(&self, plan: &FeaturePlan) -> HashMap<u32, usize> {
+    pub(super) fn places(&self, plan: &FeaturePlan, look_ups: &LookUps) -> HashMap<u32, usize> {
         let mut places = HashMap::new();
         for place in self.reads.range(..DERIVED) {
             let feature = self.readable.get(*place as usize);
@@ -133,8 +137,9 @@ impl Rows {
         }
         let first = plan.schema.len() - self.aggregates.len();
         places.extend((AGGREGATES..).zip(first..plan.schema.len()));
-        let derived = self.derived.places().iter().copied();
-        places.extend(derived.zip(plan.schema.len()..));
+        let behind = look_ups.values().map(|value| value.place);
+        let behind = behind.chain(self.derived.places().iter().copied());
+        places.extend(behind.zip(plan.schema.len()..));
         places
     }
 
@@ -163,20 +168,35 @@ impl Rows {
             }
         });
     }
+
+    /// What expressions read to look things up.
+    pub(super) fn note_keys(&mut self) {
+        let keys = self.asked.iter().flat_map(|asked| asked.keys.clone());
+        for key in keys.collect::<Vec<_>>() {
+            self.note(&key);
+        }
+    }
 }
 
 impl<'a> Check<'a> {
-    /// The derived columns of `[features]`.
-    pub(super) fn derived(&mut self, settings: &FeatureSettings, raw: Option<&Raw<'a>>) -> Rows {
+    /// What rows have before anything is derived.
+    pub(super) fn known(&self, settings: &FeatureSettings, raw: Option<&Raw<'a>>) -> Rows {
         let mut rows = Rows::new(settings);
         for variable in self.variables {
             let value = constant(variable);
             rows.context.set(&variable.name, value);
         }
-        let derive = raw.and_then(|raw| Some((raw, raw.entry("derive")?.value.entries()?)));
-        rows.renamed(settings, derive.map_or(&[], |(_, entries)| entries));
-        let Some((raw, entries)) = derive else {
-            return rows;
+        let derived = raw.and_then(|raw| raw.entry("derive")?.value.entries());
+        rows.renamed(settings, derived.unwrap_or_default());
+        rows
+    }
+
+    /// The derived columns of `[features]`.
+    pub(super) fn derived(&mut self, rows: &mut Rows, raw: Option<&Raw<'a>>) {
+        let Some((raw, entries)) =
+            raw.and_then(|raw| Some((raw, raw.entry("derive")?.value.entries()?)))
+        else {
+            return;
         };
         if entries.len() > MOST {
             let at = entries[MOST].at;
@@ -187,7 +207,7 @@ impl<'a> Check<'a> {
                 format!("{}.derive", raw.path),
                 message,
             ));
-            return rows;
+            return;
         }
         let mut columns: Vec<Column<'a>> = Vec::new();
         for entry in entries {
@@ -195,7 +215,7 @@ impl<'a> Check<'a> {
             let Some(text) = entry.value.text() else {
                 continue;
             };
-            if !self.column_name(entry, &path, &rows) {
+            if !self.column_name(entry, &path, rows) {
                 continue;
             }
             match parse(text) {
@@ -215,7 +235,7 @@ impl<'a> Check<'a> {
             }
         }
         let Some(order) = self.order(&columns) else {
-            return rows;
+            return;
         };
         let mut schema: Vec<Option<operators::schema::Feature>> = vec![None; columns.len()];
         let mut ordered = Vec::new();
@@ -224,6 +244,7 @@ impl<'a> Check<'a> {
             let place = DERIVED + u32::try_from(at).unwrap_or(0);
             let name = &column.entry.name;
             let checked = Checker::rows(&rows.context, column.text, &mut rows.aggregates)
+                .looking(&mut rows.asked)
                 .check(&column.tree)
                 .and_then(|typed| {
                     let kind = typed
@@ -239,7 +260,7 @@ impl<'a> Check<'a> {
                         .null
                         .then(|| "an operand is null, or there is no value".to_owned());
                     let mut feature = declared(name.clone(), "derived", column.text, kind, null);
-                    if let (Type::Text, true) = (&typed.kind, self.is_private(&rows, &typed)) {
+                    if let (Type::Text, true) = (&typed.kind, self.is_private(rows, &typed)) {
                         feature.private = Some(operators::schema::Private::Name);
                     }
                     schema[at] = Some(feature);
@@ -261,7 +282,6 @@ impl<'a> Check<'a> {
         if ordered.len() == columns.len() {
             rows.derived = Derived::new(schema.into_iter().flatten().collect(), DERIVED, ordered);
         }
-        rows
     }
 
     /// Whether a text tells what a private column does.
@@ -401,7 +421,9 @@ impl<'a> Check<'a> {
             return None;
         };
         let checked = parse(text).and_then(|tree| {
-            Checker::rows(&rows.context, text, &mut rows.aggregates).truth(&tree, what)
+            Checker::rows(&rows.context, text, &mut rows.aggregates)
+                .looking(&mut rows.asked)
+                .truth(&tree, what)
         });
         match checked {
             Ok(typed) => {
@@ -473,12 +495,13 @@ impl<'a> Check<'a> {
         }
         let at = self.inner(value, text, fault.at);
         let mut told = Diagnostic::new(fault.code, at, path, &fault.message);
-        let name = fault.at.of(text);
+        let written = fault.at.of(text);
+        let name = written.trim_matches(['"', '\'']);
         let known = || fault.known.iter().map(String::as_str);
         told.help = did_you_mean(name, known()).or_else(|| fault.help.clone());
         let is_exact = at != value.at;
         if let (true, [one]) = (is_exact, &nearest(name, known())[..]) {
-            told = told.edit(*one);
+            told = told.edit(written.replace(name, one));
         } else if let (true, Some(edit)) = (is_exact, &fault.edit) {
             told = told.edit(edit);
         }

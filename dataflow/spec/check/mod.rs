@@ -6,6 +6,7 @@ mod expressions;
 mod filters;
 mod graph;
 mod keys;
+mod look_ups;
 mod nodes;
 mod outputs;
 mod sections;
@@ -18,9 +19,10 @@ pub(crate) use expressions::FLOW_ID;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
 use crate::spec::variables::Variable;
-use crate::spec::{Filter, Node, RunOptions, Sink, Spec, Table, TableOf, format};
+use crate::spec::{Filter, Node, RunOptions, Sink, Spec, TAP, Table, TableOf, format};
 use filters::RowNode;
 use graph::Graph;
+use look_ups::look_ups;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::flows::FlowOptions;
@@ -145,16 +147,26 @@ impl<'a> Check<'a> {
         let features_raw = self.only("features");
         let mut settings: FeatureSettings = self.optional("features", features_raw.as_ref());
         settings.decode = decode.clone();
-        let mut rows = self.derived(&settings, features_raw.as_ref());
+        let mut rows = self.known(&settings, features_raw.as_ref());
+        let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
+        self.no_loops(flow_table, features_raw.as_ref());
+        let views = self.views(&mut rows, flow_table);
+        self.show_views(&mut rows, &views);
+        self.derived(&mut rows, features_raw.as_ref());
         let condition = self.of_packets(&rows, flows_raw.as_ref());
         let filters = self.filters(&mut rows);
         let follows = sources.iter().find(|(_, options)| options.follow);
         self.no_end(&filters, follows.map(|(raw, _)| raw.name.as_str()));
-        let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
-        let views = self.views(&mut rows, flow_table);
+        let tap = (!loaded.tap.is_empty()).then(|| Raw {
+            name: TAP.to_owned(),
+            at: Span::default(),
+            path: TAP.to_owned(),
+            entries: &loaded.tap,
+        });
         let sinks: Vec<_> = self
             .nodes("sinks")
             .into_iter()
+            .chain(tap)
             .filter_map(|raw| {
                 let options = self.sink(&raw)?;
                 Some((raw, options))
@@ -172,8 +184,11 @@ impl<'a> Check<'a> {
             })
             .collect();
         let tests = self.test_options(&mut rows);
+        rows.note_keys();
+        let look_ups = look_ups(&rows, &views);
         rows.tell(&mut settings);
-        let columns = self.select(&settings, &rows.derived.schema, features_raw.as_ref());
+        let derived = (look_ups.values().count(), &rows.derived.schema);
+        let columns = self.select(&settings, derived, features_raw.as_ref());
         let run_raw = self.nodes("run").pop();
         let run: RunOptions = self.optional("run", run_raw.as_ref());
         if let Some(raw) = &run_raw {
@@ -266,10 +281,10 @@ impl<'a> Check<'a> {
                 );
             }
         }
-        self.unread(&views, &shown);
+        self.unread(&views, &shown, &look_ups);
         self.paths(&sinks);
         let is_rows = self.rows(sources.iter().map(|(raw, _)| raw), &sinks);
-        let places = rows.places(&columns);
+        let places = rows.places(&columns, &look_ups);
         // the operator of the features has the records
         let views = views.into_iter();
         let views = views.map(|(raw, view)| self.node(&raw, vec![features_name.clone()], view));
@@ -316,6 +331,7 @@ impl<'a> Check<'a> {
                     columns,
                     schema,
                     condition,
+                    limit: None,
                     table,
                 };
                 self.node(&raw, inputs, sink)
@@ -355,6 +371,7 @@ impl<'a> Check<'a> {
             },
             columns,
             seen,
+            look_ups,
             derived: rows.derived,
             places,
             filters,

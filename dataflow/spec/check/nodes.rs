@@ -195,12 +195,12 @@ impl Check<'_> {
         }
     }
 
-    /// The columns that the settings of `[features]` select, and how sinks see them with the derived ones behind; `None` where they
-    /// name something that is not there.
+    /// The columns that the settings of `[features]` select, and how sinks see them with the derived ones, which are so many places behind;
+    /// `None` where they name something that is not there.
     pub(super) fn select(
         &mut self,
         settings: &FeatureSettings,
-        derived: &Schema,
+        (behind, derived): (usize, &Schema),
         raw: Option<&Raw<'_>>,
     ) -> Option<(FeaturePlan, Seen)> {
         let plan = match settings.plan() {
@@ -214,7 +214,7 @@ impl Check<'_> {
         };
         let mut offered = plan.offered();
         offered.extend(
-            (plan.schema.len()..)
+            (plan.schema.len() + behind..)
                 .zip(derived)
                 .map(|(place, feature)| Offered {
                     place,

@@ -9,6 +9,7 @@ use crate::spec::suggest::{did_you_mean, list};
 use crate::spec::{TableOf, View};
 use operators::options::OptionValue as _;
 use operators::sinks::SinkOptions;
+use operators::views::look_ups::LookUps;
 use operators::views::rules::{Relation, RuleOptions, compile};
 use operators::views::{Emit, Shown, ViewOptions};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ impl<'a> Check<'a> {
                     );
                 }
             }
+            self.as_of(&raw, &options);
             let path = format!("{}.rules", raw.path);
             let input = Relation {
                 name: flows.to_owned(),
@@ -176,14 +178,20 @@ impl<'a> Check<'a> {
     }
 
     /// Warns of views that no sink writes: they are not kept.
-    pub(super) fn unread(&mut self, views: &[(Raw<'a>, View)], shown: &[Option<TableOf>]) {
+    pub(super) fn unread(
+        &mut self,
+        views: &[(Raw<'a>, View)],
+        shown: &[Option<TableOf>],
+        look_ups: &LookUps,
+    ) {
         for (raw, _) in views {
             let is_it = |of: &TableOf| matches!(of, TableOf::View(name, _) if *name == raw.name);
-            if !shown.iter().flatten().any(is_it) {
+            let is_asked = look_ups.questions().any(|one| one.view == raw.name);
+            if !is_asked && !shown.iter().flatten().any(is_it) {
                 let message = format!("nothing reads `{}`", raw.name);
                 self.found.push(
                     Diagnostic::new("W0401", raw.at, &raw.path, message)
-                        .help("let a sink write one of its relations"),
+                        .help("let a sink write one of its relations, or rows look it up"),
                 );
             }
         }

@@ -9,7 +9,7 @@ use crate::expressions::syntax::{Argument, Expr, Kind, Span};
 use crate::expressions::types::{Constant, Type};
 
 /// Functions that are no entry of the table: they take values of any type.
-const OTHERS: [&str; 5] = ["coalesce", "clamp", "hash", "prev", "delta"];
+const OTHERS: [&str; 6] = ["coalesce", "clamp", "hash", "prev", "delta", "view"];
 
 impl Checker<'_> {
     pub(super) fn call(
@@ -63,6 +63,12 @@ impl Checker<'_> {
             ("clamp", _) => self.clamp(&values, whole),
             ("hash", _) => self.hash(&values, whole),
             ("prev" | "delta", _) => self.previous(name, at, &values, whole),
+            ("view", _) => {
+                let message = "a look-up gives a row: name a column of it";
+                let text = self.shown(whole);
+                let fault = Fault::new("E0214", whole.at, message);
+                Err(Box::new(fault.help(format!("write `{text}.column`"))))
+            }
             _ => {
                 let all = FUNCTIONS.iter().map(|function| function.name);
                 let mut known: Vec<String> = all.chain(OTHERS).map(str::to_owned).collect();

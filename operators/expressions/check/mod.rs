@@ -3,6 +3,7 @@
 mod aggregate;
 mod call;
 mod context;
+mod look_up;
 mod operator;
 
 pub use context::{Context, Field, Known};
@@ -10,6 +11,7 @@ pub use context::{Context, Field, Known};
 use super::aggregates::{Aggregate, fields};
 use super::eval::{self, Operation, Payload};
 use super::fault::Fault;
+use super::lookups::LookUp;
 use super::syntax::{Binary, Expr, Kind, Span, Unary};
 use super::types::{Constant, Type};
 
@@ -121,6 +123,8 @@ pub struct Checker<'a> {
     place: Place,
     /// The aggregates that were found so far, of all expressions of a node: equal ones are computed once.
     aggregates: &'a mut Vec<Aggregate>,
+    /// The look-ups that were found so far; `None` where there are none.
+    look_ups: Option<&'a mut Vec<LookUp>>,
     /// Inside of an aggregate: what `prev` and `delta` look at.
     previous: Vec<Typed>,
     /// Inside of `fold`: the type of `acc`.
@@ -137,6 +141,7 @@ impl<'a> Checker<'a> {
             text,
             place: Place::Rows,
             aggregates,
+            look_ups: None,
             previous: Vec::new(),
             state: None,
             is_choosing: false,
@@ -152,6 +157,15 @@ impl<'a> Checker<'a> {
         Self {
             place: Place::Packets,
             ..Self::rows(context, text, aggregates)
+        }
+    }
+
+    /// The same, where values of views can be looked up.
+    #[must_use]
+    pub fn looking(self, look_ups: &'a mut Vec<LookUp>) -> Self {
+        Self {
+            look_ups: Some(look_ups),
+            ..self
         }
     }
 
@@ -241,6 +255,11 @@ impl<'a> Checker<'a> {
             }
             Kind::Index(list, index) => self.index(list, index, at),
             Kind::Part(inner, name, place) => {
+                if let Kind::Call(view, at, arguments) = &inner.kind
+                    && view == "view"
+                {
+                    return self.look_up(*at, arguments, inner, (name, *place));
+                }
                 let inner = self.check(inner)?;
                 let message = format!("a value of type {} has no part `{name}`", inner.kind);
                 Err(Box::new(Fault::new("E0203", *place, message)))

@@ -205,10 +205,16 @@ impl Compiler<'_> {
                 .iter()
                 .all(|made| made.name != rule.head.name)
             {
-                let columns = rule.head.columns.iter();
+                let columns = || rule.head.columns.iter();
+                let is_key = |value: &HeadValue| matches!(value, HeadValue::Each(_));
+                let keys = columns().enumerate();
+                let keys = keys.filter(|(_, one)| is_key(&one.value));
                 self.relations.push(Made {
                     name: rule.head.name.clone(),
-                    columns: columns.map(|one| (one.name.clone(), Type::Null)).collect(),
+                    columns: columns()
+                        .map(|one| (one.name.clone(), Type::Null))
+                        .collect(),
+                    keys: keys.map(|(at, _)| at).collect(),
                 });
             }
         }

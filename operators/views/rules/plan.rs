@@ -46,12 +46,14 @@ pub struct Source {
 }
 
 /// A relation that is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Made {
     /// Its name.
     pub name: String,
     /// Its columns, in the order of its first rule: a word each.
     pub columns: Vec<(String, Type)>,
+    /// Places of the columns that tell its rows apart: those that are not aggregated.
+    pub keys: Vec<usize>,
 }
 
 /// Relations that are made together.
