@@ -6,8 +6,9 @@ use crate::inputs::Inputs;
 use crate::memory::{self, Guard, Needs, Over};
 use crate::plan::{Edge, Kind, Plan};
 use crate::report::{Output, Report};
+use crate::spec::View;
 use crate::topology::{
-    Context, Entrance, LookUpEntrance, ViewEntrance, ViewPlan, build, build_graph,
+    Beyond, Context, Entrance, LookUpEntrance, ViewEntrance, ViewPlan, build, build_graph,
 };
 use operators::Error;
 use operators::books::{Books, Partial};
@@ -290,20 +291,46 @@ fn work(
         .features()
         .and_then(|features| features.plan.connection());
     let look_ups = look_ups(plan, control, inputs, connection.as_ref());
+    let betweens: Vec<SharedBetween> = plan
+        .views()
+        .map(|(_, view)| Between::new(&view.rules, Arc::clone(&control.stop)))
+        .collect();
+    let views = plan.views().zip(&betweens).map(|((name, view), between)| {
+        let feed = FeedPlan {
+            rules: Arc::clone(&view.rules),
+            places: plan
+                .features()
+                .map(|features| Arc::clone(&features.places))
+                .unwrap_or_default(),
+            window: view.options.window,
+            slicing: inputs.slicing,
+            inputs: inputs.count(),
+            lag: plan.flows().and_then(FlowOptions::longest_wait),
+        };
+        building(worker, format!("view {name}"));
+        worker.dataflow::<u64, _, _>(|scope| {
+            let view = ViewPlan {
+                name,
+                feed,
+                turns: view.options.max_iterations,
+                most: view.options.max_rows,
+                between,
+                look_ups: look_ups.as_ref(),
+            };
+            ViewEntrance::build(scope, plan, view, &collectors, &books)
+        })
+    });
+    let mut views: Vec<ViewEntrance> = views.collect();
     let graph = connection.map(|connection| {
         building(worker, "graph".to_owned());
         let session = worker.dataflow::<u64, _, _>(|scope| {
-            let (collectors, handover) = (collectors.clone(), Rc::clone(&handover));
-            let look_ups = look_ups.clone();
-            build_graph(
-                scope,
-                plan,
-                &connection,
-                collectors,
-                &books,
-                handover,
-                look_ups,
-            )
+            let beyond = Beyond {
+                collectors: collectors.clone(),
+                handover: Rc::clone(&handover),
+                views: &mut views,
+                look_ups: look_ups.clone(),
+            };
+            build_graph(scope, plan, &connection, beyond, &books)
         });
         Entrance {
             plan: GatePlan {
@@ -318,44 +345,6 @@ fn work(
             handover: Rc::clone(&handover),
         }
     });
-    let betweens: Vec<(String, u64, SharedBetween)> = plan
-        .views()
-        .map(|(name, view)| {
-            (
-                name.to_owned(),
-                view.options.max_iterations,
-                Between::new(&view.rules),
-            )
-        })
-        .collect();
-    let views = plan
-        .views()
-        .zip(&betweens)
-        .map(|((name, view), (_, turns, between))| {
-            let feed = FeedPlan {
-                rules: Arc::clone(&view.rules),
-                places: plan
-                    .features()
-                    .map(|features| Arc::clone(&features.places))
-                    .unwrap_or_default(),
-                window: view.options.window,
-                slicing: inputs.slicing,
-                inputs: inputs.count(),
-                lag: plan.flows().and_then(FlowOptions::longest_wait),
-            };
-            building(worker, format!("view {name}"));
-            worker.dataflow::<u64, _, _>(|scope| {
-                let view = ViewPlan {
-                    name,
-                    feed,
-                    turns: *turns,
-                    between,
-                    look_ups: look_ups.as_ref(),
-                };
-                ViewEntrance::build(scope, plan, view, &collectors, &books)
-            })
-        });
-    let views: Vec<ViewEntrance> = views.collect();
     let (index, peers) = (worker.index(), worker.peers());
     let (mine, rows) = match plan.is_rows {
         true => (Vec::new(), inputs.paths_of_worker(index, peers)),
@@ -402,22 +391,36 @@ fn work(
     let lost = |looked: LookUpEntrance| looked.answers.borrow_mut().take_error();
     let failed = handover.borrow_mut().take_error();
     let failed = failed.or_else(|| look_ups.and_then(lost));
-    let beyond = betweens
-        .iter()
-        .find(|(_, _, between)| between.borrow().is_beyond);
     let failed = failed.or_else(|| {
-        beyond.map(|(name, turns, _)| {
-            Error::new(format!(
-                "the recursion of the view `{name}` had no end after {turns} turns"
-            ))
-            .help("set `max_iterations` higher, or let the rules make fewer new values")
-        })
+        let mut views = plan.views().zip(&betweens);
+        views.find_map(|((name, view), between)| failed_view(name, view, &between.borrow()))
     });
     Finished {
         books,
         sinks,
         failed,
     }
+}
+
+/// Why the result of a view is not whole, if it is not.
+fn failed_view(name: &str, view: &View, between: &Between) -> Option<Error> {
+    if between.is_beyond {
+        let turns = view.options.max_iterations;
+        let text = format!("the recursion of the view `{name}` had no end after {turns} turns");
+        let help = "set `max_iterations` higher, or let the rules make fewer new values";
+        return Some(Error::new(text).help(help));
+    }
+    let made = view.rules.relations.get(between.full?)?;
+    let most = view.options.max_rows;
+    let text = match made.name == name {
+        true => format!("the view `{name}` has more than {most} rows"),
+        false => format!(
+            "the relation `{}` of the view `{name}` has more than {most} rows",
+            made.name
+        ),
+    };
+    let help = "set `max_rows` higher, or give the view a window or a narrower condition";
+    Some(Error::new(text).help(help))
 }
 
 /// What rows look up in views, if they do.

@@ -10,6 +10,7 @@ mod expressions;
 mod fuzz;
 mod golden;
 mod graph;
+mod guides;
 mod invariance;
 #[cfg(unix)]
 mod live;
@@ -25,6 +26,7 @@ mod provenance;
 mod reliability;
 mod rows;
 mod shared;
+mod shipped;
 mod spec;
 mod spec_tests;
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use crate::plan::{self, Drawing};
 use crate::spec::diagnostic::visible;
 use crate::{Control, Layout, Plan};
 use clap::Args;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 /// Shows the plan of a spec: what each operator reads, keeps and gives.
 ///
@@ -90,7 +90,7 @@ impl Explain {
         let plan = Plan::new(&spec);
         let analysis = SharedAnalysis::default();
         let control = Control {
-            analysis: Some(analysis.clone()),
+            analysis: Some(Arc::clone(&analysis)),
             ..Control::default()
         };
         let report = crate::run(&plan, &control).map_err(Failure::Run)?;

@@ -296,7 +296,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             )
         }
         Kind::Filter(filter) => describe_filter(plan, inputs, filter),
-        Kind::View(view) => describe_view(view),
+        Kind::View(view) => describe_view(view, inputs),
         Kind::LookUp => describe_look_ups(plan, inputs),
         Kind::Sink(sink) => format!(
             "{} <- {inputs}, {} columns{}, {}, {}",
@@ -323,8 +323,15 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
     }
 }
 
-fn describe_view(view: &View) -> String {
+fn describe_view(view: &View, inputs: &str) -> String {
     let rules = &view.rules;
+    let window = view.options.window.text();
+    let state = format!("{} B a row", 8 * rules.row_words());
+    if let Some(text) = rules.text_of_groups() {
+        return format!(
+            "from {inputs}, at worker 0; window {window}; {text}; exchanged by group, {state}"
+        );
+    }
     let made = rules.strata.iter().flat_map(|stratum| {
         let names = stratum
             .relations
@@ -337,12 +344,10 @@ fn describe_view(view: &View) -> String {
     });
     let made: Vec<String> = made.collect();
     format!(
-        "from flow records, at worker 0, {} reading{} of them; window {}; incremental: {}; exchanged by what is joined, {} B a row",
+        "from {inputs}, at worker 0, {} reading{} of them; window {window}; incremental: {}; exchanged by what is joined, {state}",
         rules.sources.len(),
         if rules.sources.len() == 1 { "" } else { "s" },
-        view.options.window.text(),
         made.join(", "),
-        8 * rules.row_words(),
     )
 }
 

@@ -232,6 +232,7 @@ impl Plan {
         graph.add_edge(decode, flows, Edge::Packets);
         graph.add_edge(flows, features, Edge::Flows);
         let mut rows: BTreeMap<String, (NodeIndex, Edge)> = BTreeMap::new();
+        rows.insert(spec.flows.name.clone(), (features, Edge::Flows));
         rows.insert(spec.features.name.clone(), (features, Edge::Rows));
         let mut filters = Vec::new();
         for filter in &spec.filters {

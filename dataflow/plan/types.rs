@@ -33,13 +33,13 @@ impl Column {
         }
     }
 
-    fn of_view(name: &str, kind: &Type) -> Self {
+    fn of_view(name: &str, kind: &Type, null: bool) -> Self {
         let (data_type, unit) = kind.column().unwrap_or((DataType::I64, ""));
         Self {
             name: name.to_owned(),
             data_type: type_name(&data_type),
             unit: unit.to_owned(),
-            null: None,
+            null: null.then(|| "no row of the group has a value".to_owned()),
             readers: Vec::new(),
         }
     }
@@ -188,9 +188,9 @@ fn columns(plan: &Plan, node: NodeIndex) -> Vec<(String, Vec<Column>)> {
             let relations = view.rules.relations.iter().enumerate();
             let table = relations.map(|(at, made)| {
                 let columns = made.columns.iter().enumerate();
-                let columns = columns.map(|(column, (name, kind))| Column {
+                let columns = columns.map(|(column, made)| Column {
                     readers: readers_of_relation(plan, &one.name, at, column),
-                    ..Column::of_view(name, kind)
+                    ..Column::of_view(&made.name, &made.kind, made.null)
                 });
                 (made.name.clone(), columns.collect())
             });

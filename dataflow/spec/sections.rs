@@ -278,7 +278,9 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
             FilterOptions::keys(),
         ),
         "views" => (
-            vec![input("What the rules read: the flow table.")],
+            vec![input(
+                "What the view reads: the flow table (the default), `features`, or filters and their outputs.",
+            )],
             ViewOptions::keys(),
         ),
         "tests" => (Vec::new(), TestOptions::keys()),

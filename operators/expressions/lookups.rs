@@ -15,6 +15,8 @@ pub struct Viewed {
     pub name: String,
     /// What is in it; empty where it has faults of its own, which are told elsewhere.
     pub relations: Vec<ViewedRelation>,
+    /// Whether it reads rows, which come behind all look-ups.
+    pub reads_rows: bool,
 }
 
 /// A relation of it.

@@ -198,6 +198,7 @@ impl View {
                     .map(|(edge, key)| self.value(edge, ready.past.of(key)))
                     .collect();
                 let values = values?;
+                rows.edges = edges;
                 Ok(Some(self.filled(rows, values)))
             }
             Rows::Each(rows, ticks) => {
@@ -209,6 +210,7 @@ impl View {
                     self.come(tick, stash);
                     values.push(self.value(edge, ready.past.of(key))?);
                 }
+                rows.edges = edges;
                 Ok(Some(self.filled(rows, values)))
             }
         }

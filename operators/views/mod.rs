@@ -14,11 +14,11 @@ mod table;
 mod waiting;
 mod windowed;
 
-pub use feed::{Between, FeedPlan, Inlet, SharedBetween, feed};
+pub use feed::{Between, FeedPlan, Inflow, Inlet, SharedBetween, feed};
 pub use gate::{GatePlan, Session, gate};
 pub use graph::Emit;
 pub use handover::{Handover, Shared};
 pub use join::{Joined, join};
-pub use options::{AsOf, Communities, ConnectionOptions, ViewOptions, Window};
+pub use options::{AsOf, Communities, ConnectionOptions, TopOptions, ViewOptions, Window};
 pub use past::Recent;
 pub use table::{Shown, table};

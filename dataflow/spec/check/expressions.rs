@@ -12,10 +12,9 @@ use operators::expressions::{
 };
 use operators::features::{FeaturePlan, FeatureSettings};
 use operators::options::{Duration, OptionValue as _, Setting, Size};
-use operators::schema::Schema;
+use operators::schema::{Feature, Schema};
 use operators::sources::Moment;
 use operators::views::look_ups::LookUps;
-use operators::views::rules::RelationColumn;
 use std::collections::{BTreeSet, HashMap};
 
 /// The place of the first derived column at check; features come before, aggregates behind.
@@ -143,22 +142,30 @@ impl Rows {
         places
     }
 
-    /// The columns of flow records, as rules read them.
-    pub(super) fn flow_columns(&self) -> Vec<RelationColumn> {
-        let all = self
-            .readable
-            .iter()
-            .filter(|feature| feature.group == "flow_meta");
-        let known = all.filter_map(|feature| match self.context.find(&feature.name)? {
-            Known::Field(field) => Some(RelationColumn {
-                name: feature.name.clone(),
-                kind: field.kind.clone(),
-                null: field.null,
-                place: field.place,
-            }),
-            Known::Fault(..) => None,
-        });
-        known.collect()
+    /// The names of flow records, as views read them; of all other columns it is told that they are none of these.
+    pub(super) fn of_flows(&self, flows: &str, features: &str) -> Context {
+        let mut context = Context::new("a flow record has the columns of the group `flow_meta`");
+        for name in self.context.names() {
+            let is_own = |feature: &&Feature| feature.name == name && feature.group == "flow_meta";
+            let known = match self.readable.iter().find(is_own) {
+                Some(_) => self.context.find(&name).cloned(),
+                None => {
+                    let message = format!("`{flows}` gives flow records, which have no `{name}`");
+                    let help = format!("read `{features}` here: `input = \"{features}\"`");
+                    Some(Known::Fault("E0201", message, Some(help)))
+                }
+            };
+            if let Some(known) = known {
+                context.add(&name, known);
+            }
+        }
+        context.borrow_variables(&self.context);
+        context
+    }
+
+    /// Takes note of places that a view reads.
+    pub(super) fn read(&mut self, places: impl Iterator<Item = u32>) {
+        self.reads.extend(places.filter(|place| *place < DERIVED));
     }
 
     fn note(&mut self, typed: &Typed) {

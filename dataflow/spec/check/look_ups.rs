@@ -14,16 +14,26 @@ use operators::views::{AsOf, ViewOptions, Window};
 
 impl<'a> Check<'a> {
     /// Lets expressions over rows look things up in views.
-    pub(super) fn show_views(&self, rows: &mut Rows, views: &[(Raw<'a>, View)]) {
+    pub(super) fn show_views(
+        &self,
+        rows: &mut Rows,
+        views: &[(Raw<'a>, View)],
+        of_rows: &[Raw<'a>],
+    ) {
         for (raw, view) in views {
             let relations = view.rules.relations.iter().map(|made| ViewedRelation {
                 name: made.name.clone(),
-                columns: made.columns.clone(),
+                columns: made
+                    .columns
+                    .iter()
+                    .map(|one| (one.name.clone(), one.kind.clone()))
+                    .collect(),
                 keys: made.keys.clone(),
             });
             rows.context.show(Viewed {
                 name: raw.name.clone(),
                 relations: relations.collect(),
+                reads_rows: false,
             });
         }
         // what looks up a view with faults of its own has no other fault
@@ -31,9 +41,14 @@ impl<'a> Check<'a> {
         let written = written.and_then(|entry| entry.value.entries());
         for entry in written.into_iter().flatten() {
             if views.iter().all(|(raw, _)| raw.name != entry.name) {
+                // a loop is told as such, once
+                let input = format!("views.{}.input", entry.name);
+                let told = |one: &Diagnostic| one.code == "E0305" && one.path == input;
+                let is_loop = self.found.list.iter().any(told);
                 rows.context.show(Viewed {
                     name: entry.name.clone(),
                     relations: Vec::new(),
+                    reads_rows: !is_loop && of_rows.iter().any(|raw| raw.name == entry.name),
                 });
             }
         }

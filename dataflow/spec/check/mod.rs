@@ -20,13 +20,14 @@ use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
 use crate::spec::variables::Variable;
 use crate::spec::{Filter, Node, RunOptions, Sink, Spec, TAP, Table, TableOf, format};
-use filters::RowNode;
+use filters::row_nodes;
 use graph::Graph;
 use look_ups::look_ups;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::flows::FlowOptions;
 use operators::sinks::SinkOptions;
+use views::{Readable, reads_flows};
 
 impl Loaded {
     /// Checks everything that can be checked without opening a file.
@@ -119,6 +120,13 @@ impl<'a> Raw<'a> {
 /// The inputs a node names, and where.
 type Inputs = Vec<(String, Span, String)>;
 
+/// The sinks, the inputs that they name, and which of them write tables.
+type SinksRead<'s, 'a> = (
+    &'s [(Raw<'a>, SinkOptions)],
+    &'s [Inputs],
+    &'s [Option<TableOf>],
+);
+
 struct Check<'a> {
     loaded: &'a Loaded,
     /// Those that are put in: expressions name them.
@@ -150,13 +158,29 @@ impl<'a> Check<'a> {
         let mut rows = self.known(&settings, features_raw.as_ref());
         let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
         self.no_loops(flow_table, features_raw.as_ref());
-        let views = self.views(&mut rows, flow_table);
-        self.show_views(&mut rows, &views);
+        let feature_set = features_raw.as_ref().map_or("features", |raw| &raw.name);
+        // derived columns may look up what these show; what reads rows comes behind them
+        let (of_flows, of_rows) = self
+            .nodes("views")
+            .into_iter()
+            .partition(|raw| reads_flows(raw, flow_table));
+        let mut readable = Readable {
+            flows: flow_table,
+            features: feature_set,
+            filters: &[],
+            sources: sources.iter().map(|(raw, _)| raw.name.clone()).collect(),
+        };
+        let (mut views, mut views_from) = self.views(of_flows, &mut rows, &readable);
+        self.show_views(&mut rows, &views, &of_rows);
         self.derived(&mut rows, features_raw.as_ref());
         let condition = self.of_packets(&rows, flows_raw.as_ref());
         let filters = self.filters(&mut rows);
         let follows = sources.iter().find(|(_, options)| options.follow);
         self.no_end(&filters, follows.map(|(raw, _)| raw.name.as_str()));
+        readable.filters = &filters;
+        let later = self.views(of_rows, &mut rows, &readable);
+        views.extend(later.0);
+        views_from.extend(later.1);
         let tap = (!loaded.tap.is_empty()).then(|| Raw {
             name: TAP.to_owned(),
             at: Span::default(),
@@ -262,7 +286,13 @@ impl<'a> Check<'a> {
                     sinks_in.iter().zip(&shown).map(resolve).collect(),
                 )
             }
-            false => self.behind_features(&graph, filters, &filters_in, &sinks, &sinks_in, &shown),
+            false => self.behind_features(
+                &graph,
+                filters,
+                &filters_in,
+                (&sinks, &sinks_in, &shown),
+                &views_from,
+            ),
         };
         if self.found.has_errors() {
             return None;
@@ -282,12 +312,15 @@ impl<'a> Check<'a> {
             }
         }
         self.unread(&views, &shown, &look_ups);
+        self.endless(sources.iter().map(|(_, source)| source), &views);
+        if self.found.has_errors() {
+            return None;
+        }
         self.paths(&sinks);
         let is_rows = self.rows(sources.iter().map(|(raw, _)| raw), &sinks);
         let places = rows.places(&columns, &look_ups);
-        // the operator of the features has the records
-        let views = views.into_iter();
-        let views = views.map(|(raw, view)| self.node(&raw, vec![features_name.clone()], view));
+        let views = views.into_iter().zip(views_from);
+        let views = views.map(|((raw, view), inputs)| self.node(&raw, inputs, view));
         let views = views.collect();
         let sinks: Vec<Node<Sink>> = sinks
             .into_iter()
@@ -392,24 +425,10 @@ impl<'a> Check<'a> {
         graph: &Graph,
         filters: Vec<(Raw<'a>, Filter)>,
         filters_in: &[Inputs],
-        sinks: &[(Raw<'a>, SinkOptions)],
-        sinks_in: &[Inputs],
-        shown: &[Option<TableOf>],
+        (sinks, sinks_in, shown): SinksRead<'_, 'a>,
+        views_from: &[Vec<String>],
     ) -> (Vec<Node<Filter>>, Vec<Vec<String>>) {
-        let outputs = |raw: &Raw<'_>, filter: &Filter| {
-            let routes = filter.routes.iter();
-            routes
-                .map(|route| format!("{}.{}", raw.name, route.name))
-                .collect()
-        };
-        let mut nodes = vec![RowNode {
-            name: graph.features.clone(),
-            outputs: Vec::new(),
-        }];
-        nodes.extend(filters.iter().map(|(raw, filter)| RowNode {
-            name: raw.name.clone(),
-            outputs: outputs(raw, filter),
-        }));
+        let nodes = row_nodes(&graph.features, &filters);
         let mut others: Vec<(String, &'static str)> = Vec::new();
         others.extend(graph.sources.iter().map(|name| (name.clone(), "packets")));
         others.push((graph.flows.clone(), "flow records"));
@@ -454,7 +473,8 @@ impl<'a> Check<'a> {
         self.no_circles(&named);
         let used = |name: &str| {
             let inputs = named.iter().flat_map(|(_, inputs)| inputs);
-            let mut inputs = inputs.chain(sinks_from.iter().flatten());
+            let inputs = inputs.chain(sinks_from.iter().flatten());
+            let mut inputs = inputs.chain(views_from.iter().flatten());
             inputs.any(|input| input.split('.').next() == Some(name))
         };
         // what reads a node that is not there may have meant this one
@@ -464,7 +484,7 @@ impl<'a> Check<'a> {
                 let message = format!("nothing reads `{}`", raw.name);
                 self.found.push(
                     Diagnostic::new("W0401", raw.at, &raw.path, message)
-                        .help("let a sink or another filter read it"),
+                        .help("let a sink, a view or another filter read it"),
                 );
             }
         }

@@ -25,7 +25,7 @@ impl Checker<'_> {
                 argument.filter.is_some() || argument.value.as_ref().is_some_and(reads_packets)
             });
             match self.place {
-                Place::Rows if over_packets || !is_scalar => {
+                Place::Rows if over_packets || !is_scalar || self.rows.is_some() => {
                     return self.aggregate(measure, at, arguments, whole);
                 }
                 Place::Aggregate(_) if !is_scalar => {
@@ -33,6 +33,13 @@ impl Checker<'_> {
                     let fault = Fault::new("E0211", at, message);
                     return Err(Box::new(fault.help(
                         "aggregates do not nest; values inside of one are those of a packet",
+                    )));
+                }
+                Place::Group(_) if over_packets || !is_scalar => {
+                    let message = format!("`{name}` is inside of another aggregate");
+                    let fault = Fault::new("E0211", at, message);
+                    return Err(Box::new(fault.help(
+                        "aggregates do not nest: give one over packets a name in `[features.derive]`",
                     )));
                 }
                 Place::Packets if !is_scalar => {

@@ -69,6 +69,11 @@ impl Context {
         self.variables.insert(name.to_owned(), value);
     }
 
+    /// Takes the variables of another context.
+    pub fn borrow_variables(&mut self, other: &Self) {
+        self.variables.clone_from(&other.variables);
+    }
+
     /// Adds a view whose rows can be looked up.
     pub fn show(&mut self, view: Viewed) {
         self.views.push(view);

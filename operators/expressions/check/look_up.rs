@@ -129,6 +129,12 @@ impl Checker<'_> {
                 .join(", ")
         };
         match (tail, &view.relations[..]) {
+            (_, []) if view.reads_rows => {
+                let message =
+                    format!("`{head}` reads rows, which look things up before it has them");
+                let fault = Fault::new("E0304", at, message);
+                Err(Box::new(fault.help("look up a view over flow records")))
+            }
             // told where the view is
             (_, []) => Err(Box::new(Fault::new("", at, "the view has a fault"))),
             (None, [_]) => Ok((view, 0)),

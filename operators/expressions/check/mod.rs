@@ -113,6 +113,8 @@ pub(super) enum Place {
     Aggregate(&'static str),
     /// Over packets, without flows: `flows.where`.
     Packets,
+    /// Inside of an aggregate of this name, over the rows of a group.
+    Group(&'static str),
 }
 
 /// The checker of one expression.
@@ -131,6 +133,8 @@ pub struct Checker<'a> {
     state: Option<Type>,
     /// Inside of the `where` of an aggregate.
     is_choosing: bool,
+    /// Over groups: what their rows have.
+    rows: Option<&'a Context>,
 }
 
 impl<'a> Checker<'a> {
@@ -145,6 +149,20 @@ impl<'a> Checker<'a> {
             previous: Vec::new(),
             state: None,
             is_choosing: false,
+            rows: None,
+        }
+    }
+
+    /// A checker of an expression over groups, which have the names of `context`; aggregates are over their `rows`.
+    pub fn groups(
+        context: &'a Context,
+        rows: &'a Context,
+        text: &'a str,
+        aggregates: &'a mut Vec<Aggregate>,
+    ) -> Self {
+        Self {
+            rows: Some(rows),
+            ..Self::rows(context, text, aggregates)
         }
     }
 
@@ -342,12 +360,12 @@ impl<'a> Checker<'a> {
         }
         let known = self.context.find(name);
         match (self.place, known) {
-            (Place::Rows, Some(Known::Field(field))) => Ok(Typed {
+            (Place::Rows | Place::Group(_), Some(Known::Field(field))) => Ok(Typed {
                 node: Node::Load(field.place),
                 kind: field.kind.clone(),
                 null: field.null,
             }),
-            (Place::Rows, Some(Known::Fault(code, message, help))) => {
+            (Place::Rows | Place::Group(_), Some(Known::Fault(code, message, help))) => {
                 let mut fault = Fault::new(code, at, message);
                 fault.help.clone_from(help);
                 Err(Box::new(fault))
@@ -389,7 +407,7 @@ impl<'a> Checker<'a> {
 
     fn unknown(&self, name: &str, at: Span) -> Box<Fault> {
         let mut known = self.context.names();
-        if self.place != Place::Rows {
+        if !matches!(self.place, Place::Rows | Place::Group(_)) {
             known = fields::FIXED
                 .iter()
                 .map(|name| (*name).to_owned())
@@ -397,7 +415,7 @@ impl<'a> Checker<'a> {
         }
         let mut fault = Fault::new("E0201", at, format!("unknown field `{name}`")).known(known);
         fault.help = Some(match self.place {
-            Place::Rows => self.context.advice().to_owned(),
+            Place::Rows | Place::Group(_) => self.context.advice().to_owned(),
             _ => "packet fields are written `pkt.len`".to_owned(),
         });
         Box::new(fault)
@@ -411,7 +429,7 @@ impl<'a> Checker<'a> {
             return Err(Box::new(fault));
         };
         match self.place {
-            Place::Rows => {
+            Place::Rows | Place::Group(_) => {
                 let message = "a packet field has no single value for a flow";
                 let fault = Fault::new("E0210", at, message);
                 let field = format!("pkt.{name}");

@@ -27,6 +27,7 @@ use crate::sources::{Mark, Slicing};
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use table::Table;
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
@@ -218,7 +219,7 @@ fn stages(plan: &LookUpPlan) -> Vec<Running> {
                 (&one.view, one.relation) == (&question.view, question.relation)
             };
             Asking {
-                program: RowProgram::of(question.program.clone(), plan.places.clone()),
+                program: RowProgram::of(question.program.clone(), Arc::clone(&plan.places)),
                 table: own().position(|one| is_it(&one)).unwrap_or(0),
                 question: question.clone(),
             }

@@ -1,7 +1,7 @@
 //! A relation as it is at one tick: rows by their key.
 
 use super::told::{Answers, Cell, Cells, Told};
-use crate::columns::Column;
+use crate::columns::{Column, Values};
 use crate::expressions::{Constant, Type};
 use crate::views::rules::{self, Made};
 use hashbrown::HashMap;
@@ -94,6 +94,16 @@ pub fn write(cell: Option<&Cell>, kind: &Type, column: &mut Column) {
             (0, Constant::Text(text))
         }
         Some(Cell::Ip(address)) => (0, Constant::Ip(*address)),
+        Some(Cell::List(cells)) => {
+            if let (Values::List { ends, items }, Type::List(item)) = (&mut column.values, kind) {
+                cells.iter().for_each(|cell| write(Some(cell), item, items));
+                ends.push(u32::try_from(items.len()).unwrap_or(u32::MAX));
+            }
+            if let Some(valid) = &mut column.valid {
+                valid.push(true);
+            }
+            return;
+        }
     };
     rules::write(word, kind, column, |_| spelling);
 }

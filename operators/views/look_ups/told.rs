@@ -8,7 +8,7 @@ use crate::expressions::vector::{Data, Vector};
 use crate::expressions::{Constant, Type};
 use crate::views::feed::SharedBetween;
 use crate::views::handover::Lost;
-use crate::views::rules::{Made, Numbers, Row, Rows, is_named};
+use crate::views::rules::{Made, MadeColumn, NULL, Numbers, Row, Rows, is_named};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -29,12 +29,29 @@ pub enum Cell {
     Text(Box<[u8]>),
     /// An address.
     Ip(Address),
+    /// Values in order.
+    List(Box<[Cell]>),
 }
 
 /// Some values of a row.
 pub type Cells = Box<[Cell]>;
 
 impl Cell {
+    fn of_column<R: Row>(row: &R, column: &MadeColumn, numbers: &Numbers) -> Self {
+        let Type::List(item) = &column.kind else {
+            return Self::of_word(row.word(column.word), &column.kind, numbers);
+        };
+        let words = column.word..column.word + column.words;
+        let words = words
+            .map(|at| row.word(at))
+            .take_while(|word| *word != NULL);
+        Self::List(
+            words
+                .map(|word| Self::of_word(word, item, numbers))
+                .collect(),
+        )
+    }
+
     fn of_word(word: u64, kind: &Type, numbers: &Numbers) -> Self {
         if !is_named(kind) {
             return Self::Word(word);
@@ -139,9 +156,8 @@ pub fn tell<'scope, R: Row>(
             input.for_each(|_, changes| {
                 let between = between.borrow();
                 for (row, time, diff) in changes.drain(..) {
-                    let columns = made.columns.iter().enumerate();
-                    let cells = columns
-                        .map(|(at, (_, kind))| Cell::of_word(row.word(at), kind, &between.numbers));
+                    let columns = made.columns.iter();
+                    let cells = columns.map(|one| Cell::of_column(&row, one, &between.numbers));
                     let changes = told.changes.entry(time).or_default();
                     changes.push((cells.collect(), diff));
                     is_new = true;
