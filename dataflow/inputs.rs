@@ -3,13 +3,17 @@
 //! Every process comes to the same answers, as all see the same files. Nothing is read here but what merging by time needs.
 
 use crate::cluster::{self, Place};
-use crate::plan::Plan;
+use crate::plan::{Plan, hex};
 use crate::run::Control;
 use crate::topology::Sharing;
 use operators::Error;
 use operators::packet::BlockPool;
 use operators::sources::{self, Bounds, CaptureInput, Faulty, Glance, Input, Merge, Slicing};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use std::cmp::Reverse;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -100,6 +104,25 @@ impl Inputs {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.paths.len()
+    }
+
+    /// Which they were: name and bytes of each, of streams the name alone; with `hashed` the SHA-256 of what is there now.
+    ///
+    /// # Errors
+    /// One cannot be read again.
+    pub fn facts(&self, hashed: bool) -> Result<Value, Error> {
+        let fact = |((path, _), bytes): (&(PathBuf, Bounds), &u64)| {
+            let mut fact = Map::new();
+            fact.insert("name".to_owned(), path.display().to_string().into());
+            if std::fs::metadata(path).is_ok_and(|found| found.is_file()) {
+                fact.insert("bytes".to_owned(), (*bytes).into());
+                if hashed {
+                    fact.insert("sha256".to_owned(), digest(path)?.into());
+                }
+            }
+            Ok(Value::Object(fact))
+        };
+        self.paths.iter().zip(&self.sizes).map(fact).collect()
     }
 
     /// Whether one of them may have to be waited for: a pipe, a device, or a file that grows.
@@ -225,5 +248,22 @@ impl Layout {
             workers,
             is_exchanged: inputs.sharing(processes * workers) == Sharing::Packets,
         })
+    }
+}
+
+/// SHA-256 of a file, 64 hexadecimal digits.
+///
+/// # Errors
+/// It cannot be read.
+pub fn digest(path: &Path) -> Result<String, Error> {
+    let failed = |error| Error::file("read", path, error);
+    let mut file = File::open(path).map_err(failed)?;
+    let mut sum = Sha256::new();
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut piece).map_err(failed)? {
+            0 => return Ok(hex(&sum.finalize())),
+            read => sum.update(piece.get(..read).unwrap_or_default()),
+        }
     }
 }

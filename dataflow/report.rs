@@ -47,6 +47,24 @@ pub struct Output {
 const SHOWN: usize = 10;
 
 impl Report {
+    /// The books for who reads an output later: without what the outputs themselves add, and the same for every run over these inputs.
+    pub fn books_json(&self) -> String {
+        let mut books = serde_json::to_value(Summary::of(self)).unwrap_or_default();
+        if let Some(all) = books.as_object_mut() {
+            all.retain(|key, _| {
+                !["version", "spec", "elapsed", "workers", "balanced", "live"]
+                    .contains(&key.as_str())
+            });
+            let sinks = all.get_mut("sinks").and_then(|sinks| sinks.as_object_mut());
+            for sink in sinks.into_iter().flatten() {
+                if let Some(sink) = sink.1.as_object_mut() {
+                    sink.remove("written");
+                }
+            }
+        }
+        books.to_string()
+    }
+
     /// The exit code of the program.
     pub fn exit_code(&self) -> u8 {
         let inputs = &self.books.inputs;

@@ -15,7 +15,7 @@ use operators::books::{Books, Partial};
 use operators::features::ConnectionPlan;
 use operators::flows::FlowOptions;
 use operators::privacy::Anonymiser;
-use operators::sinks::{self, Collector, Description, Sort, Sorter};
+use operators::sinks::{self, Collector, Description, Fact, Sidecar, Sort, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
 use operators::views::look_ups::{Answers, Come, LookUpPlan};
 use operators::views::{Between, FeedPlan, GatePlan, Handover, SharedBetween};
@@ -120,7 +120,7 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         report.stopped = signal_name(control.signal.load(Ordering::Relaxed));
     }
     if place.process == 0 {
-        commit(plan, &mut report, collectors, failed)?;
+        commit(plan, &inputs, &mut report, collectors, failed)?;
     }
     report.elapsed = start.elapsed();
     Ok(report)
@@ -170,7 +170,7 @@ fn open_sinks(
 ) -> Result<Vec<Collector>, Error> {
     let run = format!("{}-{}", std::process::id(), run_number());
     let mut open: Vec<Collector> = Vec::new();
-    for (_, sink) in plan.sinks() {
+    for (name, sink) in plan.sinks() {
         if control.analysis.is_some() {
             let (pool, stop) = (Arc::clone(pool), Arc::clone(&control.stop));
             let label = sink.label.clone();
@@ -187,6 +187,9 @@ fn open_sinks(
         if let Some(path) = sink.options.path().filter(|path| *path != "-") {
             sinks::sweep(Path::new(path));
         }
+        if let Some(path) = sink.options.sidecar() {
+            sinks::sweep(&sinks::beside(path));
+        }
         let seen = plan.columns_of(sink).cloned().collect();
         let anonymise = sink.options.anonymise();
         let anonymiser = match anonymise.map(|options| Anonymiser::new(options, &seen)) {
@@ -201,9 +204,15 @@ fn open_sinks(
                 Some(anonymise) => anonymise.schema(seen),
                 None => seen,
             },
-            metadata: plan.metadata(sink),
+            metadata: plan.metadata(name, sink),
         };
-        let opened = match sinks::open(&sink.options, &description, &run) {
+        let opened = sinks::open(&sink.options, &description, &run).and_then(|opened| {
+            let path = sink.options.sidecar();
+            let facts = description.metadata.clone();
+            let sidecar = path.map(|path| Sidecar::create(path, facts, &run));
+            Ok((opened, sidecar.transpose()?))
+        });
+        let (opened, sidecar) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 open.into_iter().for_each(Collector::abort);
@@ -222,7 +231,7 @@ fn open_sinks(
             Arc::clone(pool),
             Arc::clone(&control.stop),
         );
-        open.push(collector.limited(sink.limit));
+        open.push(collector.limited(sink.limit).beside(sidecar));
     }
     Ok(open)
 }
@@ -555,9 +564,22 @@ fn missing(plan: &Plan, report: &Report) -> Option<Error> {
     })
 }
 
+/// What outputs say of the run: what was read, and the books.
+fn facts(plan: &Plan, inputs: &Inputs, report: &Report) -> Result<Vec<Fact>, Error> {
+    let inputs = inputs.facts(plan.run.hash_inputs)?;
+    let facts = [
+        ("inputs", inputs.to_string()),
+        ("books", report.books_json()),
+    ];
+    Ok(facts
+        .map(|(key, value)| (format!("{}{key}", sinks::PREFIX), value))
+        .to_vec())
+}
+
 /// Ends the sinks: all appear, or none.
 fn commit(
     plan: &Plan,
+    inputs: &Inputs,
     report: &mut Report,
     mut collectors: Vec<Collector>,
     lost: Option<Error>,
@@ -580,13 +602,17 @@ fn commit(
             failed = collector.finish().err();
         }
     }
+    let facts = match failed {
+        None => facts(plan, inputs, report)?,
+        Some(_) => Vec::new(),
+    };
     for collector in collectors {
         if failed.is_some() {
             collector.abort();
             continue;
         }
         let label = collector.name().to_owned();
-        match collector.commit() {
+        match collector.commit(&facts) {
             Ok(rows) => report.books.sinks.entry(label).or_default().written = rows,
             Err(error) => failed = Some(error),
         }

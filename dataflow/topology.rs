@@ -583,7 +583,7 @@ fn behind_features<'scope>(
                 let condition = sink.condition.as_ref();
                 let condition = condition.map(|one| (sink.label.clone(), plan.conditions([one])));
                 if let Some(read) = read {
-                    collect(read, sink.columns.clone(), condition, collector, books);
+                    collect(read, plan.projection(sink), condition, collector, books);
                 }
             }
             _ => {}

@@ -346,7 +346,7 @@ pub struct SinkBooks {
     pub dropped: Counts<Drop>,
 }
 
-/// Fates of the rows of one filter: `offered + copies = filtered + unrouted + passed`.
+/// Fates of the rows of one filter: `offered + copies = filtered + dedup + limit + unrouted + passed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilterBooks {
     /// Rows that reached the filter.
@@ -355,6 +355,12 @@ pub struct FilterBooks {
     pub copies: u64,
     /// Rows that its condition or its sample left out.
     pub filtered: u64,
+    /// Rows that an earlier one agrees with.
+    #[serde(default)]
+    pub dedup: u64,
+    /// Rows behind as many as were asked for.
+    #[serde(default)]
+    pub limit: u64,
     /// Rows that no route took.
     pub unrouted: u64,
     /// Rows that went on, by route; the name is empty where there are none.
@@ -413,6 +419,8 @@ impl Books {
             mine.offered += filter.offered;
             mine.copies += filter.copies;
             mine.filtered += filter.filtered;
+            mine.dedup += filter.dedup;
+            mine.limit += filter.limit;
             mine.unrouted += filter.unrouted;
             for (route, rows) in &filter.passed {
                 *mine.passed.entry(route.clone()).or_default() += rows;
@@ -471,9 +479,11 @@ impl Books {
         for (name, filter) in &self.filters {
             let passed: u64 = filter.passed.values().sum();
             check(
-                &format!("rows of filter {name}: offered + copies = filtered + unrouted + passed"),
+                &format!(
+                    "rows of filter {name}: offered + copies = filtered + dedup + limit + unrouted + passed"
+                ),
                 filter.offered + filter.copies,
-                filter.filtered + filter.unrouted + passed,
+                filter.filtered + filter.dedup + filter.limit + filter.unrouted + passed,
             );
         }
         for (name, sink) in &self.sinks {

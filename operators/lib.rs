@@ -26,6 +26,7 @@ pub mod sinks;
 pub mod slots;
 pub mod sources;
 pub mod statistics;
+pub mod stored;
 pub mod views;
 
 pub use books::Books;

@@ -78,7 +78,6 @@ routes = { udp = 'protocol == 17', tcp = 'protocol == 6', rest = 'else' }
 [filters.some]
 input = ["kinds.tcp", "kinds.udp"]
 sample = 0.7
-
 "#;
 
 proptest! {
@@ -104,12 +103,13 @@ proptest! {
     #[test]
     fn expressions_are_the_same_on_any_number_of_workers(
         traffic in records(120), workers in prop_oneof![Just(1usize), Just(2), Just(3), Just(8)],
-        epoch in prop_oneof![Just(1usize), Just(7), Just(4096)], fused: bool, graph: bool,
+        epoch in prop_oneof![Just(1usize), Just(7), Just(4096)], fused: bool, graph: bool, first: bool,
     ) {
+        let first = if first { "dedup = [\"protocol\", \"dst_port\", \"up\"]\nlimit = 20\n" } else { "" };
         let groups = if graph { "[\"all\", \"connection\"]" } else { "[\"all\"]" };
         let spec = |workers, epoch, fused| format!(
             "input = \"some\"\nwhere = 'up is null or up >= 0'\n\
-            [features]\ngroups = {groups}\n{EXPRESSIONS}[run]\nworkers = {workers}\nepoch = {epoch}\nfused = {fused}\n"
+            [features]\ngroups = {groups}\n{EXPRESSIONS}{first}[run]\nworkers = {workers}\nepoch = {epoch}\nfused = {fused}\n"
         );
         let inputs = [traffic];
         let plain = rows(&inputs, &spec(1, 8192, true));

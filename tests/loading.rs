@@ -1015,3 +1015,68 @@ rows = 1
         `one`
     "#]].assert_eq(&String::from_utf8(out.stdout).unwrap());
 }
+
+#[test]
+fn where_each_value_came_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    put(
+        "base.toml",
+        "spec = 1\n[flows]\nidle_timeout = \"30s\"\nactive_timeout = \"5m\"\n",
+    );
+    put(
+        "a.toml",
+        "spec = 1\nextends = \"./base.toml\"\n\n[vars.n]\ntype = \"int\"\ndefault = 7\n\n[sources]\npath = \"x.pcap\"\n\n\
+        [flows]\nactive_timeout = \"off\"\n\n[features]\nmax_sequence_length = \"${n}\"\n\n\
+        [sinks.out]\npath = \"x.csv\"\nanonymise = { key = \"${secret:K}\" }\n\n[sinks.more]\npath = \"y.parquet\"\n",
+    );
+    let mut loaded = Loaded::file(&folder.path().join("a.toml"))
+        .unwrap()
+        .unwrap();
+    loaded.set("run.workers=3").unwrap();
+    let spec = loaded
+        .check()
+        .unwrap_or_else(|found| panic!("{}", found.text(false)));
+    let all = loaded.origins(&spec).unwrap();
+    let wanted = [
+        "sources.path",
+        "sources.merge",
+        "flows.idle_timeout",
+        "flows.active_timeout",
+        "flows.terminate",
+        "features.max_sequence_length",
+        "features.missing",
+        "features.split",
+        "sinks.out.path",
+        "sinks.out.anonymise",
+        "sinks.out.delimiter",
+        "sinks.more.row_group",
+        "run.workers",
+        "run.epoch",
+    ];
+    let lines: Vec<String> = all
+        .iter()
+        .filter(|one| wanted.contains(&one.path.as_str()))
+        .map(|one| format!("{} = {}  # {}\n", one.path, one.value, one.from))
+        .collect();
+    let text = lines
+        .concat()
+        .replace(&folder.path().display().to_string(), "");
+    expect![[r#"
+        sources.path = "x.pcap"  # /a.toml:9
+        sources.merge = "none"  # default
+        flows.idle_timeout = "30s"  # /base.toml:3
+        flows.active_timeout = "off"  # /a.toml:12
+        flows.terminate = "tcp"  # default
+        features.split = false  # default
+        features.max_sequence_length = 7  # /a.toml:15
+        features.missing = "null"  # default
+        sinks.out.path = "x.csv"  # /a.toml:18
+        sinks.out.delimiter = ","  # default
+        sinks.out.anonymise = { key = "${secret:K}" }  # /a.toml:19
+        sinks.more.row_group = 131072  # default
+        run.workers = 3  # --set run.workers=3
+        run.epoch = 8192  # default
+    "#]]
+    .assert_eq(&text);
+}

@@ -3,6 +3,8 @@
 
 mod agreement;
 #[cfg(unix)]
+mod compare;
+#[cfg(unix)]
 mod explained;
 mod expressions;
 mod fuzz;
@@ -20,7 +22,9 @@ mod mistakes;
 mod processes;
 #[cfg(unix)]
 mod program;
+mod provenance;
 mod reliability;
+mod rows;
 mod shared;
 mod shipped;
 mod spec;

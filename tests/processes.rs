@@ -51,6 +51,10 @@ fn the_rows_and_books_are_those_of_one_process() {
             "b.pcap --key 5tuple,vlan --decap all --max-flows 256",
         ),
         ("entropy", "a.pcap b.pcap -f entropy,hdr_desc"),
+        (
+            "first",
+            "b.pcap --set features.duration_unit=us --set filters.dedup=[\"src_ip\",\"total_bytes\"] --set filters.limit=40",
+        ),
     ] {
         let run = |processes: usize| {
             let file = format!("{name}{processes}");
@@ -141,7 +145,14 @@ fn processes_started_by_hand_in_any_order() {
     assert!(cluster.folder.read("a.csv") == cluster.folder.read("alone.csv"));
     assert_eq!(
         cluster.folder.names(),
-        ["a.csv", "alone.csv", "books.json", "hosts"]
+        [
+            "a.csv",
+            "a.csv.provenance.json",
+            "alone.csv",
+            "alone.csv.provenance.json",
+            "books.json",
+            "hosts"
+        ]
     );
 }
 
@@ -297,7 +308,9 @@ fn started_processes_live_and_die_with_the_first() {
         }
         if victim == 0 {
             assert_eq!((ended.code, ended.err.as_str()), (None, ""));
-            assert_eq!(folder.names().len(), 1);
+            let left = folder.names();
+            assert_eq!(left.len(), 2);
+            assert!(left.iter().all(|name| name.ends_with(".partial")));
             continue;
         }
         let ended = ended.with_code(1).saying("went away; nothing was written");

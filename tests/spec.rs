@@ -13,7 +13,7 @@ use std::path::PathBuf;
 fn deep(text: &str) -> Result<Spec, Diagnostics> {
     let loaded = Loaded::text("spec.toml", text, PathBuf::new())?;
     let spec = loaded.check()?;
-    loaded.check_files(&spec)?;
+    loaded.check_deep(&spec)?;
     Ok(spec)
 }
 
@@ -40,7 +40,9 @@ fn with(middle: &str) -> String {
 fn every_code_has_an_example_that_gives_it_and_one_that_does_not() {
     for code in CODES {
         let found = match check(code.wrong) {
-            Ok(_) if code.code == "E0703" => deep(code.wrong).expect_err("no such file"),
+            Ok(_) if ["E0703", "E0414"].contains(&code.code) => {
+                deep(code.wrong).expect_err("no such file or folder")
+            }
             Ok(_) if code.code == "E0507" => Loaded::text("spec.toml", code.wrong, PathBuf::new())
                 .expect("TOML")
                 .find_secrets(None, |_| None)
@@ -123,7 +125,7 @@ fn unknown_keys_and_sections() {
               |
             8 | extends = 1
               | ^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `overwrite`
+              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
               = see `jayflow help E0005`
         "#]],
     );
@@ -572,7 +574,7 @@ fn sinks() {
               |
             9 | compression = "zstd"
               | ^^^^^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `overwrite`
+              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
               = see `jayflow help E0005`
 
             error[E0008]: `parkett` is not a type of sink
@@ -923,4 +925,77 @@ fn every_key_can_be_set_from_outside() {
             .expect_err("not from outside");
         assert_eq!(codes(&found), ["E0008"]);
     }
+}
+
+#[test]
+fn what_only_a_deep_check_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str| std::fs::write(folder.path().join(name), "x").unwrap();
+    put("in.pcap");
+    put("there.csv");
+    put("keys");
+    let text = "spec = 1\n[sources]\npath = \"in.pcap\"\n\
+        [sinks.a]\npath = \"there.csv\"\n[sinks.b]\npath = \"none/b.csv\"\n[sinks.c]\npath = \"c.csv\"\nanonymise = { key_file = \"key\" }\n\
+        [sinks.d]\npath = \"d.csv\"\n[tests.one]\ninput = [\"in.pcap\", \"im.pcap\"]\nat = \"features\"\nrows = 1\n[tests.two]\ninput = \"*.pcapng\"\nrows = 1\n";
+    let deep = |text: &str| {
+        std::fs::write(folder.path().join("spec.toml"), text).unwrap();
+        let loaded = Loaded::file(&folder.path().join("spec.toml"))
+            .unwrap()
+            .unwrap();
+        let spec = loaded
+            .check()
+            .unwrap_or_else(|found| panic!("{}", found.text(false)));
+        let found = loaded.check_deep(&spec).err();
+        let text = found.map(|found| found.text(false)).unwrap_or_default();
+        text.replace(&folder.path().display().to_string(), "DIR")
+    };
+    expect![[r#"
+        error[E0414]: `DIR/there.csv` exists
+         --> DIR/spec.toml:5:8 (sinks.a.path)
+          |
+        5 | path = "there.csv"
+          |        ^^^^^^^^^^^
+          = help: `overwrite = true` replaces it at the end, at once
+          = see `jayflow help E0414`
+
+        error[E0414]: there is no folder `DIR/none`
+         --> DIR/spec.toml:7:8 (sinks.b.path)
+          |
+        7 | path = "none/b.csv"
+          |        ^^^^^^^^^^^^
+          = help: `mkdir -p DIR/none`, or choose another path
+          = see `jayflow help E0414`
+
+        error[E0703]: there is no file `key`
+          --> DIR/spec.toml:10:26 (sinks.c.anonymise.key_file)
+           |
+        10 | anonymise = { key_file = "key" }
+           |                          ^^^^^
+           = help: the file `keys` exists; paths are relative to the spec file
+           = see `jayflow help E0703`
+
+        error[E0703]: there is no file `im.pcap`
+          --> DIR/spec.toml:14:21 (tests.one.input[1])
+           |
+        14 | input = ["in.pcap", "im.pcap"]
+           |                     ^^^^^^^^^
+           = help: the file `in.pcap` exists; paths are relative to the spec file
+           = see `jayflow help E0703`
+
+        error[E0703]: no file matches `*.pcapng`
+          --> DIR/spec.toml:18:9 (tests.two.input)
+           |
+        18 | input = "*.pcapng"
+           |         ^^^^^^^^^^
+           = help: look into the directory `DIR`; paths are relative to the spec file
+           = see `jayflow help E0703`
+    "#]]
+    .assert_eq(&deep(text));
+    let right = text
+        .replace("there.csv\"", "there.csv\"\noverwrite = true")
+        .replace("none/", "")
+        .replace("\"key\"", "\"keys\"")
+        .replace("im.pcap", "in.pcap")
+        .replace("*.pcapng", "*.pcap");
+    assert_eq!(deep(&right), "");
 }

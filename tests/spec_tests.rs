@@ -110,6 +110,78 @@ fn what_does_not_hold_is_told_with_the_columns_that_differ() {
     .assert_eq(&text);
 }
 
+/// Three flows: two DNS queries, of which one is answered, and a TCP connection that is refused.
+const FLOWS: &str = r#"spec = 1
+
+[sources]
+path = "nothing.pcap"
+
+[features]
+groups = ["flow_meta", "dns"]
+rename = { dst_port = "Dst Port", share = "Fwd Share" }
+duration_unit = "ms"
+
+[features.derive]
+share = 'packets_fwd / total_packets'
+
+[filters.kinds]
+routes = { udp = 'protocol == 17', tcp = 'else' }
+
+[sinks]
+input = "kinds.udp"
+path = "never.csv"
+
+[tests.three]
+workers = [1, 3]
+packets = [
+  { src = "10.0.0.1:5000", dst = "10.0.0.2:53", udp = { payload = "hex:1234 0100 0001 0000 0000 0000 0161 0162 00 0001 0001" } },
+  { t = "20ms", src = "10.0.0.2:53", dst = "10.0.0.1:5000", udp = {} },
+  { t = "30ms", src = "10.0.0.1:5001", dst = "10.0.0.3:53", udp = {} },
+  { t = "40ms", src = "10.0.0.1:5002", dst = "10.0.0.4:80", tcp = { flags = "S" } },
+  { t = "41ms", src = "10.0.0.4:80", dst = "10.0.0.1:5002", tcp = { flags = "RA" } },
+]
+"#;
+
+#[test]
+fn conditions_over_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let right = "rows = 2\n\
+        expect = [{ where = 'dst_ip == 10.0.0.2', \"Dst Port\" = 53, duration = 20.0, \"Fwd Share\" = 0.5 }, \
+        { where = 'duration < 1s', protocol = 17 }, { dst_ip = \"10.0.0.3\" }]\n\
+        none = ['protocol == 6', 'count(where pkt.len > 1000) > 0']\n";
+    write(folder.path(), "a.toml", &format!("{FLOWS}{right}"));
+    let (text, code) = test(folder.path(), &["a.toml"]);
+    let ok = "ok   a.toml three\n1 test, 0 failed\n";
+    assert_eq!((text.as_str(), code), (ok, Some(0)));
+    // any node that gives rows
+    for (at, rows) in [("features", 3), ("kinds.tcp", 1), ("kinds.udp", 2)] {
+        let more = format!("at = \"{at}\"\nrows = {rows}\n");
+        write(folder.path(), "a.toml", &format!("{FLOWS}{more}"));
+        assert_eq!(test(folder.path(), &["a.toml", "-q"]).1, Some(0), "{at}");
+    }
+    let wrong = "at = \"features\"\n\
+        expect = [{ where = 'protocol == 17', duration = \"> 1\", dst_ip = \"10.0.0.2\" }, { where = 'dst_port == 22', protocol = 6 }]\n\
+        none = ['share == 1.0 or duration > 15ms', 'protocol == 1', 'dns_query_name is not null']\n";
+    write(folder.path(), "a.toml", &format!("{FLOWS}{wrong}"));
+    let (text, code) = test(folder.path(), &["a.toml"]);
+    assert_eq!(code, Some(1));
+    expect![[r#"
+        FAIL a.toml three
+             expect[0]: 1 of the 2 rows for which `where` is true have other values
+               column    expected    found
+               duration  > 1         0.0
+               dst_ip    "10.0.0.2"  "10.0.0.3"
+             expect[1]: `where` is true for no row
+             none[0]: `share == 1.0 or duration > 15ms` is true for 2 rows
+               Fwd Share 0.5, duration 20.0
+               Fwd Share 1.0, duration 0.0
+             none[2]: `dns_query_name is not null` is true for 1 rows
+               dns_query_name "a.b"
+        1 test, 1 failed
+    "#]]
+    .assert_eq(&text);
+}
+
 #[test]
 fn captures_and_golden_files() {
     let folder = tempfile::tempdir().unwrap();
@@ -182,7 +254,7 @@ fn wrong_tests() {
               |
             6 | [tests.a]
               |        ^
-              = help: write `rows`, `expect` or `golden`
+              = help: write `rows`, `expect`, `none` or `golden`
               = see `jayflow help E0802`
 
             error[E0803]: the test `b` has both `input` and `packets`
@@ -302,4 +374,68 @@ fn wrong_tests() {
                = see `jayflow help E0801`
         "#]],
     );
+    shows(
+        "[filters.a]\nroutes = { tls = 'dst_port == 443', rest = 'else' }\n\
+        [tests.t]\ninput = \"x\"\nat = \"a\"\nexpect = { where = 'dst_prot == 1', protocol = 6 }\n\
+        none = ['protocol', \"src_port = 1\"]\n[tests.b]\ninput = \"x\"\nexpect = [{ where = 'true' }]\nnone = []\n",
+        &expect![[r#"
+            error[E0201]: unknown field `dst_prot`
+              --> spec.toml:11:21 (tests.t.expect.where)
+               |
+            11 | expect = { where = 'dst_prot == 1', protocol = 6 }
+               |                     ^^^^^^^^
+               = help: did you mean `dst_port`?
+               = see `jayflow help E0201`
+
+            error[E0204]: `none` needs a condition, found int
+              --> spec.toml:12:10 (tests.t.none[0])
+               |
+            12 | none = ['protocol', "src_port = 1"]
+               |          ^^^^^^^^
+               = help: compare it: `protocol > 0`
+               = see `jayflow help E0204`
+
+            error[E0100]: `=` is not an operator
+              --> spec.toml:12:31 (tests.t.none[1])
+               |
+            12 | none = ['protocol', "src_port = 1"]
+               |                               ^
+               = help: compare with `==`
+               = see `jayflow help E0100`
+        "#]],
+    );
+    shows(
+        "input = \"a.tls\"\n[filters.a]\nroutes = { tls = 'dst_port == 443', rest = 'else' }\n\
+        [tests.t]\ninput = \"x\"\nat = \"a\"\nexpect = { src_prt = 6 }\n",
+        &expect![[r#"
+            error[E0801]: no node `a` gives rows
+              --> spec.toml:11:6 (tests.t.at)
+               |
+            11 | at = "a"
+               |      ^^^
+               = help: rows are given by `features`, `a.tls`, `a.rest`
+               = see `jayflow help E0801`
+
+            error[E0801]: the rows have no column `src_prt`
+              --> spec.toml:12:12 (tests.t.expect.src_prt)
+               |
+            12 | expect = { src_prt = 6 }
+               |            ^^^^^^^
+               = help: did you mean `src_port`?
+               = see `jayflow help E0801`
+        "#]],
+    );
+    let two = "spec = 1\n[sources]\npath = \"a\"\n[filters.f]\nwhere = 'protocol == 6'\n[sinks.a]\ninput = \"f\"\npath = \"a.csv\"\n\
+        [sinks.b]\ninput = \"features\"\npath = \"b.csv\"\n[tests.t]\ninput = \"x\"\nrows = 1\n";
+    let loaded = Loaded::text("spec.toml", two.to_owned(), PathBuf::new()).unwrap();
+    expect![[r#"
+        error[E0303]: the test `t` could look at `features`, `f`
+          --> spec.toml:12:8 (tests.t.at)
+           |
+        12 | [tests.t]
+           |        ^
+           = help: the sinks read different rows: say which, `at = "..."`
+           = see `jayflow help E0303`
+    "#]]
+    .assert_eq(&loaded.check().unwrap_err().text(false));
 }

@@ -14,7 +14,10 @@ fn a_good_run_writes_all_and_says_so() {
         .with_code(0)
         .saying("a.csv  191 flows");
     assert!(ended.out.is_empty());
-    assert_eq!(folder.names(), ["a.csv", "books.json"]);
+    assert_eq!(
+        folder.names(),
+        ["a.csv", "a.csv.provenance.json", "books.json"]
+    );
     assert_eq!(folder.read("a.csv").lines().count(), 192);
     let books: serde_json::Value = serde_json::from_str(&folder.read("books.json")).unwrap();
     assert_eq!(books["inputs"]["whole"], 1);
@@ -195,7 +198,7 @@ fn a_full_disk_is_1_and_leaves_nothing() {
     folder
         .run(&format!("extract {SAMPLE} -o a.csv --summary /dev/full"))
         .with_code(1);
-    assert_eq!(folder.names(), ["a.csv"]);
+    assert_eq!(folder.names(), ["a.csv", "a.csv.provenance.json"]);
     // nobody can hear it, so nothing is wrong
     folder
         .run_shell(&format!("$JAYFLOW extract {SAMPLE} -o b.csv 2> /dev/full"))
@@ -240,7 +243,10 @@ fn a_signal_ends_reading_and_the_files_are_whole() {
             let ended = running.end(STOP).with_code(code);
             let told = format!("stopped by SIG{name}");
             assert_eq!(ended.err.matches(&told).count(), 1, "{}", ended.err);
-            assert_eq!(folder.names(), ["a.csv", "books.json"]);
+            assert_eq!(
+                folder.names(),
+                ["a.csv", "a.csv.provenance.json", "books.json"]
+            );
             let books: serde_json::Value =
                 serde_json::from_str(&folder.read("books.json")).unwrap();
             assert_eq!(books["stopped"], format!("SIG{name}"));
@@ -280,7 +286,10 @@ fn what_a_killed_run_leaves_the_next_one_removes() {
     folder
         .run(&format!("extract {SAMPLE} -o a.csv --summary books.json"))
         .with_code(0);
-    assert_eq!(folder.names(), ["a.csv", "books.json"]);
+    assert_eq!(
+        folder.names(),
+        ["a.csv", "a.csv.provenance.json", "books.json"]
+    );
 }
 
 #[test]
@@ -293,7 +302,7 @@ fn a_pipe_without_a_writer_can_be_stopped() {
     folder.wait_for("a.csv.");
     running.signal("TERM");
     running.end(STOP).with_code(143);
-    assert_eq!(folder.names(), ["a.csv", "pipe"]);
+    assert_eq!(folder.names(), ["a.csv", "a.csv.provenance.json", "pipe"]);
 }
 
 #[test]

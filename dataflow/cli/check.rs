@@ -15,7 +15,7 @@ pub struct Check {
     /// How faults are told.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Also looks whether the inputs are there.
+    /// Also looks whether the inputs are there, the outputs can be written, and what keys and tests read is there.
     #[arg(long)]
     deep: bool,
     /// Warnings are errors.
@@ -38,7 +38,7 @@ impl Check {
     pub(super) fn run(&self, global: &Global) -> Outcome {
         let found = match self.spec.load() {
             Ok(loaded) => match loaded.check() {
-                Ok(spec) if self.deep => match loaded.check_files(&spec) {
+                Ok(spec) if self.deep => match loaded.check_deep(&spec) {
                     Ok(()) => spec.warnings,
                     Err(found) => found,
                 },

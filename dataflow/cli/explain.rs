@@ -21,6 +21,9 @@ pub struct Explain {
     /// Bytes kept of each open flow.
     #[arg(long, conflicts_with_all = ["types", "physical", "analyze"])]
     memory: bool,
+    /// Every setting with its value and where that came from: a line of a file, the command line, the environment, the default.
+    #[arg(long, conflicts_with_all = ["json", "memory"])]
+    settings: bool,
     /// The columns of each node: type, unit, when they are null, who reads them.
     #[arg(long, conflicts_with_all = ["physical", "analyze"])]
     types: bool,
@@ -36,6 +39,17 @@ pub struct Explain {
 impl Explain {
     /// Prints the plan.
     pub(super) fn run(&self, global: &Global) -> Outcome {
+        if self.settings {
+            let loaded = self.spec.load()?;
+            let spec = loaded.check()?;
+            warn(&spec, global);
+            let settings = loaded.origins(&spec)?;
+            let lines = settings.iter().map(|one| {
+                let (path, value, from) = (&one.path, &one.value, &one.from);
+                visible(&format!("{path} = {value}  # {from}")) + "\n"
+            });
+            return print(&lines.collect::<String>());
+        }
         if let Some(capture) = &self.analyze {
             return self.analyzed(capture, global);
         }

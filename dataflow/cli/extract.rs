@@ -138,6 +138,9 @@ struct Output {
     /// Order of the rows: by start of the flow, or as they end.
     #[arg(long, value_enum)]
     sort: Option<Sort>,
+    /// Whether `OUT.provenance.json` says how a CSV or JSON Lines file was made; by default it does.
+    #[arg(long, value_name = "BOOL")]
+    provenance: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -195,6 +198,9 @@ struct Running {
     /// Runs each group of features as an operator of its own; the rows are the same.
     #[arg(long)]
     unfused: bool,
+    /// Outputs also say the SHA-256 of each input.
+    #[arg(long)]
+    hash_inputs: bool,
 }
 
 /// Keys of one section, in order.
@@ -338,6 +344,7 @@ impl Extract {
         let options = output.format.is_some()
             || output.overwrite
             || output.sort.is_some()
+            || output.provenance.is_some()
             || anonymise.is_some();
         match &output.out {
             Some(out) if Path::new(out).is_dir() => {
@@ -353,7 +360,7 @@ impl Extract {
             None if self.spec.is_some() && options => {
                 return Err(Failure::Usage(
                     Error::new(
-                        "`--format`, `--overwrite`, `--sort` and `--anonymise` belong to `-o`",
+                        "`--format`, `--overwrite`, `--sort`, `--provenance` and `--anonymise` belong to `-o`",
                     )
                     .help("for the sinks of the spec write `--set sinks.NAME.KEY=VALUE`"),
                 ));
@@ -374,6 +381,8 @@ impl Extract {
             }),
         );
         keys.flag("overwrite", output.overwrite, true);
+        let provenance = output.provenance;
+        keys.flag("provenance", provenance.is_some(), provenance == Some(true));
         keys.0.extend(anonymise.map(|table| ("anonymise", table)));
         Ok(keys)
     }
@@ -384,6 +393,7 @@ impl Extract {
         keys.number("processes", self.running.processes);
         keys.text("hosts", self.running.hosts.as_deref());
         keys.flag("fused", self.running.unfused, false);
+        keys.flag("hash_inputs", self.running.hash_inputs, true);
         keys
     }
 }

@@ -4,6 +4,7 @@
 
 mod check;
 mod completions;
+mod diff;
 mod docs;
 mod explain;
 mod extract;
@@ -13,12 +14,16 @@ mod graph;
 mod help;
 mod info;
 mod new;
+mod profiles;
 mod progress;
+mod provenance;
+mod rerun;
 mod run;
 mod schema;
 mod signals;
 mod test;
 mod topology;
+mod validate;
 
 pub use help::manual;
 
@@ -89,8 +94,13 @@ enum Command {
     Fmt(fmt::Fmt),
     New(new::New),
     Info(info::Info),
+    Diff(diff::Diff),
+    Validate(validate::Validate),
+    Provenance(provenance::ProvenanceOf),
+    Rerun(rerun::Rerun),
     Graph(Box<graph::Graph>),
     Features(features::Features),
+    Profiles(profiles::Profiles),
     Schema(schema::Schema),
     Help(help::Help),
     Completions(completions::Completions),
@@ -220,8 +230,13 @@ impl Command {
             Self::Fmt(command) => command.run(global),
             Self::New(command) => command.run(),
             Self::Info(command) => command.run(),
+            Self::Diff(command) => command.run(),
+            Self::Validate(command) => command.run(global),
+            Self::Provenance(command) => command.run(),
+            Self::Rerun(command) => command.run(global),
             Self::Graph(command) => command.run(global),
             Self::Features(command) => command.run(),
+            Self::Profiles(command) => command.run(),
             Self::Schema(command) => command.run(global),
             Self::Help(command) => command.run(),
             Self::Completions(command) => command.run(),

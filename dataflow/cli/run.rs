@@ -33,6 +33,9 @@ pub struct Run {
     /// Checks and plans, but reads nothing.
     #[arg(long)]
     dry: bool,
+    /// Outputs also say the SHA-256 of each input.
+    #[arg(long)]
+    hash_inputs: bool,
     /// Writes the rows that come out of a node (`features`, `FILTER.ROUTE`, `VIEW.RELATION`) to standard output too, as CSV, as they
     /// come.
     #[arg(long, value_name = "NODE")]
@@ -79,6 +82,9 @@ impl Run {
             if let Some(number) = number {
                 loaded.set(&format!("run.{key}={number}"))?;
             }
+        }
+        if self.hash_inputs {
+            loaded.set("run.hash_inputs=true")?;
         }
         if let Some(hosts) = &self.hosts {
             let hosts = Setting::Text(hosts.clone());
@@ -140,8 +146,12 @@ impl Ending {
             .as_ref()
             .map_or(process, |started| Some(started.process));
         let summary = self.summary.as_ref().filter(|_| is_first.unwrap_or(0) == 0);
-        let outputs = plan.sinks().filter_map(|(_, sink)| sink.options.path());
-        let outputs = outputs.map(PathBuf::from).chain(summary.cloned());
+        let outputs = plan.sinks().flat_map(|(_, sink)| {
+            let beside = sink.options.sidecar().map(sinks::beside);
+            let path = sink.options.path().map(PathBuf::from);
+            path.into_iter().chain(beside)
+        });
+        let outputs = outputs.chain(summary.cloned());
         signals::watch(outputs.collect(), &control).map_err(Failure::Run)?;
         let summary = summary.map(|path| open_summary(path)).transpose()?;
         let when = self.progress.clone().map(Setting::Text);

@@ -136,29 +136,45 @@ impl Drawing {
                 derive
             }
         };
+        let all = layout.processes * layout.workers;
+        let to_one = if all > 1 { "rows, to worker 0" } else { "rows" };
+        // where rows come in and where they come out
         let mut boxes = BTreeMap::new();
         for node in plan.graph.node_indices() {
             let Node { name, kind } = &plan.graph[node];
-            let place = match kind {
-                Kind::Features(_) | Kind::LookUp => rows,
-                Kind::Filter(_) => drawing.add("filter", name, false),
-                Kind::View(_) => drawing.add("view", name, false),
+            let places = match kind {
+                Kind::Features(_) | Kind::LookUp => (rows, rows),
+                Kind::Filter(filter) => {
+                    let place = drawing.add("filter", name, false);
+                    match plan.filter(name, filter).first {
+                        Some(_) => {
+                            let first = drawing.add("first", name, false);
+                            drawing.arrow(place, first, to_one);
+                            (place, first)
+                        }
+                        None => (place, place),
+                    }
+                }
+                Kind::View(_) => {
+                    let place = drawing.add("view", name, false);
+                    (place, place)
+                }
                 _ => continue,
             };
-            boxes.insert(node, place);
+            boxes.insert(node, places);
         }
         for edge in plan.graph.edge_references() {
             let ends = (boxes.get(&edge.source()), boxes.get(&edge.target()));
             let kinds = [edge.source(), edge.target()].map(|node| &plan.graph[node].kind);
             match (ends, kinds) {
                 (_, [Kind::Features(_), Kind::LookUp]) => {}
-                ((_, Some(to)), [Kind::Features(_), Kind::View(_)]) => {
+                ((_, Some((to, _))), [Kind::Features(_), Kind::View(_)]) => {
                     drawing.arrow(fed, *to, "rows, to worker 0");
                 }
-                ((Some(from), _), [_, Kind::LookUp]) => {
+                ((Some((_, from)), _), [_, Kind::LookUp]) => {
                     drawing.arrow(*from, look_up, "what changes, to worker 0");
                 }
-                ((Some(from), Some(to)), _) => drawing.arrow(*from, *to, "rows"),
+                ((Some((_, from)), Some((to, _))), _) => drawing.arrow(*from, *to, "rows"),
                 _ => {}
             }
         }
@@ -174,11 +190,10 @@ impl Drawing {
             let project = drawing.add("project", &format!("{columns} columns"), false);
             let sink = drawing.add("sink", &format!("{name}: {}", sink.label), true);
             for from in plan.graph.neighbors_directed(node, Direction::Incoming) {
-                drawing.arrow(boxes.get(&from).copied().unwrap_or(rows), project, "rows");
+                let from = boxes.get(&from).map_or(rows, |(_, from)| *from);
+                drawing.arrow(from, project, "rows");
             }
-            let all = layout.processes * layout.workers;
-            let label = if all > 1 { "rows, to worker 0" } else { "rows" };
-            drawing.arrow(project, sink, label);
+            drawing.arrow(project, sink, to_one);
         }
         drawing
     }

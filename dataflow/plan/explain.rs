@@ -295,7 +295,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
                 }
             )
         }
-        Kind::Filter(filter) => describe_filter(inputs, filter),
+        Kind::Filter(filter) => describe_filter(plan, inputs, filter),
         Kind::View(view) => describe_view(view, inputs),
         Kind::LookUp => describe_look_ups(plan, inputs),
         Kind::Sink(sink) => format!(
@@ -369,13 +369,29 @@ fn describe_look_ups(plan: &Plan, inputs: &str) -> String {
     )
 }
 
-fn describe_filter(inputs: &str, filter: &Filter) -> String {
+fn describe_filter(plan: &Plan, inputs: &str, filter: &Filter) -> String {
     let mut text = format!("from {inputs}:");
     if filter.has_where {
         text.push_str(" where;");
     }
     if let Some(share) = filter.sample {
         let _ = write!(text, " {share} of the flows;");
+    }
+    if !filter.dedup.is_empty() {
+        let columns = plan.features().map(|features| {
+            let names = filter.dedup.iter().filter_map(|place| {
+                let at = features.places.get(place)?;
+                features.columns().nth(*at).map(|one| one.name.as_str())
+            });
+            names.collect::<Vec<_>>().join(", ")
+        });
+        let _ = write!(text, " the first of each {};", columns.unwrap_or_default());
+    }
+    if let Some(limit) = filter.limit {
+        let _ = write!(text, " the first {limit};");
+    }
+    if filter.limit.is_some() || !filter.dedup.is_empty() {
+        text.push_str(" at worker 0, when the input has ended;");
     }
     match &filter.routes[..] {
         [] => text.push_str(" one output"),

@@ -19,10 +19,11 @@ pub use types::{type_name, types, types_json};
 use crate::spec::{FLOW_ID, Filter, RunOptions, Sink, Spec, TAP, Table, TableOf, View};
 use operators::decode::DecodeOptions;
 use operators::expressions::{Computer, Derived, Places, RowProgram, Typed};
-use operators::features::FeaturePlan;
-use operators::filters::FilterPlan;
+use operators::features::{DurationUnit, FeaturePlan, Projection};
+use operators::filters::{FilterPlan, FirstPlan};
 use operators::flows::{FlowOptions, IcmpKey};
 use operators::schema::Feature;
+use operators::sinks::{self, Fact};
 use operators::sources::PcapOptions;
 use operators::views::graph::{Measures, Relation};
 use operators::views::look_ups::LookUps;
@@ -58,6 +59,8 @@ pub enum Kind {
 pub struct Features {
     /// The columns that some sink wants, and what it takes to compute them.
     pub plan: FeaturePlan,
+    /// The unit of durations in sinks.
+    pub duration_unit: DurationUnit,
     /// How many columns the settings alone would give.
     pub selected: usize,
     /// The values of views that rows look up, behind them.
@@ -140,6 +143,8 @@ pub struct Plan {
     pub text: String,
     /// SHA-256 of the text, 64 hexadecimal digits.
     pub digest: String,
+    /// The folder that its paths start from, as seen from the working directory; empty = that one.
+    pub base: String,
 }
 
 impl Plan {
@@ -213,6 +218,7 @@ impl Plan {
             &spec.features.name,
             Kind::Features(Features {
                 plan: spec.columns.clone(),
+                duration_unit: spec.features.options.shared.duration_unit,
                 selected: spec.columns.visible,
                 look_ups: spec.look_ups.clone(),
                 derived: spec.derived.clone(),
@@ -292,6 +298,7 @@ impl Plan {
             run: spec.run.clone(),
             name: spec.name.clone(),
             text: spec.text.clone(),
+            base: spec.base.clone(),
             digest: hex(&Sha256::digest(spec.text.as_bytes())),
         }
     }
@@ -358,12 +365,18 @@ impl Plan {
     pub fn filter(&self, name: &str, filter: &Filter) -> FilterPlan {
         let features = self.features();
         let id = features.and_then(|features| features.places.get(&FLOW_ID).copied());
+        let place = |place: &u32| features?.places.get(place).copied();
+        let first = FirstPlan {
+            dedup: filter.dedup.iter().filter_map(place).collect(),
+            limit: filter.limit,
+        };
+        let (condition, routes) = filter.conditions.split_at(usize::from(filter.has_where));
         FilterPlan {
             name: name.to_owned(),
-            conditions: self.conditions(&filter.conditions),
-            count: filter.conditions.len(),
-            has_where: filter.has_where,
+            condition: filter.has_where.then(|| self.conditions(condition)),
             sample: filter.sample.zip(id),
+            first: (first != FirstPlan::default()).then_some(first),
+            conditions: (self.conditions(routes), routes.len()),
             routes: filter.routes.clone(),
             mode: filter.mode,
         }
@@ -389,31 +402,39 @@ impl Plan {
             })
     }
 
-    /// The columns of a sink.
+    /// The columns of a sink, as it sees them.
     pub fn columns_of<'a>(&'a self, sink: &'a Sink) -> impl Iterator<Item = &'a Feature> {
-        let schema: Vec<&Feature> = match &sink.table {
-            Some(table) => table.schema.iter().collect(),
-            None => {
-                let columns = self.features().map(Features::columns);
-                columns.into_iter().flatten().collect()
-            }
-        };
-        sink.columns
-            .iter()
-            .filter_map(move |at| schema.get(*at).copied())
+        sink.schema.iter()
     }
 
-    /// What the file of a sink says about how it was made: (key, value), in this order. The same for every run of the spec.
-    pub fn metadata(&self, sink: &Sink) -> Vec<(String, String)> {
-        [
-            ("jayflow.version", env!("CARGO_PKG_VERSION")),
-            ("jayflow.spec", &self.text),
-            ("jayflow.spec_sha256", &self.digest),
-            ("jayflow.columns_sha256", &self.columns_digest(sink)),
-            ("jayflow.flow_key", &self.flow_key()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .to_vec()
+    /// What a sink takes of the rows.
+    pub fn projection(&self, sink: &Sink) -> Projection {
+        let of_rows = self.features().filter(|_| sink.table.is_none());
+        let unit = of_rows.map_or(DurationUnit::S, |features| features.duration_unit);
+        Projection::new(sink.columns.clone(), &sink.schema, unit)
+    }
+
+    /// What the file of a sink says about how it was made, as far as the spec tells: (key, value), in this order. The same for every
+    /// run of the spec.
+    pub fn metadata(&self, name: &str, sink: &Sink) -> Vec<Fact> {
+        let mut facts = vec![
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("spec", self.text.clone()),
+            ("spec_sha256", self.digest.clone()),
+            ("sink", name.to_owned()),
+            ("columns_sha256", self.columns_digest(sink)),
+            ("flow_key", self.flow_key()),
+        ];
+        if !self.base.is_empty() {
+            facts.push(("base", self.base.clone()));
+        }
+        if let Some(anonymise) = sink.options.anonymise() {
+            facts.push(("privacy", anonymise.facts().to_string()));
+        }
+        let facts = facts.into_iter();
+        facts
+            .map(|(key, value)| (format!("{}{key}", sinks::PREFIX), value))
+            .collect()
     }
 
     /// SHA-256 of what the columns of a sink are declared to be: equal digests, equal meaning.
@@ -459,6 +480,6 @@ impl Plan {
 }
 
 /// Bytes as lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -36,6 +36,7 @@ fn wanted(graph: &DiGraph<Node, Edge>) -> (BTreeSet<usize>, BTreeSet<u32>) {
             }
             Kind::Filter(filter) => {
                 read.extend(filter.sample.map(|_| FLOW_ID));
+                read.extend(&filter.dedup);
                 &filter.conditions
             }
             _ => &[],

@@ -767,8 +767,8 @@ x = 'quantile(pkt.len, 0.7)'
 [sinks]
 path = \"flows.csv\"
 "
-"E0301" "two nodes with one name"
-"The nodes of all sections share one name space, so that `input` can name any of them; sinks, which nobody reads, have one of their own."
+"E0301" "two of one name"
+"The nodes of all sections share one name space, so that `input` can name any of them; sinks, which nobody reads, have one of their own. Two columns of a table need two names too: those that `derive` and `rename` give among them."
 wrong "spec = 1
 
 [sources.office]
@@ -969,6 +969,48 @@ path = \"flows.csv\"
 
 [sinks.b]
 path = \"more.csv\"
+"
+"E0413" "the first rows of an input without an end"
+"`dedup` and `limit` of a filter take the rows that started first, and those are known when the input has ended: they cannot follow one that grows."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+follow = true
+
+[filters]
+limit = 100
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[filters]
+limit = 100
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0414" "an output that cannot be written"
+"The file of a sink is there already, and nothing is overwritten unasked, or its folder is not there. Only `check --deep` says so before the run does."
+wrong "spec = 1
+
+[sources]
+path = \"-\"
+
+[sinks]
+path = \"none/flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"-\"
+
+[sinks]
+path = \"flows.csv\"
+overwrite = true
 "
 "E0501" "no such variable"
 "`${NAME}` stands for a variable, which `[vars.NAME]` declares, and which has a value: its default, `--set NAME=VALUE`, or `JAYFLOW_VAR_NAME` in the environment. For the two letters `${` themselves write `$${`."
@@ -1381,7 +1423,7 @@ packets = [{ src = \"10.0.0.1:5000\", dst = \"10.0.0.2:53\", udp = { payload = \
 expect = { dst_port = 53 }
 "
 "E0802" "test that says nothing"
-"A test has `rows`, `expect` or `golden`: what must be true of the rows."
+"A test has `rows`, `expect`, `none` or `golden`: what must be true of the rows. An entry of `expect` has columns besides `where`."
 wrong "spec = 1
 
 [sources]

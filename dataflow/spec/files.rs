@@ -1,11 +1,14 @@
-//! What a check can only say by looking at the file system: whether the inputs of a spec are there.
+//! What a check can only say by looking at the file system: whether the inputs of a spec are there, and with `--deep` whether its outputs
+//! can be written, and what keys and tests read is there.
 //!
-//! Opens no file. `jayflow check --deep` and every run ask it, `jayflow check` does not.
+//! Opens no file. Every run asks for the inputs; `jayflow check` without `--deep` asks for nothing.
 
 use super::Spec;
 use super::diagnostic::{Diagnostic, Diagnostics, Span};
 use super::load::{Entry, Kind, Loaded, Value};
 use super::suggest::nearest;
+use operators::options::Step;
+use operators::sinks::SinkOptions;
 use operators::sources::{self, ListError};
 use std::path::{Component, Path, PathBuf};
 
@@ -29,17 +32,42 @@ impl Loaded {
         Ok(())
     }
 
+    /// The same, and all that a run would find out when it starts: outputs, key files, what tests read.
+    ///
+    /// # Errors
+    /// As `check_files`, then all other faults.
+    pub fn check_deep(&self, spec: &Spec) -> Result<(), Diagnostics> {
+        self.check_files(spec)?;
+        let (filled, ..) = self.filled()?;
+        let mut found = Diagnostics {
+            sources: self.sources.clone(),
+            ..Diagnostics::default()
+        };
+        for stage in [outputs, keys, tests] {
+            stage(&filled, spec, &mut found);
+        }
+        match found.has_errors() {
+            true => Err(found),
+            false => Ok(()),
+        }
+    }
+
     /// The `path` of the node `name` of a section, and its place in the spec: `sources.a.path`.
     fn path_of(&self, section: &str, name: &str) -> Option<(&Entry, String)> {
+        self.key_of(section, name, "path")
+    }
+
+    /// A key of the node `name` of a section, and its place in the spec.
+    fn key_of(&self, section: &str, name: &str, key: &str) -> Option<(&Entry, String)> {
         let find = |entries: &'_ [Entry], name: &str| entries.iter().position(|e| e.name == name);
         let root = &self.root[find(&self.root, section)?];
         let keys = root.value.entries()?;
         let node = find(keys, name).and_then(|at| keys[at].value.entries());
         let (entries, place) = match node {
-            Some(entries) => (entries, format!("{section}.{name}.path")),
-            None => (keys, format!("{section}.path")),
+            Some(entries) => (entries, format!("{section}.{name}.{key}")),
+            None => (keys, format!("{section}.{key}")),
         };
-        Some((&entries[find(entries, "path")?], place))
+        Some((&entries[find(entries, key)?], place))
     }
 }
 
@@ -172,5 +200,99 @@ fn templates(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
             )
             .help("write the name of one file"),
         );
+    }
+}
+
+/// Outputs that are there already, or have no folder.
+fn outputs(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
+    for node in &spec.sinks {
+        let options = &node.options.options;
+        let written = options.path().filter(|path| *path != "-").map(Path::new);
+        let Some((path, (entry, place))) = written.zip(loaded.path_of("sinks", &node.name)) else {
+            continue;
+        };
+        let folder = operators::sinks::folder(path);
+        let (message, help) = if !folder.is_dir() {
+            let folder = folder.display();
+            (
+                format!("there is no folder `{folder}`"),
+                format!("`mkdir -p {folder}`, or choose another path"),
+            )
+        } else if path.is_file() && !overwrites(options) {
+            (
+                format!("`{}` exists", path.display()),
+                "`overwrite = true` replaces it at the end, at once".to_owned(),
+            )
+        } else {
+            continue;
+        };
+        found.push(Diagnostic::new("E0414", entry.value.at, place, message).help(help));
+    }
+}
+
+/// Whether an existing file is replaced.
+const fn overwrites(options: &SinkOptions) -> bool {
+    match options {
+        SinkOptions::Csv(options) => options.overwrite,
+        SinkOptions::Jsonl(options) => options.overwrite,
+        SinkOptions::Parquet(options) => options.overwrite,
+        SinkOptions::Arrow(options) => options.overwrite,
+        SinkOptions::Graph(options) => options.overwrite,
+        SinkOptions::Stdout(_) => true,
+    }
+}
+
+/// Key files that are not there.
+fn keys(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
+    for node in &spec.sinks {
+        let file = node
+            .options
+            .options
+            .anonymise()
+            .and_then(|one| one.key_file.as_ref());
+        let Some(file) = file.filter(|file| !Path::new(file).is_file()) else {
+            continue;
+        };
+        if let Some((entry, place)) = loaded.key_of("sinks", &node.name, "anonymise") {
+            let steps = [Step::Key("key_file".to_owned())];
+            let value = entry.value.inner(&steps).0;
+            let written = value.text().unwrap_or(file);
+            found.push(
+                Diagnostic::new(
+                    "E0703",
+                    value.at,
+                    format!("{place}.key_file"),
+                    no_match(file, written),
+                )
+                .help(advice(loaded, value.at, file, written)),
+            );
+        }
+    }
+}
+
+/// Captures of tests that are not there. Golden files are written by `--bless`.
+fn tests(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
+    for node in &spec.tests {
+        let Some((entry, place)) = loaded.key_of("tests", &node.name, "input") else {
+            continue;
+        };
+        for (index, path) in node.options.options.input.iter().enumerate() {
+            let is_there = glob::glob(path).is_ok_and(|mut found| found.next().is_some());
+            if is_there {
+                continue;
+            }
+            let (value, place) = match &entry.value.kind {
+                Kind::List(items) => match items.get(index) {
+                    Some(item) => (item, format!("{place}[{index}]")),
+                    None => continue,
+                },
+                _ => (&entry.value, place.clone()),
+            };
+            let written = value.text().unwrap_or(path);
+            found.push(
+                Diagnostic::new("E0703", value.at, place, no_match(path, written))
+                    .help(advice(loaded, value.at, path, written)),
+            );
+        }
     }
 }

@@ -16,6 +16,7 @@ pub mod load;
 pub mod manual;
 mod merge;
 mod options;
+mod origins;
 pub mod presets;
 pub mod reference;
 pub mod schema;
@@ -32,6 +33,7 @@ pub use diagnostic::{Diagnostic, Diagnostics};
 pub use extend::{Files, MAX_DEPTH, MAX_FILES};
 pub use load::Loaded;
 pub use options::{Progress, RunOptions};
+pub use origins::Origin;
 pub use secrets::Secrets;
 pub use sections::{SECTIONS, Section, section_keys, sink_keys, source_types};
 pub use tap::TAP;
@@ -39,7 +41,7 @@ pub use tap::TAP;
 use crate::testing::Test;
 use operators::decode::DecodeOptions;
 use operators::expressions::{Derived, Typed};
-use operators::features::{FeaturePlan, FeatureSettings};
+use operators::features::{FeaturePlan, FeatureSettings, Seen};
 use operators::filters::{Mode, Route};
 use operators::flows::FlowOptions;
 use operators::schema::Schema;
@@ -90,6 +92,8 @@ pub struct Spec {
     pub features: Node<FeatureSettings>,
     /// The columns that the settings of `features` give.
     pub columns: FeaturePlan,
+    /// How sinks see these and the derived ones.
+    pub seen: Seen,
     /// The values of views that rows look up, behind these.
     pub look_ups: LookUps,
     /// The columns that are computed of others, behind these.
@@ -108,17 +112,10 @@ pub struct Spec {
     pub run: RunOptions,
     /// The text that gives this spec: that of the file, or of everything laid over it.
     pub text: String,
+    /// The folder that its paths start from, as seen from the working directory; empty = that one.
+    pub base: String,
     /// What is probably not meant.
     pub warnings: Diagnostics,
-}
-
-impl Spec {
-    /// Positions in the rows of what a sink can write: features, then derived columns. What only expressions read is between.
-    pub fn visible(&self) -> Vec<usize> {
-        let all = self.columns.schema.len() + self.look_ups.values().count();
-        let derived = all..all + self.derived.schema.len();
-        (0..self.columns.visible).chain(derived).collect()
-    }
 }
 
 /// What a sink writes, and where.
@@ -130,6 +127,8 @@ pub struct Sink {
     pub options: SinkOptions,
     /// Positions of its columns in the rows, or in the schema of its table.
     pub columns: Vec<usize>,
+    /// Their declarations as it sees them.
+    pub schema: Schema,
     /// Only rows for which this is true are written.
     pub condition: Option<Typed>,
     /// Only so many rows are written; `None` = all.
@@ -147,6 +146,10 @@ pub struct Filter {
     pub has_where: bool,
     /// The share of the rows that go on.
     pub sample: Option<f64>,
+    /// The columns of which no two rows have the same values, by the places that expressions know them by.
+    pub dedup: Vec<u32>,
+    /// How many rows go on at most.
+    pub limit: Option<usize>,
     /// Its outputs; none = one without a name.
     pub routes: Vec<Route>,
     /// Which routes a row takes.

@@ -32,6 +32,9 @@ pub struct RunOptions {
     /// Whether feature groups share one operator; `false` runs one timely operator each.
     #[option(default = "true")]
     pub fused: bool,
+    /// Whether outputs also say the SHA-256 of each input, which is then read a second time.
+    #[option(default = "false")]
+    pub hash_inputs: bool,
     /// Whether a progress bar is shown: `auto` (on a terminal), `always` or `never`.
     #[option(default = "auto")]
     pub progress: Progress,

@@ -14,11 +14,37 @@ pub use packets::capture;
 pub use run::run;
 pub use wanted::{Wanted, wanted};
 
+use operators::expressions::Typed;
+
 /// A test whose names and values are right.
 #[derive(Clone, Debug)]
 pub struct Test {
     /// What it reads and how often it runs.
     pub options: TestOptions,
-    /// What some row must have, for each entry of `expect`: columns and what they must be.
-    pub expect: Vec<Vec<(String, Wanted)>>,
+    /// The nodes whose rows are looked at.
+    pub at: Vec<String>,
+    /// What rows must have, for each entry of `expect`.
+    pub expect: Vec<Expected>,
+    /// What must be true of no row.
+    pub none: Vec<Condition>,
+}
+
+/// What rows must have.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    /// Which rows: all for which it is true; `None` = some row.
+    pub condition: Option<Condition>,
+    /// Columns and what they must be.
+    pub columns: Vec<(String, Wanted)>,
+}
+
+/// A condition over rows.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// As it is written.
+    pub text: String,
+    /// What it means.
+    pub typed: Typed,
+    /// The columns that it is about, as sinks name them.
+    pub columns: Vec<String>,
 }

@@ -19,9 +19,13 @@ pub struct TestOptions {
     /// How many rows there are: `3`, or `">= 1"`.
     #[option]
     pub rows: Option<Bound>,
-    /// Values that one row has: `{ dst_port = 53, duration = ">= 1", tls_sni = "null" }`, or a list of such, each for some row.
+    /// Values that one row has: `{ dst_port = 53, duration = ">= 1", tls_sni = "null" }`, or a list of such, each for some row. With
+    /// `where = "expression"` every row has them for which it is true, and there is one.
     #[option]
     pub expect: Vec<Expectation>,
+    /// Expressions that are true for no row.
+    #[option]
+    pub none: Vec<String>,
     /// A CSV file with the rows; `jayflow test --bless` writes it. It may have some of the columns only.
     #[option]
     pub golden: Option<String>,

@@ -1,7 +1,7 @@
 //! One test: the spec with the source of the test and a sink that is read back.
 
 use super::verdict::{self, Row, Table};
-use super::{Test, TestOptions, capture};
+use super::{Condition, Test, TestOptions, capture};
 use crate::spec::{Node, RunOptions, Sink, Spec};
 use crate::{Control, Plan};
 use operators::Error;
@@ -14,6 +14,8 @@ use std::path::Path;
 struct Rows {
     values: Vec<Row>,
     text: Table,
+    /// Those for which each of the conditions of the test is true.
+    chosen: Vec<Vec<Row>>,
 }
 
 /// Runs a test; gives what is wrong. With `bless` its golden file is written instead of compared.
@@ -32,7 +34,7 @@ pub fn run(spec: &Spec, test: &Node<Test>, bless: bool) -> Result<Vec<String>, E
     let mut faults = Vec::new();
     let mut first: Option<(usize, Rows)> = None;
     for workers in &options.workers {
-        let rows = rows(spec, &source, *workers, folder.path())?;
+        let rows = rows(spec, &source, &test.options, *workers, folder.path())?;
         match &first {
             None => first = Some((*workers, rows)),
             Some((one, known)) => {
@@ -47,8 +49,17 @@ pub fn run(spec: &Spec, test: &Node<Test>, bless: bool) -> Result<Vec<String>, E
         return Ok(faults);
     };
     faults.extend(verdict::count(options.rows, rows.values.len()));
-    for (index, columns) in test.options.expect.iter().enumerate() {
-        faults.extend(verdict::expect(index, columns, &rows.values));
+    let mut chosen = rows.chosen.iter();
+    for (index, expected) in test.options.expect.iter().enumerate() {
+        let columns = &expected.columns;
+        faults.extend(match &expected.condition {
+            None => verdict::expect(index, columns, &rows.values),
+            Some(_) => verdict::every(index, columns, chosen.next().map_or(&[], Vec::as_slice)),
+        });
+    }
+    for (index, condition) in test.options.none.iter().enumerate() {
+        let rows = chosen.next().map_or(&[][..], Vec::as_slice);
+        faults.extend(verdict::none(index, condition, rows));
     }
     if let Some(path) = &options.golden {
         faults.extend(golden(Path::new(path), &rows.text, bless)?);
@@ -76,9 +87,27 @@ fn source(spec: &Spec, options: &TestOptions, folder: &Path) -> Result<PcapOptio
     Ok(source)
 }
 
+impl Test {
+    /// The conditions of the test, in the order in which they are looked at.
+    fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let expect = self.expect.iter();
+        let expect = expect.filter_map(|expected| expected.condition.as_ref());
+        expect.chain(&self.none)
+    }
+}
+
 /// The rows that the spec gives for this source.
-fn rows(spec: &Spec, source: &PcapOptions, workers: usize, folder: &Path) -> Result<Rows, Error> {
-    let files = ["rows.jsonl", "rows.csv"].map(|name| folder.join(name));
+fn rows(
+    spec: &Spec,
+    source: &PcapOptions,
+    test: &Test,
+    workers: usize,
+    folder: &Path,
+) -> Result<Rows, Error> {
+    let all = ["rows.jsonl", "rows.csv"].map(|name| (name.to_owned(), None));
+    let chosen = test.conditions().enumerate();
+    let chosen = chosen.map(|(at, one)| (format!("chosen-{at}.jsonl"), Some(one.typed.clone())));
+    let files: Vec<_> = all.into_iter().chain(chosen).collect();
     let mut spec = spec.clone();
     spec.run = RunOptions {
         workers: Some(workers),
@@ -95,21 +124,24 @@ fn rows(spec: &Spec, source: &PcapOptions, workers: usize, folder: &Path) -> Res
         options: source.clone(),
     }];
     spec.sinks = Vec::new();
-    for (kind, path) in ["jsonl", "csv"].into_iter().zip(&files) {
-        let text = path.display().to_string();
+    for (at, (name, condition)) in files.iter().enumerate() {
+        let text = folder.join(name).display().to_string();
+        let kind = if at == 1 { "csv" } else { "jsonl" };
         let mut options = SinkOptions::of_kind(kind)
             .ok_or_else(|| Error::new(format!("there is no sink `{kind}`")))?;
-        // Both take a text and a boolean.
+        // Both take a text and booleans.
         let _ = options.set("path", &Setting::Text(text.clone()));
         let _ = options.set("overwrite", &Setting::Bool(true));
+        let _ = options.set("provenance", &Setting::Bool(false));
         spec.sinks.push(Node {
-            name: kind.to_owned(),
-            inputs: vec![spec.features.name.clone()],
+            name: name.clone(),
+            inputs: test.at.clone(),
             options: Sink {
                 label: text,
                 options,
-                columns: spec.visible(),
-                condition: None,
+                columns: spec.seen.places.clone(),
+                schema: spec.seen.schema.clone(),
+                condition: condition.clone(),
                 limit: None,
                 table: None,
             },
@@ -120,19 +152,27 @@ fn rows(spec: &Spec, source: &PcapOptions, workers: usize, folder: &Path) -> Res
     if ![0, 3].contains(&report.exit_code()) {
         return Err(Error::new(report.text(false)));
     }
-    let [lines, table] = files;
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| Error::file("read the rows in", path, error))
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read(&path).map_err(|error| Error::file("read the rows in", &path, error))
     };
-    let values = read(&lines)?
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(serde_json::from_slice)
-        .collect::<Result<_, _>>()
-        .map_err(|error| Error::new("rows that are no JSON").because(error))?;
-    let text = Table::read(&read(&table)?)
+    let mut lines = Vec::new();
+    for (_, (name, _)) in files.iter().enumerate().filter(|(at, _)| *at != 1) {
+        let values = read(name)?
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(serde_json::from_slice)
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::new("rows that are no JSON").because(error))?;
+        lines.push(values);
+    }
+    let text = Table::read(&read("rows.csv")?)
         .map_err(|error| Error::new("rows that are no CSV").because(error))?;
-    Ok(Rows { values, text })
+    Ok(Rows {
+        chosen: lines.split_off(1),
+        values: lines.pop().unwrap_or_default(),
+        text,
+    })
 }
 
 /// Compares with a golden file, or writes it: the columns that it has, all where there is none yet.

@@ -1,5 +1,6 @@
 //! Rows against what a test says of them, and the differences in words: of a row only the columns that differ.
 
+use super::Condition;
 use super::options::Bound;
 use super::wanted::{Wanted, equal};
 use serde_json::{Map, Value};
@@ -20,19 +21,10 @@ pub fn count(bound: Option<Bound>, rows: usize) -> Option<String> {
 
 /// Whether some row has these values; else how the nearest one differs.
 pub fn expect(index: usize, columns: &[(String, Wanted)], rows: &[Row]) -> Option<String> {
-    let differing = |row: &Row| -> Vec<(String, String, String)> {
-        columns
-            .iter()
-            .filter_map(|(name, wanted)| {
-                let value = row.get(name).unwrap_or(&Value::Null);
-                (!wanted.fits(value)).then(|| (name.clone(), wanted.to_string(), value.to_string()))
-            })
-            .collect()
-    };
     let nearest = rows
         .iter()
         .enumerate()
-        .map(|(at, row)| (differing(row), at))
+        .map(|(at, row)| (differing(columns, row), at))
         .min_by_key(|(differing, _)| differing.len());
     match nearest {
         Some((differing, _)) if differing.is_empty() => None,
@@ -45,6 +37,61 @@ pub fn expect(index: usize, columns: &[(String, Wanted)], rows: &[Row]) -> Optio
         }
         None => Some(format!("expect[{index}]: there are no rows")),
     }
+}
+
+/// Whether all of these rows have these values, and there is one; else how they differ.
+pub fn every(index: usize, columns: &[(String, Wanted)], rows: &[Row]) -> Option<String> {
+    if rows.is_empty() {
+        return Some(format!("expect[{index}]: `where` is true for no row"));
+    }
+    let differing = rows.iter().filter_map(|row| {
+        let differing = differing(columns, row);
+        let is_right = differing.is_empty();
+        (!is_right).then(|| table(["column", "expected", "found"], &differing))
+    });
+    let found: Vec<String> = differing.collect();
+    let text = told(&found)?;
+    let (wrong, all) = (found.len(), rows.len());
+    Some(format!(
+        "expect[{index}]: {wrong} of the {all} rows for which `where` is true have other values\n{text}"
+    ))
+}
+
+/// Whether there is no such row; else what the first ones have.
+pub fn none(index: usize, condition: &Condition, rows: &[Row]) -> Option<String> {
+    let found: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            // of a condition over what is not written the row is known by its first columns
+            let first = || row.keys().take(4).collect::<Vec<_>>();
+            let names = match condition.columns.is_empty() {
+                true => first(),
+                false => condition.columns.iter().collect(),
+            };
+            let cells = names.into_iter().map(|name| {
+                let value = row.get(name).unwrap_or(&Value::Null);
+                format!("{name} {value}")
+            });
+            format!("  {}", cells.collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    let text = told(&found)?;
+    Some(format!(
+        "none[{index}]: `{}` is true for {} rows\n{text}",
+        condition.text,
+        rows.len()
+    ))
+}
+
+/// The columns of a row that are not what they must be.
+fn differing(columns: &[(String, Wanted)], row: &Row) -> Vec<(String, String, String)> {
+    columns
+        .iter()
+        .filter_map(|(name, wanted)| {
+            let value = row.get(name).unwrap_or(&Value::Null);
+            (!wanted.fits(value)).then(|| (name.clone(), wanted.to_string(), value.to_string()))
+        })
+        .collect()
 }
 
 /// How the rows of two runs differ.

@@ -2,6 +2,7 @@
 //! `entropy_sample`).
 
 use super::group::Group;
+use super::seen::DurationUnit;
 use crate::decode::DecodeOptions;
 use crate::expressions::aggregates::Aggregate;
 use crate::options::{
@@ -55,12 +56,16 @@ pub struct FeaturesOptions {
     /// Sequences become columns `NAME_0`, `NAME_1` and so on, `max_sequence_length` of them, instead of a list.
     #[option(default = "false")]
     pub explode: bool,
-    /// The order of the columns: names and globs. Those that none of them names come at the end.
+    /// The order in which sinks see the columns, also derived ones: names and globs. Those that none of them names come at the end.
     #[option(default = "[]")]
     pub order: Vec<String>,
-    /// Other names for columns. All other keys of `[features]` go on to use the old ones; sinks use the new ones.
+    /// What sinks call columns, also derived ones: any text. All else, expressions too, goes on to use the old names.
     #[option]
     pub rename: Renames,
+    /// The unit of every column of durations in sinks: `s`, `ms`, `us`, or `ns` (whole numbers). Expressions have a type for
+    /// durations and do not see it.
+    #[option(default = "s")]
+    pub duration_unit: DurationUnit,
     /// New columns, behind the others: a table `{ name = "expression" }`. They may use each other, and every feature, also such as
     /// are not written.
     #[option]

@@ -5,6 +5,7 @@ use super::connection::{Connection, ConnectionPlan};
 use super::extractor::{Needs, Wanted};
 use super::group::{Planned, Row, States, Targets};
 use super::options::FeatureSettings;
+use super::seen::Offered;
 use super::shape::{Pick, Shape};
 use crate::columns::{Column, Columns};
 use crate::expressions::aggregates::{Aggregate, GROUP};
@@ -141,6 +142,19 @@ impl FeaturePlan {
     pub fn place(&self, name: &str) -> Option<usize> {
         let at = self.given.iter().position(|feature| feature.name == name)?;
         self.picks.iter().position(|pick| *pick == Pick::whole(at))
+    }
+
+    /// What sinks may write of these columns, each at its place.
+    pub fn offered(&self) -> Vec<Offered> {
+        let columns = self.schema.iter().zip(&self.picks).enumerate();
+        let visible = columns.take(self.visible);
+        visible
+            .map(|(place, (feature, pick))| Offered {
+                place,
+                base: self.given[pick.column].name.clone(),
+                feature: feature.clone(),
+            })
+            .collect()
     }
 
     /// What makes rows of the columns that the groups give.

@@ -12,9 +12,9 @@ use glob::Pattern;
 /// A name in the settings that stands for no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelectionError {
-    /// The setting: `groups`, `only`, `add`, `drop`, `profile`, `order` or `rename`.
+    /// The setting: `groups`, `only`, `add`, `drop`, `profile`, `order`, `rename`, or `derive`.
     pub key: &'static str,
-    /// Its place in the list; `None` where there is none.
+    /// Its place in the list or table; `None` where there is none.
     pub index: Option<usize>,
     /// The name, without a leading `-`.
     pub name: String,
@@ -37,7 +37,9 @@ pub enum Absence {
     Profile(String),
     /// It is none of the columns that the other settings leave.
     LeftOut,
-    /// It is the new name of two columns.
+    /// It is what sinks call this column.
+    Renamed(String),
+    /// Two columns would have it.
     Taken,
 }
 
@@ -111,10 +113,7 @@ impl FeatureSettings {
         });
         let columns = columns.map(|candidate| (candidate.feature, candidate.origin));
         let mut columns: (Schema, Vec<Origin>) = columns.unzip();
-        let mut shaped = shaped(&columns.0, shared, &mut errors);
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        let mut shaped = shaped(&columns.0, shared);
         let visible = shaped.len();
         self.hide(&mut columns, &mut shaped);
         Ok(FeaturePlan::new(Box::new(self.clone()), columns, shaped).showing(visible))

@@ -1,14 +1,13 @@
-//! The form in which columns leave the flow operator: their order and names, and their sequences as lists, as padded lists, or as
-//! columns of their own.
+//! The form in which sequences leave the flow operator: as lists, as padded lists, or as columns of their own.
 //!
-//! No value is computed here. Groups know nothing of it: they give the columns that they declare, in the order of the catalogue.
+//! No value is computed here. Groups know nothing of it: they give the columns that they declare. Names and order are what sinks
+//! see (`seen.rs`), not here.
 
 use super::options::{FeaturesOptions, Missing};
-use super::select::{Absence, Globs, SelectionError};
+use super::seen::is_duration;
 use crate::columns::{Column, Columns, Values, span};
 use crate::schema::{DataType, Feature, Schema, Split};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 /// Where a column of the rows comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +49,8 @@ pub struct Shape {
     /// The columns of the rows.
     schema: Schema,
     length: usize,
-    pad: Option<String>,
+    /// What stands for none, and the same in a column of durations: in seconds that which is this number in the unit of the sinks.
+    pads: Option<[String; 2]>,
     /// The columns as they are, all in their order.
     is_plain: bool,
 }
@@ -68,7 +68,10 @@ impl Shape {
             picks,
             schema,
             length: options.max_sequence_length,
-            pad: options.pad.map(|pad| pad.to_string()),
+            pads: options.pad.map(|pad| {
+                let duration = pad as f64 / options.duration_unit.in_a_second();
+                [pad.to_string(), duration.to_string()]
+            }),
         }
     }
 
@@ -104,24 +107,22 @@ impl Shape {
         ) = (&list.values, &mut padded.values)
         {
             let items = widened(items, out);
+            let pad = self.pad(feature);
             for row in 0..ends.len() {
                 let range = span(ends, row);
                 let missing = self.length.saturating_sub(range.len());
                 range.for_each(|at| out.push_from(&items, at));
-                (0..missing).for_each(|_| self.push_pad(out));
+                (0..missing).for_each(|_| push_pad(out, pad));
                 to.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
             }
         }
         padded
     }
 
-    /// Adds a value that stands for none to a list.
-    fn push_pad(&self, out: &mut Column) {
-        if let Values::Struct(parts) = &mut out.values {
-            parts.iter_mut().for_each(|(_, part)| self.push_pad(part));
-        } else if !self.pad.as_ref().is_some_and(|pad| out.push_text(pad)) {
-            out.push_zero();
-        }
+    /// What stands for none in this column.
+    fn pad(&self, feature: &Feature) -> Option<&str> {
+        let pads = self.pads.as_ref()?;
+        Some(&pads[usize::from(is_duration(feature))])
     }
 
     fn entry(&self, list: &Column, feature: &Feature, place: usize, part: Option<usize>) -> Column {
@@ -129,6 +130,7 @@ impl Shape {
         let Values::List { ends, items } = &list.values else {
             return entries;
         };
+        let pad = self.pad(feature);
         let items = match (part, &items.values) {
             (Some(part), Values::Struct(parts)) => parts.get(part).map(|(_, part)| part),
             _ => Some(&**items),
@@ -139,7 +141,7 @@ impl Shape {
         for row in 0..ends.len() {
             match span(ends, row).nth(place) {
                 Some(at) => entries.push_from(&items, at),
-                None if feature.null.is_none() => self.push_pad(&mut entries),
+                None if feature.null.is_none() => push_pad(&mut entries, pad),
                 None => {
                     entries.push_zero();
                     if let Some(valid) = &mut entries.valid {
@@ -149,6 +151,15 @@ impl Shape {
             }
         }
         entries
+    }
+}
+
+/// Adds a value that stands for none.
+fn push_pad(out: &mut Column, pad: Option<&str>) {
+    if let Values::Struct(parts) = &mut out.values {
+        parts.iter_mut().for_each(|(_, part)| push_pad(part, pad));
+    } else if !pad.is_some_and(|pad| out.push_text(pad)) {
+        out.push_zero();
     }
 }
 
@@ -190,22 +201,10 @@ fn signed(data_type: &DataType) -> DataType {
 }
 
 /// The columns of the rows, from those that the groups give.
-pub(super) fn shaped(
-    columns: &[Feature],
-    options: &FeaturesOptions,
-    errors: &mut Vec<SelectionError>,
-) -> Vec<(Feature, Pick)> {
+pub(super) fn shaped(columns: &[Feature], options: &FeaturesOptions) -> Vec<(Feature, Pick)> {
     let mut shaped = Vec::new();
-    for column in ordered(columns, options, errors) {
-        let mut feature = columns[column].clone();
-        if let Some((_, name)) = options
-            .rename
-            .0
-            .iter()
-            .find(|(old, _)| *old == feature.name)
-        {
-            feature.name.clone_from(name);
-        }
+    for (column, feature) in columns.iter().enumerate() {
+        let mut feature = feature.clone();
         let whole = Pick::whole(column);
         let item = match &feature.data_type {
             DataType::List(item) if feature.sequence => (**item).clone(),
@@ -235,7 +234,6 @@ pub(super) fn shaped(
             shaped.push((feature, whole));
         }
     }
-    unique(columns, &shaped, options, errors);
     shaped
 }
 
@@ -268,74 +266,6 @@ fn entries(
             feature.split = Split::No;
             feature.sequence = false;
             each(feature, Form::Entry(place, *part));
-        }
-    }
-}
-
-/// Places of the columns in the order that is asked for. Those that `order` does not name come at its `*`, or at the end.
-fn ordered(
-    columns: &[Feature],
-    options: &FeaturesOptions,
-    errors: &mut Vec<SelectionError>,
-) -> Vec<usize> {
-    let names = &options.order;
-    let mut left: Vec<usize> = (0..columns.len()).collect();
-    // what is named outright is taken by no glob
-    let named: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-    let mut order = Vec::new();
-    for (index, name) in names.iter().enumerate() {
-        let globs = Globs::new(std::slice::from_ref(name));
-        let is_meant = |at: &usize| {
-            let column = columns[*at].name.as_str();
-            column == name || globs.list(column) && !named.contains(column)
-        };
-        let is_known = columns.iter().any(|column| globs.list(&column.name));
-        if !is_known {
-            errors.push(left_out("order", Some(index), name, columns));
-        }
-        order.extend(left.iter().copied().filter(is_meant));
-        left.retain(|at| !is_meant(at));
-    }
-    order.extend(left);
-    order
-}
-
-/// A name that is none of the columns.
-fn left_out(
-    key: &'static str,
-    index: Option<usize>,
-    name: &str,
-    columns: &[Feature],
-) -> SelectionError {
-    SelectionError {
-        key,
-        index,
-        name: name.to_owned(),
-        absence: Absence::LeftOut,
-        valid: columns.iter().map(|column| column.name.clone()).collect(),
-    }
-}
-
-/// Reports what `rename` names that is not there, and columns that would have one name.
-fn unique(
-    columns: &[Feature],
-    shaped: &[(Feature, Pick)],
-    options: &FeaturesOptions,
-    errors: &mut Vec<SelectionError>,
-) {
-    for (old, new) in &options.rename.0 {
-        if !columns.iter().any(|column| column.name == *old) {
-            errors.push(left_out("rename", None, old, columns));
-        }
-        let same = |feature: &&(Feature, Pick)| feature.0.name == *new;
-        if shaped.iter().filter(same).count() > 1 {
-            errors.push(SelectionError {
-                key: "rename",
-                index: None,
-                name: new.clone(),
-                absence: Absence::Taken,
-                valid: Vec::new(),
-            });
         }
     }
 }

@@ -915,32 +915,58 @@ fn table(entries: &[(&str, &str)]) -> Setting {
     )
 }
 
+/// What sinks see of the features and of one derived column.
+fn seen(set: &[(&'static str, Setting)]) -> Result<Vec<String>, Vec<SelectionError>> {
+    let settings = settings(set.iter().cloned());
+    let plan = settings.plan()?;
+    let mut offered = plan.offered();
+    let mut derived = offered[0].feature.clone();
+    derived.name = "rate".to_owned();
+    offered.push(Offered {
+        place: 99,
+        base: derived.name.clone(),
+        feature: derived,
+    });
+    let (seen, errors) = settings.shared.arrange(offered);
+    let names = |schema: &Schema| schema.iter().map(|one| one.name.clone()).collect();
+    let plain: Vec<String> = names(&seen.plain);
+    let at = plain.iter().position(|name| name == "rate");
+    assert_eq!(at.map(|at| seen.places[at]), Some(99));
+    for (name, place) in plain.iter().zip(&seen.places).filter(|(_, at)| **at < 99) {
+        assert_eq!(*name, plan.schema[*place].name);
+    }
+    match errors.is_empty() {
+        true => Ok(names(&seen.schema)),
+        false => Err(errors),
+    }
+}
+
 #[test]
 fn columns_come_in_the_order_that_is_asked_for() {
     let order = |order: &[&str]| {
         let only = texts(&["src_ip", "dst_ip", "duration", "iat_min", "iat_max"]);
-        let plan = plan([("only", only), ("order", texts(order))]);
-        let row = row(&plan, &connection());
-        assert_eq!(row["iat_max"].as_deref(), Some("0.1"));
-        assert_eq!(row["dst_ip"].as_deref(), Some("10.0.0.2"));
-        names(&plan).join(" ")
+        let seen = seen(&[("only", only), ("order", texts(order))]);
+        seen.expect("a right order").join(" ")
     };
-    assert_eq!(order(&[]), "src_ip dst_ip duration iat_min iat_max");
+    assert_eq!(order(&[]), "src_ip dst_ip duration iat_min iat_max rate");
     assert_eq!(
         order(&["duration", "*"]),
-        "duration src_ip dst_ip iat_min iat_max"
+        "duration src_ip dst_ip iat_min iat_max rate"
     );
-    assert_eq!(order(&["iat_*"]), "iat_min iat_max src_ip dst_ip duration");
+    assert_eq!(
+        order(&["iat_*", "rate"]),
+        "iat_min iat_max rate src_ip dst_ip duration"
+    );
     // a name stands where it is, whatever a glob before it takes
     assert_eq!(
         order(&["*", "dst_ip", "iat_min"]),
-        "src_ip duration iat_max dst_ip iat_min"
+        "src_ip duration iat_max rate dst_ip iat_min"
     );
-    let wrong = settings([
+    let errors = seen(&[
         ("groups", texts(&["flow_meta"])),
         ("order", texts(&["*", "iat_min"])),
     ]);
-    let errors = wrong.plan().expect_err("iat_min is left out");
+    let errors = errors.expect_err("iat_min is left out");
     assert_eq!((errors[0].key, errors[0].index), ("order", Some(1)));
     assert_eq!(errors[0].absence, Absence::LeftOut);
 }
@@ -948,32 +974,46 @@ fn columns_come_in_the_order_that_is_asked_for() {
 #[test]
 fn columns_have_the_names_that_are_asked_for() {
     let only = ("only", texts(&["src_ip", "iat_mean"]));
-    let renamed = [("src_ip", "Src IP"), ("iat_mean", "src_ip")];
-    let plan = plan([
+    let renamed = [
+        ("src_ip", "Src IP"),
+        ("iat_mean", "src_ip"),
+        ("rate", "Flow Bytes/s"),
+    ];
+    let names = seen(&[
         only.clone(),
         ("rename", table(&renamed)),
         ("order", texts(&["iat_mean"])),
     ]);
-    assert_eq!(names(&plan), ["src_ip", "Src IP"]);
     assert_eq!(
-        row(&plan, &connection())["Src IP"].as_deref(),
-        Some("10.0.0.1")
+        names.expect("right names"),
+        ["src_ip", "Src IP", "Flow Bytes/s"]
     );
-    let absences = |entries: &[(&str, &str)]| {
-        let errors = settings([only.clone(), ("rename", table(entries))]).plan();
+    let wrong = |entries: &[(&str, &str)], order: &[&str]| {
+        let errors = seen(&[
+            only.clone(),
+            ("rename", table(entries)),
+            ("order", texts(order)),
+        ]);
         let errors = errors.expect_err("a mistake");
         errors
             .into_iter()
-            .map(|error| (error.name, error.absence))
+            .map(|error| (error.key, error.name, error.absence))
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        absences(&[("iat_max", "x")]),
-        [("iat_max".to_owned(), Absence::LeftOut)]
+        wrong(&[("iat_max", "x")], &[]),
+        [("rename", "iat_max".to_owned(), Absence::LeftOut)]
     );
+    for (old, new) in [("iat_mean", "src_ip"), ("src_ip", "rate")] {
+        assert_eq!(
+            wrong(&[(old, new)], &[]),
+            [("rename", new.to_owned(), Absence::Taken)]
+        );
+    }
+    let renamed = Absence::Renamed("src_ip".to_owned());
     assert_eq!(
-        absences(&[("iat_mean", "src_ip")]),
-        [("src_ip".to_owned(), Absence::Taken)]
+        wrong(&[("src_ip", "from")], &["from"]),
+        [("order", "from".to_owned(), renamed)]
     );
     let mut settings = FeatureSettings::default();
     assert!(settings.set("rename", &table(&[("src_ip", "")])).is_err());
@@ -1030,7 +1070,7 @@ fn sequences_become_columns() {
         ];
         plan(all.into_iter().chain(set.iter().cloned()))
     };
-    let plan = exploded(&[("rename", table(&[("splt_lengths", "len")]))]);
+    let plan = exploded(&[]);
     let expected = [
         "iat_min",
         "splt_0_length",
@@ -1041,10 +1081,17 @@ fn sequences_become_columns() {
     assert_eq!(names(&plan)[..5], expected);
     assert_eq!(
         names(&plan)[19..],
-        ["len_0", "len_1", "len_2", "len_3", "len_4", "len_5"]
+        [
+            "splt_lengths_0",
+            "splt_lengths_1",
+            "splt_lengths_2",
+            "splt_lengths_3",
+            "splt_lengths_4",
+            "splt_lengths_5"
+        ]
     );
     let values = row(&plan, &connection());
-    assert_eq!(values["len_1"].as_deref(), Some("60"));
+    assert_eq!(values["splt_lengths_1"].as_deref(), Some("60"));
     assert_eq!(
         (
             values["splt_4_time"].as_deref(),
@@ -1053,7 +1100,10 @@ fn sequences_become_columns() {
         (Some("0.1"), Some("-1"))
     );
     assert_eq!(
-        (values["len_5"].as_deref(), values["splt_5_time"].as_deref()),
+        (
+            values["splt_lengths_5"].as_deref(),
+            values["splt_5_time"].as_deref()
+        ),
         (None, None)
     );
     let padded = exploded(&[("pad", Setting::Int(-1))]);
@@ -1073,9 +1123,24 @@ fn sequences_become_columns() {
     );
     // what of them is not wanted costs nothing
     let mut one = plan.clone();
-    one.restrict(|feature| feature.name == "len_2");
-    assert_eq!(row(&one, &connection())["len_2"].as_deref(), Some("52"));
+    one.restrict(|feature| feature.name == "splt_lengths_2");
+    let values = row(&one, &connection());
+    assert_eq!(values["splt_lengths_2"].as_deref(), Some("52"));
     assert_eq!(one.schema.len(), 1);
+    // a list is named as a whole, or an entry of it
+    let names = seen(&[
+        ("only", texts(&["splt_lengths"])),
+        ("splt", Setting::Bool(true)),
+        ("max_sequence_length", Setting::Int(3)),
+        ("explode", Setting::Bool(true)),
+        (
+            "rename",
+            table(&[("splt_lengths", "len"), ("splt_lengths_1", "second")]),
+        ),
+        ("order", texts(&["splt_lengths_2", "splt_lengths"])),
+    ]);
+    let expected = ["len_2", "len_0", "second", "rate"];
+    assert_eq!(names.expect("right names"), expected);
 }
 
 #[test]

@@ -1,7 +1,10 @@
-//! Rows that go on: conditions, samples and routes. An operator of its own behind the features, on every worker.
+//! Rows that go on: conditions, samples and routes, and the first of them. An operator of its own behind the features, on every worker;
+//! what is first is known on one.
 
+mod first;
 mod options;
 
+pub use first::FirstPlan;
 pub use options::{FilterOptions, Mode};
 
 use crate::books::{Anomaly, Books};
@@ -21,14 +24,14 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 pub struct FilterPlan {
     /// Its name in the books.
     pub name: String,
-    /// Its conditions: first `where`, if there is one, then those of the routes.
-    pub conditions: RowProgram,
-    /// How many conditions there are.
-    pub count: usize,
-    /// Whether the first condition is `where`.
-    pub has_where: bool,
+    /// Only the rows for which this is true go on.
+    pub condition: Option<RowProgram>,
     /// The share of the rows that go on, and the place of `flow_id`.
     pub sample: Option<(f64, usize)>,
+    /// Which of these are the first ones, if only these go on.
+    pub first: Option<FirstPlan>,
+    /// The conditions of the routes, and how many there are.
+    pub conditions: (RowProgram, usize),
     /// The names of the routes; none = one output.
     pub routes: Vec<Route>,
     /// Which routes a row takes.
@@ -50,16 +53,16 @@ impl FilterPlan {
         self.routes.len().max(1)
     }
 
-    /// For each output, whether each row goes there.
-    fn masks(&self, rows: &Columns, books: &mut Books) -> Vec<Vec<bool>> {
-        let (truths, overflows) = self.conditions.truths(rows, self.count);
+    /// Whether each row goes on.
+    fn passes(&self, rows: &Columns, books: &mut Books) -> Vec<bool> {
+        let (mut passes, overflows) = match &self.condition {
+            Some(condition) => condition.truths(rows, 1),
+            None => (Vec::new(), 0),
+        };
         books
             .anomalies
             .add_many(Anomaly::ExpressionOverflow, overflows);
-        let mut passes = match truths.first() {
-            Some(first) if self.has_where => first.clone(),
-            _ => vec![true; rows.rows()],
-        };
+        let mut passes = passes.pop().unwrap_or_else(|| vec![true; rows.rows()]);
         if let Some((rate, place)) = self.sample
             && let Some(Values::Id(ids)) = rows.columns.get(place).map(|column| &column.values)
         {
@@ -70,8 +73,20 @@ impl FilterPlan {
         }
         let filter = books.filters.entry(self.name.clone()).or_default();
         filter.offered += rows.rows() as u64;
-        let count = |mask: &[bool]| mask.iter().filter(|is| **is).count() as u64;
         filter.filtered += rows.rows() as u64 - count(&passes);
+        passes
+    }
+
+    /// For each output, whether each of the rows that go on goes there.
+    fn masks(&self, rows: &Columns, passes: Vec<bool>, books: &mut Books) -> Vec<Vec<bool>> {
+        let (truths, overflows) = match self.routes.is_empty() {
+            true => (Vec::new(), 0),
+            false => self.conditions.0.truths(rows, self.conditions.1),
+        };
+        books
+            .anomalies
+            .add_many(Anomaly::ExpressionOverflow, overflows);
+        let filter = books.filters.entry(self.name.clone()).or_default();
         if self.routes.is_empty() {
             *filter.passed.entry(String::new()).or_default() += count(&passes);
             return vec![passes];
@@ -113,6 +128,10 @@ impl FilterPlan {
     }
 }
 
+fn count(mask: &[bool]) -> u64 {
+    mask.iter().filter(|is| **is).count() as u64
+}
+
 /// Whether a row is in the sample: by the first bits of its id, which is a hash.
 fn is_chosen(id: &[u8; 16], rate: f64) -> bool {
     let mut first = [0; 8];
@@ -125,6 +144,25 @@ fn is_chosen(id: &[u8; 16], rate: f64) -> bool {
 pub fn filter<'scope>(
     rows: Stream<'scope, u64, Columns>,
     plan: FilterPlan,
+    books: Rc<RefCell<Books>>,
+) -> Vec<Stream<'scope, u64, Columns>> {
+    let Some(first) = plan.first.clone() else {
+        return routes(rows, plan, true, books);
+    };
+    let (choice, own) = (plan.clone(), Rc::clone(&books));
+    let rows = each_batch(&format!("filter {}", plan.name), rows, move |rows| {
+        let mask = choice.passes(&rows, &mut own.borrow_mut());
+        rows.filtered(&mask)
+    });
+    let rows = first::first(rows, &plan.name, &first, &books);
+    routes(rows, plan, false, books)
+}
+
+/// Operator of the routes, and of the condition before them if `is_choosing`.
+fn routes<'scope>(
+    rows: Stream<'scope, u64, Columns>,
+    plan: FilterPlan,
+    is_choosing: bool,
     books: Rc<RefCell<Books>>,
 ) -> Vec<Stream<'scope, u64, Columns>> {
     let mut builder = OperatorBuilder::new(format!("filter {}", plan.name), rows.scope());
@@ -140,7 +178,12 @@ pub fn filter<'scope>(
         move |_| {
             input.for_each(|capability, rows| {
                 let rows = std::mem::take(rows);
-                let masks = plan.masks(&rows, &mut books.borrow_mut());
+                let mut books = books.borrow_mut();
+                let passes = match is_choosing {
+                    true => plan.passes(&rows, &mut books),
+                    false => vec![true; rows.rows()],
+                };
+                let masks = plan.masks(&rows, passes, &mut books);
                 for (at, (output, mask)) in outputs.iter_mut().zip(masks).enumerate() {
                     let Some(held) = capability.retain_least(at) else {
                         continue;

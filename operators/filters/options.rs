@@ -39,6 +39,12 @@ pub struct FilterOptions {
     /// Only this share of the rows goes on, by a hash of `flow_id`: the same rows in every run.
     #[option]
     pub sample: Option<Share>,
+    /// Of rows that have the same values in these columns only the first goes on, by start. Not while an input still grows.
+    #[option(default = "[]")]
+    pub dedup: Vec<String>,
+    /// Only so many rows go on, the first by start. Not while an input still grows.
+    #[option]
+    pub limit: Option<usize>,
     /// Outputs: a table `{ name = "expression" }`, read as `FILTER.name`. `else` as expression takes the rows of no other route.
     #[option]
     pub routes: Expressions,

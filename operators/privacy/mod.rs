@@ -42,6 +42,22 @@ pub struct Anonymise {
     pub key: Option<Secret>,
 }
 
+impl Anonymise {
+    /// What is done, for who reads the rows; of the key only where it came from.
+    pub fn facts(&self) -> serde_json::Value {
+        let key = match (&self.key, &self.key_file) {
+            (Some(_), _) => "secret",
+            (None, Some(_)) => "file",
+            (None, None) => "random",
+        };
+        serde_json::json!({
+            "addresses": self.addresses.name(),
+            "names": self.names.name(),
+            "key": key,
+        })
+    }
+}
+
 /// What becomes of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
 pub enum Addresses {

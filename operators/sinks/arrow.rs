@@ -4,7 +4,7 @@
 
 use super::file::{PIECE, WholeFile};
 use super::record_batch::{record_batch, schema};
-use super::{ArrowCompression, ArrowOptions, Description, Sink};
+use super::{ArrowCompression, ArrowOptions, Description, Fact, Sink};
 use crate::columns::Columns;
 use crate::error::Error;
 use arrow::datatypes::SchemaRef;
@@ -61,6 +61,14 @@ impl Sink for Arrow {
         record_batch(rows, &self.schema)
             .and_then(|batch| self.writer.write(&batch))
             .map_err(|error| self.failed(error))
+    }
+
+    fn tell(&mut self, facts: &[Fact]) -> Result<(), Error> {
+        // the schema is written already, the footer is not
+        for (key, value) in facts {
+            self.writer.write_metadata(key, value);
+        }
+        Ok(())
     }
 
     fn commit(mut self: Box<Self>) -> Result<u64, Error> {

@@ -36,6 +36,9 @@ pub struct GraphOptions {
     /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
+    /// Whether `OUT.provenance.json` beside the file says how it was made; Parquet and Arrow files say it themselves.
+    #[option(default = "true")]
+    pub provenance: bool,
     /// Whether an existing file is replaced, at the end and at once.
     #[option(default = "false")]
     pub overwrite: bool,
@@ -74,6 +77,11 @@ impl GraphFormat {
             "json" => Self::Nodelink,
             _ => return None,
         })
+    }
+
+    /// Whether files of it have metadata.
+    pub const fn has_metadata(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
     }
 
     const fn is_graph(self) -> bool {

@@ -8,9 +8,10 @@ mod jsonl;
 mod lines;
 mod options;
 mod parquet;
+mod provenance;
 mod record_batch;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod sink;
 mod sorter;
 mod spool;
@@ -23,6 +24,7 @@ use crate::container::{Deal, each_batch};
 use crate::doing::Doing;
 use crate::error::Error;
 use crate::expressions::RowProgram;
+use crate::features::Projection;
 use crate::options::{Key, OptionError, Options, Setting};
 use crate::privacy::{Anonymise, Anonymiser};
 use crate::schema::Schema;
@@ -34,6 +36,7 @@ pub use options::{
     ArrowCompression, ArrowOptions, Compression, CsvOptions, Delimiter, JsonlOptions,
     ParquetOptions, RowGroup, Sort, StdoutOptions,
 };
+pub use provenance::{Fact, PREFIX, Sidecar, beside, facts, to_json};
 use rayon::ThreadPool;
 pub use sink::{Description, Sink};
 pub use sorter::{Sorted, SortedColumns, Sorter};
@@ -136,6 +139,20 @@ impl SinkOptions {
         }
     }
 
+    /// The file beside which stands how it was made; `None` where that is not wanted, is in the file itself, or has no place.
+    pub fn sidecar(&self) -> Option<&Path> {
+        let (path, is_wanted) = match self {
+            Self::Csv(options) => (&options.path, options.provenance),
+            Self::Jsonl(options) => (&options.path, options.provenance),
+            Self::Graph(options) => (
+                &options.path,
+                options.provenance && !options.format().has_metadata(),
+            ),
+            Self::Parquet(_) | Self::Arrow(_) | Self::Stdout(_) => return None,
+        };
+        (is_wanted && !file::leads_out(path)).then_some(Path::new(path))
+    }
+
     /// Whether its rows are out as soon as they are there: to a stream, and in no order that has to be waited for.
     pub fn is_prompt(&self) -> bool {
         self.sort() == Sort::None && self.path().is_some_and(file::leads_out)
@@ -229,6 +246,8 @@ pub struct Collector {
     anonymiser: Option<Anonymiser>,
     /// `None` = rows are written as they come.
     sorter: Option<Sorter>,
+    /// What stands beside the file.
+    sidecar: Option<Sidecar>,
     /// Rows that are still taken; `None` = all.
     left: Option<usize>,
     /// The threads that sort, encode and compress.
@@ -253,11 +272,18 @@ impl Collector {
             sink,
             anonymiser,
             sorter,
+            sidecar: None,
             left: None,
             pool,
             stop,
             failed: None,
         }
+    }
+
+    /// The same with something beside its file.
+    #[must_use]
+    pub fn beside(self, sidecar: Option<Sidecar>) -> Self {
+        Self { sidecar, ..self }
     }
 
     /// The same, that takes only the first rows that come: the others are counted.
@@ -330,12 +356,17 @@ impl Collector {
         self.pool.install(|| sink.write_sorted(sorter.finish()?))
     }
 
-    /// Makes the rows appear, and gives how many the destination confirmed.
+    /// Makes the rows appear, with what is known of the run now that it is over, and gives how many the destination confirmed.
     ///
     /// # Errors
     /// The sink failed; nothing was left behind.
-    pub fn commit(self) -> Result<u64, Error> {
-        self.pool.install(|| self.sink.commit())
+    pub fn commit(mut self, facts: &[Fact]) -> Result<u64, Error> {
+        self.sink.tell(facts)?;
+        let sink = self.sink;
+        self.pool.install(|| match self.sidecar {
+            Some(sidecar) => sidecar.with(facts, || sink.commit()),
+            None => sink.commit(),
+        })
     }
 
     /// Removes what was written.
@@ -344,21 +375,22 @@ impl Collector {
     }
 }
 
-/// Operator `sink`: takes the columns a sink wants and brings their rows to the worker that writes. `columns` are places in the
-/// rows of the stream; `collector` is `None` on all workers but the first.
+/// Operator `sink`: takes the columns a sink wants, in the form it wants, and brings their rows to the worker that writes. `columns`
+/// are places in the rows of the stream; `collector` is `None` on all workers but the first.
 pub fn collect(
     rows: Stream<'_, u64, Columns>,
-    columns: Vec<usize>,
+    columns: impl Into<Projection>,
     condition: Option<(String, RowProgram)>,
     collector: Option<Rc<RefCell<Collector>>>,
     books: Rc<RefCell<Books>>,
 ) {
     let own = Rc::clone(&books);
+    let columns = columns.into();
     let projected = each_batch("project", rows, move |rows| match &condition {
         Some((name, condition)) => {
-            chosen(&rows, name, condition, &mut own.borrow_mut()).select(&columns)
+            columns.of(chosen(&rows, name, condition, &mut own.borrow_mut()))
         }
-        None => rows.select(&columns),
+        None => columns.of(rows),
     });
     let mut builder = OperatorBuilder::new("sink".to_owned(), projected.scope());
     let mut input = builder.new_input(projected, DistributorPact(|_| Deal::new(|_: &Columns| 0)));

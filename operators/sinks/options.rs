@@ -103,6 +103,9 @@ pub struct CsvOptions {
     /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
+    /// Whether `OUT.provenance.json` beside the file says how it was made.
+    #[option(default = "true")]
+    pub provenance: bool,
     /// Whether an existing file is replaced, at the end and at once.
     #[option(default = "false")]
     pub overwrite: bool,
@@ -120,6 +123,9 @@ pub struct JsonlOptions {
     /// How its rows are made anonymous: a table `{ addresses, names, key_file, key }`. By default they are not.
     #[option]
     pub anonymise: Option<Anonymise>,
+    /// Whether `OUT.provenance.json` beside the file says how it was made.
+    #[option(default = "true")]
+    pub provenance: bool,
     /// Whether an existing file is replaced, at the end and at once.
     #[option(default = "false")]
     pub overwrite: bool,

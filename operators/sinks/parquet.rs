@@ -5,7 +5,7 @@
 
 use super::file::WholeFile;
 use super::record_batch::{array, arrays, schema};
-use super::{Compression, Description, ParquetOptions, Sink, Sorted, SortedColumns};
+use super::{Compression, Description, Fact, ParquetOptions, Sink, Sorted, SortedColumns};
 use crate::columns::{Column, Columns};
 use crate::error::Error;
 use arrow::array::{Array, ArrayRef};
@@ -252,6 +252,14 @@ impl Sink for Parquet {
                 Ok(())
             }
         }
+    }
+
+    fn tell(&mut self, facts: &[Fact]) -> Result<(), Error> {
+        for (key, value) in facts {
+            let fact = KeyValue::new(key.clone(), value.clone());
+            self.writer.append_key_value_metadata(fact);
+        }
+        Ok(())
     }
 
     fn commit(mut self: Box<Self>) -> Result<u64, Error> {

@@ -3,7 +3,7 @@
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::schema::Schema;
-use crate::sinks::Sorted;
+use crate::sinks::{Fact, Sorted};
 
 /// What a sink is told about its rows.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,14 @@ pub trait Sink: Send {
         for batch in rows {
             self.write(batch?)?;
         }
+        Ok(())
+    }
+
+    /// Takes what is known when all rows are there, before `commit`; only formats with metadata have a place for it.
+    ///
+    /// # Errors
+    /// The destination failed.
+    fn tell(&mut self, _: &[Fact]) -> Result<(), Error> {
         Ok(())
     }
 

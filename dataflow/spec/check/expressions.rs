@@ -62,11 +62,6 @@ impl Rows {
             };
             context.add(&feature.name, known);
         }
-        for (old, new) in &settings.shared.rename.0 {
-            if let Some(known) = context.find(old).cloned() {
-                context.add(new, known);
-            }
-        }
         Self {
             context,
             readable,
@@ -74,6 +69,47 @@ impl Rows {
             asked: Vec::new(),
             derived: Derived::default(),
             reads: BTreeSet::new(),
+        }
+    }
+
+    /// Lets whoever writes what sinks call a column be told what expressions call it.
+    fn renamed(&mut self, settings: &FeatureSettings, derived: &[Entry]) {
+        for (old, new) in &settings.shared.rename.0 {
+            let is_derived = derived.iter().any(|entry| entry.name == *new);
+            if self.context.find(new).is_none() && !is_derived {
+                let message = format!("`{new}` is what sinks call `{old}`");
+                let help = format!("expressions know the old name: `{old}`");
+                self.context
+                    .add(new, Known::Fault("E0201", message, Some(help)));
+            }
+        }
+    }
+
+    /// The place of the column of this name; it is read then.
+    pub(super) fn column(&mut self, name: &str) -> Result<u32, Box<Fault>> {
+        let at = syntax::Span {
+            start: 0,
+            end: name.len(),
+        };
+        match self.context.find(name) {
+            Some(Known::Field(field)) => {
+                let place = field.place;
+                if place < DERIVED {
+                    self.reads.insert(place);
+                }
+                Ok(place)
+            }
+            Some(Known::Fault(code, message, help)) => {
+                let mut fault = Fault::new(code, at, message.clone());
+                fault.help.clone_from(help);
+                Err(Box::new(fault))
+            }
+            None => {
+                let fault = Fault::new("E0201", at, format!("unknown field `{name}`"));
+                let known = self.context.names();
+                let help = "`jayflow features` lists the features there are";
+                Err(Box::new(fault.known(known).help(help)))
+            }
         }
     }
 
@@ -151,12 +187,14 @@ impl Rows {
 
 impl<'a> Check<'a> {
     /// What rows have before anything is derived.
-    pub(super) fn known(&self, settings: &FeatureSettings) -> Rows {
+    pub(super) fn known(&self, settings: &FeatureSettings, raw: Option<&Raw<'a>>) -> Rows {
         let mut rows = Rows::new(settings);
         for variable in self.variables {
             let value = constant(variable);
             rows.context.set(&variable.name, value);
         }
+        let derived = raw.and_then(|raw| raw.entry("derive")?.value.entries());
+        rows.renamed(settings, derived.unwrap_or_default());
         rows
     }
 

@@ -4,9 +4,11 @@ use super::expressions::{FLOW_ID, Rows};
 use super::{Check, Inputs, Raw};
 use crate::spec::Filter;
 use crate::spec::diagnostic::{Diagnostic, Span};
+use crate::spec::load::Kind;
 use crate::spec::sections::{Section, section_keys};
 use crate::spec::suggest::{did_you_mean, list, nearest};
 use operators::filters::{FilterOptions, Route};
+use operators::options::Step;
 
 /// What gives rows: `features`, a filter, or an output of a filter.
 pub(super) struct RowNode {
@@ -54,6 +56,8 @@ impl<'a> Check<'a> {
             conditions: Vec::new(),
             has_where: false,
             sample: options.sample.map(|share| share.0),
+            dedup: self.dedup(rows, raw, &options.dedup),
+            limit: options.limit,
             routes: Vec::new(),
             mode: options.mode,
         };
@@ -87,7 +91,9 @@ impl<'a> Check<'a> {
                 }
                 _ => {
                     let condition = self.condition(rows, &entry.value, &path, "a route");
-                    route.condition = condition.is_some().then_some(filter.conditions.len());
+                    let before = usize::from(filter.has_where);
+                    let at = filter.conditions.len() - before;
+                    route.condition = condition.is_some().then_some(at);
                     filter.conditions.extend(condition);
                 }
             }
@@ -102,6 +108,45 @@ impl<'a> Check<'a> {
             );
         }
         filter
+    }
+
+    /// The places of the columns that `dedup` names.
+    fn dedup(&mut self, rows: &mut Rows, raw: &Raw<'a>, names: &[String]) -> Vec<u32> {
+        let Some(entry) = raw.entry("dedup") else {
+            return Vec::new();
+        };
+        let several = matches!(entry.value.kind, Kind::List(_));
+        let mut places = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            let steps: &[Step] = if several { &[Step::Index(index)] } else { &[] };
+            let value = entry.value.inner(steps).0;
+            let path = match several {
+                true => format!("{}.dedup[{index}]", raw.path),
+                false => format!("{}.dedup", raw.path),
+            };
+            match rows.column(name) {
+                Ok(place) => places.push(place),
+                Err(fault) => self.expression_fault(&fault, value, &path),
+            }
+        }
+        places
+    }
+
+    /// Reports filters that wait for the end of an input that has none.
+    pub(super) fn no_end(&mut self, filters: &[(Raw<'a>, Filter)], follows: Option<&str>) {
+        let Some(source) = follows else { return };
+        for (raw, _) in filters {
+            for key in ["dedup", "limit"] {
+                if let Some(entry) = raw.entry(key) {
+                    let message =
+                        format!("`{key}` takes the first rows, and `{source}` has no end");
+                    self.found.push(
+                        Diagnostic::new("E0413", entry.at, format!("{}.{key}", raw.path), message)
+                            .help("read a file that is whole, or leave it out"),
+                    );
+                }
+            }
+        }
     }
 
     /// The nodes that a node of rows reads, by name, with the outputs of filters. `own` is its name; `after` are the nodes that

@@ -26,7 +26,6 @@ use look_ups::look_ups;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::flows::FlowOptions;
-use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use views::{Readable, reads_flows};
 
@@ -51,6 +50,8 @@ impl Loaded {
         match spec {
             Some(mut spec) if !found.has_errors() => {
                 spec.text = self.written(&variables);
+                let first = self.sources.first().map(|source| &source.base);
+                spec.base = first.map_or(String::new(), |base| base.display().to_string());
                 spec.variables = variables;
                 spec.warnings = found;
                 Ok(spec)
@@ -154,7 +155,7 @@ impl<'a> Check<'a> {
         let features_raw = self.only("features");
         let mut settings: FeatureSettings = self.optional("features", features_raw.as_ref());
         settings.decode = decode.clone();
-        let mut rows = self.known(&settings);
+        let mut rows = self.known(&settings, features_raw.as_ref());
         let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
         self.no_loops(flow_table, features_raw.as_ref());
         let feature_set = features_raw.as_ref().map_or("features", |raw| &raw.name);
@@ -174,6 +175,8 @@ impl<'a> Check<'a> {
         self.derived(&mut rows, features_raw.as_ref());
         let condition = self.of_packets(&rows, flows_raw.as_ref());
         let filters = self.filters(&mut rows);
+        let follows = sources.iter().find(|(_, options)| options.follow);
+        self.no_end(&filters, follows.map(|(raw, _)| raw.name.as_str()));
         readable.filters = &filters;
         let later = self.views(of_rows, &mut rows, &readable);
         views.extend(later.0);
@@ -204,11 +207,12 @@ impl<'a> Check<'a> {
                 self.condition(&mut rows, &entry.value, &path, "`where`")
             })
             .collect();
+        let tests = self.test_options(&mut rows);
         rows.note_keys();
         let look_ups = look_ups(&rows, &views);
         rows.tell(&mut settings);
-        let columns = self.select(&settings, features_raw.as_ref());
-        let tests = self.test_options();
+        let derived = (look_ups.values().count(), &rows.derived.schema);
+        let columns = self.select(&settings, derived, features_raw.as_ref());
         let run_raw = self.nodes("run").pop();
         let run: RunOptions = self.optional("run", run_raw.as_ref());
         if let Some(raw) = &run_raw {
@@ -225,7 +229,7 @@ impl<'a> Check<'a> {
             .zip(&sinks_in)
             .map(|((raw, options), inputs)| self.shown(raw, options, inputs, &views))
             .collect();
-        let columns = columns.filter(|_| !self.found.has_errors())?;
+        let (columns, seen) = columns.filter(|_| !self.found.has_errors())?;
 
         let flows_name = flows_raw
             .as_ref()
@@ -243,7 +247,7 @@ impl<'a> Check<'a> {
             .chain(filters.iter().map(|(raw, _)| raw))
             .chain(views.iter().map(|(raw, _)| raw))
             .chain(sinks.iter().map(|(raw, _)| raw))
-            .chain(tests.iter().map(|(raw, _)| raw));
+            .chain(tests.iter().map(tests::Written::raw));
         self.unique(raws, &[&flows_name, &features_name]);
         let start = loaded
             .root
@@ -318,13 +322,6 @@ impl<'a> Check<'a> {
         let views = views.into_iter().zip(views_from);
         let views = views.map(|((raw, view), inputs)| self.node(&raw, inputs, view));
         let views = views.collect();
-        // what sinks see: features, then derived columns; what only expressions read is between them
-        let visible = columns.visible;
-        let visible_rows = columns.schema[..visible].iter().chain(&rows.derived.schema);
-        let visible_rows: Schema = visible_rows.cloned().collect();
-        let tests = self.tests(tests, &visible_rows, &features_name);
-        let behind = columns.schema.len() + look_ups.values().count() - visible;
-        let in_rows = |at: usize| if at < visible { at } else { at + behind };
         let sinks: Vec<Node<Sink>> = sinks
             .into_iter()
             .zip(sinks_from)
@@ -340,13 +337,24 @@ impl<'a> Check<'a> {
                     },
                     of,
                 });
-                let schema = table.as_ref().map_or(&visible_rows, |table| &table.schema);
+                // a table for people has titles and units of its own
+                let rows = match &options {
+                    SinkOptions::Stdout(_) if raw.entry("columns").is_none() => &seen.plain,
+                    _ => &seen.schema,
+                };
+                let schema = table.as_ref().map_or(rows, |table| &table.schema);
                 let mut columns = self.columns(&raw, &options, schema);
                 if let Some(anonymise) = options.anonymise() {
                     columns.retain(|at| schema.get(*at).is_none_or(|one| anonymise.keeps(one)));
                 }
+                let rows = match &options {
+                    SinkOptions::Stdout(_) => &seen.plain,
+                    _ => &seen.schema,
+                };
+                let schema = table.as_ref().map_or(rows, |table| &table.schema);
+                let schema = columns.iter().map(|at| schema[*at].clone()).collect();
                 if table.is_none() {
-                    columns.iter_mut().for_each(|at| *at = in_rows(*at));
+                    columns.iter_mut().for_each(|at| *at = seen.places[*at]);
                 }
                 let path = raw.entry("path").and_then(|entry| entry.value.text());
                 let label = path.unwrap_or(options.kind()).to_owned();
@@ -354,6 +362,7 @@ impl<'a> Check<'a> {
                     label,
                     options,
                     columns,
+                    schema,
                     condition,
                     limit: None,
                     table,
@@ -361,6 +370,18 @@ impl<'a> Check<'a> {
                 self.node(&raw, inputs, sink)
             })
             .collect();
+        let routes = |filter: &Node<Filter>| {
+            let routes = filter.options.routes.iter();
+            let routes = routes.map(|route| format!("{}.{}", filter.name, route.name));
+            match filter.options.routes.is_empty() {
+                true => vec![filter.name.clone()],
+                false => routes.collect(),
+            }
+        };
+        let mut row_nodes = vec![features_name.clone()];
+        row_nodes.extend(filters.iter().flat_map(routes));
+        let usual = tests::before_sinks(&sinks, &features_name);
+        let tests = self.tests(tests, &seen, &row_nodes, &usual);
         Some(Spec {
             name,
             description,
@@ -382,6 +403,7 @@ impl<'a> Check<'a> {
                 options: settings,
             },
             columns,
+            seen,
             look_ups,
             derived: rows.derived,
             places,
@@ -392,6 +414,7 @@ impl<'a> Check<'a> {
             run,
             variables: Vec::new(),
             text: String::new(),
+            base: String::new(),
             warnings: Diagnostics::default(),
         })
     }

@@ -7,8 +7,9 @@ use crate::spec::extend::leaves;
 use crate::spec::load::{Entry, Kind};
 use crate::spec::sections::{Section, section_keys, sink_keys, source_types};
 use crate::spec::suggest::{did_you_mean, list, nearest};
-use operators::features::{Absence, FeaturePlan, FeatureSettings, SelectionError};
+use operators::features::{Absence, FeaturePlan, FeatureSettings, Offered, Seen, SelectionError};
 use operators::options::{Setting, Step};
+use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 use std::path::Path;
@@ -194,29 +195,46 @@ impl Check<'_> {
         }
     }
 
-    /// The columns that the settings of `[features]` select; `None` where they name something that is not there.
+    /// The columns that the settings of `[features]` select, and how sinks see them with the derived ones, which are so many places behind;
+    /// `None` where they name something that is not there.
     pub(super) fn select(
         &mut self,
         settings: &FeatureSettings,
+        (behind, derived): (usize, &Schema),
         raw: Option<&Raw<'_>>,
-    ) -> Option<FeaturePlan> {
-        match settings.plan() {
-            Ok(plan) if plan.schema.is_empty() => {
-                let at = raw.map_or_else(Span::default, |raw| raw.at);
-                self.found.push(
-                    Diagnostic::new("E0008", at, "features", "the settings leave no column")
-                        .help("leave out `groups`, `only`, `drop` and `profile` for all"),
-                );
-                None
-            }
-            Ok(plan) => Some(plan),
+    ) -> Option<(FeaturePlan, Seen)> {
+        let plan = match settings.plan() {
+            Ok(plan) => plan,
             Err(errors) => {
                 for error in &errors {
                     self.not_selected(error, raw);
                 }
-                None
+                return None;
             }
+        };
+        let mut offered = plan.offered();
+        offered.extend(
+            (plan.schema.len() + behind..)
+                .zip(derived)
+                .map(|(place, feature)| Offered {
+                    place,
+                    base: feature.name.clone(),
+                    feature: feature.clone(),
+                }),
+        );
+        if offered.is_empty() {
+            let at = raw.map_or_else(Span::default, |raw| raw.at);
+            self.found.push(
+                Diagnostic::new("E0008", at, "features", "the settings leave no column")
+                    .help("leave out `groups`, `only`, `drop` and `profile` for all"),
+            );
+            return None;
         }
+        let (shown, errors) = settings.shared.arrange(offered);
+        for error in &errors {
+            self.not_selected(error, raw);
+        }
+        errors.is_empty().then_some((plan, shown))
     }
 
     /// A name in `[features]` that selects nothing.
@@ -229,6 +247,15 @@ impl Check<'_> {
         {
             path.push_str(&format!("[{index}]"));
             at = entry.value.inner(&[Step::Index(index)]).0.at;
+        }
+        let entries = entry.and_then(|entry| entry.value.entries());
+        let one = error.index.zip(entries);
+        if let Some(one) = one.and_then(|(index, entries)| entries.get(index)) {
+            path.push_str(&format!(".{}", one.name));
+            at = match &error.absence {
+                Absence::Taken => one.value.at,
+                _ => one.at,
+            };
         }
         let name = &error.name;
         let known = || error.valid.iter().map(String::as_str);
@@ -276,10 +303,15 @@ impl Check<'_> {
                     near.unwrap_or(list),
                 )
             }
-            (Absence::Taken, _) => (
+            (Absence::Renamed(old), _) => (
                 "E0201",
+                format!("`{name}` is what sinks call `{old}`"),
+                format!("`[features]` knows the old name: `{old}`"),
+            ),
+            (Absence::Taken, _) => (
+                "E0301",
                 format!("two columns would have the name `{name}`"),
-                "give each a name of its own".to_owned(),
+                "give each a name of its own, or leave one of them out".to_owned(),
             ),
             (Absence::Profile(profile), _) => (
                 "E0201",

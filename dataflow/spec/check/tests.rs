@@ -1,21 +1,35 @@
 //! Tests of a spec: what they read, and whether the columns they speak of are there and can be so.
 
+use super::expressions::Rows;
 use super::{Check, Raw};
-use crate::spec::Node;
-use crate::spec::diagnostic::Diagnostic;
-use crate::spec::load::Kind;
+use crate::spec::diagnostic::{Diagnostic, Span};
+use crate::spec::load::{Kind, Value};
 use crate::spec::sections::{Section, section_keys};
 use crate::spec::suggest::{did_you_mean, list, nearest};
-use crate::testing::{Test, TestOptions, Wanted, capture, wanted};
-use operators::options::Step;
-use operators::schema::Schema;
+use crate::spec::{Node, Sink};
+use crate::testing::{Condition, Expected, Test, TestOptions, Wanted, capture, wanted};
+use operators::expressions::parse;
+use operators::features::Seen;
+use operators::options::{Setting, Step};
 
-/// A test as it is written, and its settings.
-pub(super) type Written<'a> = (Raw<'a>, TestOptions);
+/// A test as it is written, its settings, and its conditions: those of `expect` by their places there, and those of `none`.
+pub(super) struct Written<'a> {
+    raw: Raw<'a>,
+    options: TestOptions,
+    expect: Vec<Option<Condition>>,
+    none: Vec<Condition>,
+}
+
+impl<'a> Written<'a> {
+    /// The test as it is written.
+    pub(super) const fn raw(&self) -> &Raw<'a> {
+        &self.raw
+    }
+}
 
 impl<'a> Check<'a> {
-    /// The settings of every test.
-    pub(super) fn test_options(&mut self) -> Vec<Written<'a>> {
+    /// The settings of every test, and what their conditions read of the rows.
+    pub(super) fn test_options(&mut self, rows: &mut Rows) -> Vec<Written<'a>> {
         let keys = Section::named("tests")
             .map(section_keys)
             .unwrap_or_default();
@@ -28,9 +42,71 @@ impl<'a> Check<'a> {
                 let help = "write the numbers of workers to run with, such as `[1, 4]`";
                 self.not_allowed(&raw, "workers", "expected numbers of 1 or more", help);
             }
-            (raw, options)
+            let (expect, none) = self.test_conditions(rows, &raw, &options);
+            Written {
+                raw,
+                options,
+                expect,
+                none,
+            }
         })
         .collect()
+    }
+
+    /// The conditions over rows: `where` of each entry of `expect`, and `none`.
+    fn test_conditions(
+        &mut self,
+        rows: &mut Rows,
+        raw: &Raw<'_>,
+        options: &TestOptions,
+    ) -> (Vec<Option<Condition>>, Vec<Condition>) {
+        let mut expect = vec![None; options.expect.len()];
+        if let Some(entry) = raw.entry("expect") {
+            for (index, found) in expect.iter_mut().enumerate() {
+                let (steps, place) = item(&entry.value, index);
+                let value = entry.value.inner(&steps).0;
+                let condition = value.entries().into_iter().flatten();
+                let mut condition = condition.filter(|entry| entry.name == "where");
+                if let Some(condition) = condition.next() {
+                    let path = format!("{}.expect{place}.where", raw.path);
+                    *found = self.test_condition(rows, &condition.value, &path, "`where`");
+                }
+            }
+        }
+        let mut none = Vec::new();
+        if let Some(entry) = raw.entry("none") {
+            for index in 0..options.none.len() {
+                let (steps, place) = item(&entry.value, index);
+                let value = entry.value.inner(&steps).0;
+                let path = format!("{}.none{place}", raw.path);
+                none.extend(self.test_condition(rows, value, &path, "`none`"));
+            }
+        }
+        (expect, none)
+    }
+
+    fn test_condition(
+        &mut self,
+        rows: &mut Rows,
+        value: &Value,
+        path: &str,
+        what: &str,
+    ) -> Option<Condition> {
+        let typed = self.condition(rows, value, path, what)?;
+        let text = value.text().unwrap_or_default();
+        let mut columns: Vec<String> = Vec::new();
+        if let Ok(tree) = parse(text) {
+            tree.names(&mut |name, _| {
+                if !columns.iter().any(|known| known == name) {
+                    columns.push(name.to_owned());
+                }
+            });
+        }
+        Some(Condition {
+            text: text.split_whitespace().collect::<Vec<_>>().join(" "),
+            typed,
+            columns,
+        })
     }
 
     /// Paths as seen from the working directory.
@@ -71,11 +147,12 @@ impl<'a> Check<'a> {
             }
             _ => {}
         }
-        if !["rows", "expect", "golden"].into_iter().any(is_said) {
+        let is_silent = options.expect.is_empty() && options.none.is_empty();
+        if is_silent && !["rows", "golden"].into_iter().any(is_said) {
             let message = format!("the test `{}` says nothing about its rows", raw.name);
             self.found.push(
                 Diagnostic::new("E0802", raw.at, &raw.path, message)
-                    .help("write `rows`, `expect` or `golden`"),
+                    .help("write `rows`, `expect`, `none` or `golden`"),
             );
         }
         if let (Some(entry), Err((index, why))) = (raw.entry("packets"), capture(&options.packets))
@@ -92,79 +169,169 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The tests with what they expect of the columns that there are. `rows` is the node that gives rows.
+    /// The tests with what they expect of the columns that there are. `nodes` give rows, and `usual` are those before the sinks.
     pub(super) fn tests(
         &mut self,
         tests: Vec<Written<'_>>,
-        schema: &Schema,
-        rows: &str,
+        seen: &Seen,
+        nodes: &[String],
+        usual: &[String],
     ) -> Vec<Node<Test>> {
         tests
             .into_iter()
-            .map(|(raw, options)| {
-                if let (Some(entry), Some(at)) = (raw.entry("at"), &options.at)
-                    && at != rows
-                {
-                    let place = format!("{}.at", raw.path);
-                    let help = did_you_mean(at, [rows])
-                        .unwrap_or_else(|| format!("rows are given by {}", list([rows])));
-                    let message = format!("no node `{at}` gives rows");
-                    self.found
-                        .push(Diagnostic::new("E0801", entry.value.at, place, message).help(help));
+            .map(|test| {
+                let Written { raw, options, .. } = &test;
+                let at = match (raw.entry("at"), &options.at) {
+                    (Some(entry), Some(at)) => {
+                        if !nodes.contains(at) {
+                            self.no_rows(entry.value.at, &format!("{}.at", raw.path), at, nodes);
+                        }
+                        vec![at.clone()]
+                    }
+                    _ => usual.to_vec(),
+                };
+                if at.is_empty() {
+                    let message = format!(
+                        "the test `{}` could look at {}",
+                        raw.name,
+                        list(nodes.iter().map(String::as_str))
+                    );
+                    let path = format!("{}.at", raw.path);
+                    self.found.push(
+                        Diagnostic::new("E0303", raw.at, path, message)
+                            .help("the sinks read different rows: say which, `at = \"...\"`"),
+                    );
                 }
-                let expect = self.expectations(&raw, &options, schema);
-                let test = Test { options, expect };
-                self.node(&raw, vec![rows.to_owned()], test)
+                let expect = self.expectations(&test, seen);
+                let shown = |mut condition: Condition| {
+                    let names = condition.columns.iter().filter_map(|name| {
+                        let at = seen.plain.iter().position(|one| one.name == *name)?;
+                        Some(seen.schema[at].name.clone())
+                    });
+                    condition.columns = names.collect();
+                    condition
+                };
+                let checked = Test {
+                    options: test.options,
+                    at: at.clone(),
+                    expect,
+                    none: test.none.into_iter().map(shown).collect(),
+                };
+                self.node(&test.raw, at, checked)
             })
             .collect()
     }
 
-    fn expectations(
-        &mut self,
-        raw: &Raw<'_>,
-        options: &TestOptions,
-        schema: &Schema,
-    ) -> Vec<Vec<(String, Wanted)>> {
+    fn no_rows(&mut self, at: Span, path: &str, name: &str, nodes: &[String]) {
+        let known = || nodes.iter().map(String::as_str);
+        let help = did_you_mean(name, known())
+            .unwrap_or_else(|| format!("rows are given by {}", list(known())));
+        let message = format!("no node `{name}` gives rows");
+        let fault = Diagnostic::new("E0801", at, path, message).help(help);
+        self.found.push(match nearest(name, known())[..] {
+            [one] => fault.edit(format!("\"{one}\"")),
+            _ => fault,
+        });
+    }
+
+    fn expectations(&mut self, test: &Written<'_>, seen: &Seen) -> Vec<Expected> {
+        let Written {
+            raw,
+            options,
+            expect,
+            ..
+        } = test;
         let Some(entry) = raw.entry("expect") else {
             return Vec::new();
         };
-        let several = matches!(entry.value.kind, Kind::List(_));
         let mut all = Vec::new();
         for (index, expectation) in options.expect.iter().enumerate() {
-            let mut columns = Vec::new();
-            for (name, setting) in &expectation.0 {
-                let mut steps = vec![Step::Key(name.clone())];
-                let mut place = format!("{}.expect", raw.path);
-                if several {
-                    steps.insert(0, Step::Index(index));
-                    place.push_str(&format!("[{index}]"));
-                }
+            let (steps, place) = item(&entry.value, index);
+            let place = format!("{}.expect{place}", raw.path);
+            let mut expected = Expected {
+                condition: expect.get(index).cloned().flatten(),
+                columns: Vec::new(),
+            };
+            for (name, setting) in expectation.0.iter().filter(|(name, _)| name != "where") {
+                let mut steps = steps.clone();
+                steps.push(Step::Key(name.clone()));
                 let (value, key) = entry.value.inner(&steps);
                 let place = format!("{place}.{name}");
-                let Some(feature) = schema.iter().find(|feature| feature.name == *name) else {
-                    let known = || schema.iter().map(|feature| feature.name.as_str());
-                    let help = did_you_mean(name, known()).unwrap_or_else(|| {
-                        "`jayflow explain` lists the columns of the rows".to_owned()
-                    });
-                    let at = key.unwrap_or(value.at);
-                    let message = format!("the rows have no column `{name}`");
-                    let fault = Diagnostic::new("E0801", at, place, message).help(help);
-                    self.found.push(match nearest(name, known())[..] {
-                        [one] => fault.edit(one),
-                        _ => fault,
-                    });
-                    continue;
-                };
-                match wanted(&feature.data_type, setting) {
-                    Ok(wanted) => columns.push((name.clone(), wanted)),
-                    Err(expected) => {
-                        let help = format!("`{name}`: {}", feature.definition);
-                        self.wrong_type(value, &place, &expected, &help);
-                    }
-                }
+                expected.columns.extend(
+                    self.expectation(
+                        name,
+                        setting,
+                        seen,
+                        (value, key.unwrap_or(value.at)),
+                        &place,
+                    )
+                    .map(|wanted| (name.clone(), wanted)),
+                );
             }
-            all.push(columns);
+            if expectation.0.iter().all(|(name, _)| name == "where") {
+                let at = entry.value.inner(&steps).0.at;
+                self.found.push(
+                    Diagnostic::new("E0802", at, place, "nothing is said of these rows")
+                        .help("write columns and their values: `{ dst_port = 53 }`"),
+                );
+            }
+            all.push(expected);
         }
         all
+    }
+
+    /// What a column must be; `at` is its value and its name.
+    fn expectation(
+        &mut self,
+        name: &str,
+        setting: &Setting,
+        seen: &Seen,
+        (value, at): (&Value, Span),
+        place: &str,
+    ) -> Option<Wanted> {
+        let Some(feature) = seen.schema.iter().find(|feature| feature.name == *name) else {
+            let known = || seen.schema.iter().map(|feature| feature.name.as_str());
+            let old = seen.plain.iter().position(|feature| feature.name == *name);
+            let help = match old {
+                Some(at) => format!("sinks call it `{}`", seen.schema[at].name),
+                None => did_you_mean(name, known()).unwrap_or_else(|| {
+                    "`jayflow explain` lists the columns of the rows".to_owned()
+                }),
+            };
+            let message = format!("the rows have no column `{name}`");
+            let fault = Diagnostic::new("E0801", at, place, message).help(help);
+            self.found.push(match nearest(name, known())[..] {
+                [one] if old.is_none() => fault.edit(one),
+                _ => fault,
+            });
+            return None;
+        };
+        match wanted(&feature.data_type, setting) {
+            Ok(wanted) => Some(wanted),
+            Err(expected) => {
+                let help = format!("`{name}`: {}", feature.definition);
+                self.wrong_type(value, place, &expected, &help);
+                None
+            }
+        }
+    }
+}
+
+/// The nodes before the sinks of rows: what all of them read; none where they read different ones.
+pub(super) fn before_sinks(sinks: &[Node<Sink>], features: &str) -> Vec<String> {
+    let rows = sinks.iter().filter(|sink| sink.options.table.is_none());
+    let mut inputs = rows.map(|sink| &sink.inputs);
+    match inputs.next() {
+        None => vec![features.to_owned()],
+        Some(first) if inputs.all(|other| other == first) => first.clone(),
+        Some(_) => Vec::new(),
+    }
+}
+
+/// Where an item of a list is, or the value that stands for a list of one; and how its path goes on.
+fn item(value: &Value, index: usize) -> (Vec<Step>, String) {
+    match value.kind {
+        Kind::List(_) => (vec![Step::Index(index)], format!("[{index}]")),
+        _ => (Vec::new(), String::new()),
     }
 }
