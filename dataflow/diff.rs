@@ -335,7 +335,7 @@ mod tests {
         let n = ("n".to_owned(), Some(1.0));
         let t = ("t".to_owned(), None);
         assert_eq!(with(1e-9, 0.0, &[]), [n.clone(), t.clone()]);
-        assert_eq!(with(0.02, 0.0, &[]), [t.clone()]);
+        assert_eq!(with(0.02, 0.0, &[]), std::slice::from_ref(&t));
         assert_eq!(with(0.0, 1.0, &[]), [t]);
         assert_eq!(with(0.0, 0.0, &["t*"]), [n]);
     }
