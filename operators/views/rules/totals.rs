@@ -294,7 +294,11 @@ fn kept<R: Row>(folds: &[(usize, Fold)], order_at: usize, rows: &Values<'_, R>, 
         };
         let by_kind = |a: &u64, b: &u64| order(*a, *b, &fold.kind);
         let in_order = || {
-            let mut all: Vec<&R> = rows.iter().map(|(row, _)| *row).collect();
+            // a row that is there several times is so many rows
+            let each = rows.iter().flat_map(|(row, times)| {
+                std::iter::repeat_n(*row, usize::try_from(*times).unwrap_or(0))
+            });
+            let mut all: Vec<&R> = each.collect();
             all.retain(|row| row.word(place) != NULL);
             all.sort_unstable_by_key(|row| {
                 (row.word(order_at).cast_signed(), row.word(order_at + 1))
