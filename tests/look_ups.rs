@@ -450,3 +450,37 @@ fn look_ups_of_one_step_wait_together() {
         [(Some(10), 2, 2), (Some(5), 1, 1), (Some(10), 1, 1)]
     );
 }
+
+#[test]
+fn groups_are_looked_up_as_rules_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for window in [
+        "",
+        "window = { tumbling = \"10s\" }",
+        "window = { sliding = \"30s\", step = \"5s\" }",
+    ] {
+        for run in ["workers = 1", "workers = 3\nepoch = 50\nfused = false"] {
+            let text = format!(
+                "spec = 1\n[sources]\npath = \"{SAMPLE}\"\n[features]\nonly = [\"src_ip\", \"dst_ip\"]\n[features.derive]\n\
+                hosts = 'view(\"group\", src_ip).hosts ?? 0'\nsame = 'hosts == view(\"rules\", src_ip).hosts'\n\
+                flows = 'view(\"pair\", dst_ip, src_ip).flows ?? 0'\nalike = 'flows == (view(\"pairs\", dst_ip, src_ip).flows ?? 0)'\n\
+                [views.group]\ninput = \"flows\"\ngroup_by = [\"src_ip\"]\nselect = {{ hosts = \"distinct(dst_ip)\" }}\n{window}\n\
+                [views.pair]\ninput = \"flows\"\ngroup_by = [\"src_ip\", \"dst_ip\"]\nselect = {{ flows = \"count()\" }}\n{window}\n\
+                [views.rules]\n{window}\nrules = 'fan(a, hosts: count(b)) :- flows(src_ip: a, dst_ip: b).'\n\
+                [views.pairs]\n{window}\nrules = 'pair(a, b, flows: count()) :- flows(src_ip: a, dst_ip: b, start_time: t, src_port: p, dst_port: q, protocol: r, total_bytes: n).'\n\
+                [run]\n{run}\n[sinks]\npath = \"rows.csv\"\noverwrite = true\n"
+            );
+            execute(path, &text);
+            let rows = read(path);
+            assert_eq!(rows.lines().count(), 192);
+            for line in rows.lines().skip(1) {
+                let parts: Vec<&str> = line.split(',').collect();
+                assert_eq!((parts[3], parts[5]), ("true", "true"), "{window}: {line}");
+                assert_ne!(parts[2], "0", "{line}");
+            }
+            let answered = |line: &&str| !line.ends_with(",0,true");
+            assert!(rows.lines().skip(1).any(|line| answered(&line)), "{window}");
+        }
+    }
+}

@@ -107,3 +107,52 @@ pub fn write(cell: Option<&Cell>, kind: &Type, column: &mut Column) {
     };
     rules::write(word, kind, column, |_| spelling);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::look_ups::LookUps;
+    use std::sync::Arc;
+
+    fn row(key: u64, value: u64) -> Cells {
+        [Cell::Word(key), Cell::Word(value)].into()
+    }
+
+    #[test]
+    fn a_table_goes_on_tick_by_tick() {
+        let made = Made {
+            name: "r".to_owned(),
+            columns: Vec::new(),
+            keys: vec![0],
+        };
+        let answers = Answers::new(&LookUps::default(), Arc::default());
+        let answers = &mut *answers.borrow_mut();
+        answers.told.push(Told {
+            changes: [
+                (3, vec![(row(1, 10), 1), (row(2, 20), 1)]),
+                // what comes may be told before what goes
+                (5, vec![(row(1, 11), 1), (row(1, 10), -1), (row(2, 20), -1)]),
+                (9, vec![(row(3, 30), 1)]),
+            ]
+            .into(),
+            open: Some(9),
+        });
+        let mut table = Table::new(0, &made);
+        let value = |table: &Table, key| {
+            let found = table.find(&[Cell::Word(key)]);
+            found.and_then(|row| row.get(1).cloned())
+        };
+        let word = |value| Some(Cell::Word(value));
+        assert_eq!(value(&table, 1), None);
+        table.take(Some(5), answers);
+        assert_eq!([1, 2].map(|key| value(&table, key)), [word(10), word(20)]);
+        table.take(Some(9), answers);
+        assert_eq!(
+            [1, 2, 3].map(|key| value(&table, key)),
+            [word(11), None, None]
+        );
+        table.take(None, answers);
+        assert_eq!(value(&table, 3), word(30));
+        assert_eq!(table.told(answers).map(|told| told.changes.len()), Some(0));
+    }
+}
