@@ -98,7 +98,7 @@ fn nfstream_has_the_columns_of_nfstream() {
 
 #[test]
 fn cicflowmeter_has_the_columns_of_cicflowmeter() {
-    // FlowFeature.java of CICFlowMeter 4, without Label
+    // the columns of CICFlowMeter (BasicFlow.java), without Label
     let theirs = header(include_str!("golden/columns-cicflowmeter.txt"));
     assert_eq!(theirs.len(), 83);
     assert_eq!(columns("extends = \"cicflowmeter@1\""), theirs);
