@@ -638,7 +638,7 @@ fn wrong_ways_to_extend() {
           |
         2 | extends = "xyz"
           |           ^^^^^
-          = help: the presets are `joyfuljay`, `nfstream`, `nfstream-stats`, `nfstream-core`, `ml-small`, `live`; for a file write `./xyz.toml`
+          = help: the presets are `joyfuljay`, `nfstream`, `nfstream-stats`, `nfstream-core`, `cicflowmeter`, `zeek-conn`, `netflow9`, `ml-small`, `live`; for a file write `./xyz.toml`
           = see `jayflow help E0503`
 
         error[E0503]: the preset `joyfuljay` has no version `2`

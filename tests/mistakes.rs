@@ -10,11 +10,6 @@ use std::path::{Path, PathBuf};
 /// Example specs with words that this program does not know: the words, and the places of the mistakes that wait for them.
 const WAITING: &[(&str, &[&str], &[&str])] = &[
     (
-        "04_cicflowmeter.toml",
-        &["cicflowmeter", "duration_unit", "derive"],
-        &["12:18", "13:16", "14:61"],
-    ),
-    (
         "05_live_prometheus_postgres.toml",
         &["live", "prometheus", "postgres", "metrics"],
         &["26:44", "34:8"],

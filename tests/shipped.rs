@@ -88,3 +88,18 @@ fn joyfuljay_has_the_columns_of_joyfuljay() {
     assert_eq!(theirs.len(), 387);
     assert_eq!(columns("extends = \"joyfuljay@1\""), theirs);
 }
+
+#[test]
+fn nfstream_has_the_columns_of_nfstream() {
+    // flow.keys() of nfstream 6.6.0 with statistical_analysis and splt_analysis, without three that are nDPI's alone
+    let theirs = header(include_str!("golden/columns-nfstream.txt"));
+    assert_eq!(columns("extends = \"nfstream@1\""), theirs);
+}
+
+#[test]
+fn cicflowmeter_has_the_columns_of_cicflowmeter() {
+    // the columns of CICFlowMeter (BasicFlow.java), without Label
+    let theirs = header(include_str!("golden/columns-cicflowmeter.txt"));
+    assert_eq!(theirs.len(), 83);
+    assert_eq!(columns("extends = \"cicflowmeter@1\""), theirs);
+}

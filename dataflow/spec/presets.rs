@@ -25,6 +25,9 @@ macro_rules! presets {
 presets! {
     "joyfuljay"
     "nfstream" "nfstream-stats" "nfstream-core"
+    "cicflowmeter"
+    "zeek-conn"
+    "netflow9"
     "ml-small"
     "live"
 }

@@ -26,7 +26,7 @@ def rows(capture, _):
         yield dict(zip(flow.keys(), flow.values()))
 """
 # numbers of records, and what only nDPI knows
-LEFT_OUT = {"id", "tunnel_id", "application_category_name", "application_is_guessed", "application_confidence"}
+LEFT_OUT = {"id", "application_category_name", "application_is_guessed", "application_confidence"}
 OURS = {"DHCP", "DNS", "MDNS", "LLMNR", "HTTP", "HTTP2", "QUIC", "SSH", "TLS"}
 OF_MESSAGES = {"requested_server_name", "client_fingerprint", "server_fingerprint", "user_agent", "content_type"}
 
