@@ -178,6 +178,8 @@ reasons! {
         BufferLimit = "buffer_limit",
         /// A number of an expression that was too large for its type, and is null.
         ExpressionOverflow = "expression_overflow",
+        /// An aggregate of a flow with more values than it keeps, which is null.
+        AggregateLimit = "aggregate_limit",
         /// Damaged TLS.
         Tls = "tls",
         /// Damaged DNS.
@@ -308,6 +310,9 @@ pub struct FlowBooks {
     pub discarded: Counts<Discard>,
     /// Records still open: 0 after a finished run.
     pub open: u64,
+    /// Rows that records gave before their end.
+    #[serde(default)]
+    pub early: u64,
     /// Packets of all ended records.
     pub packets: u64,
     /// IP bytes of all ended records.
@@ -389,6 +394,7 @@ impl Books {
         self.flows.emitted.merge(&other.flows.emitted);
         self.flows.discarded.merge(&other.flows.discarded);
         self.flows.open += other.flows.open;
+        self.flows.early += other.flows.early;
         self.flows.packets += other.flows.packets;
         self.flows.bytes += other.flows.bytes;
         for (name, filter) in &other.filters {

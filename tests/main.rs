@@ -11,6 +11,7 @@ mod invariance;
 mod live;
 mod loading;
 mod mistakes;
+mod packets;
 #[cfg(unix)]
 mod processes;
 #[cfg(unix)]

@@ -25,11 +25,6 @@ const WAITING: &[(&str, &[&str], &[&str])] = &[
         &["26:44", "34:8"],
     ),
     (
-        "06_dns_tunnels.toml",
-        &["pkt.dns.qname", "pkt.dns.qtype"],
-        &["18:18", "21:50", "16:54"],
-    ),
-    (
         "07_scan_detection.toml",
         &["view", "fanout", "vertical"],
         &["11:20", "15:9", "24:11"],
@@ -51,7 +46,7 @@ const WAITING: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "12_remote_kafka.toml",
-        &["remote", "kafka", "filters", "early"],
+        &["remote", "kafka", "filters"],
         &["25:9", "28:7", "6:7"],
     ),
 ];

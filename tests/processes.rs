@@ -51,6 +51,10 @@ fn the_rows_and_books_are_those_of_one_process() {
             "b.pcap --key 5tuple,vlan --decap all --max-flows 256",
         ),
         ("entropy", "a.pcap b.pcap -f entropy,hdr_desc"),
+        (
+            "early",
+            "a.pcap b.pcap --set flows.early=[\"2s\"] --set flows.end_when=\"count()>=7\"",
+        ),
     ] {
         let run = |processes: usize| {
             let file = format!("{name}{processes}");

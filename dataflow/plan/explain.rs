@@ -250,10 +250,19 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
         ),
         Kind::Flows(options) => {
             let text = flows(options, inputs);
-            match plan.condition {
-                Some(_) => format!("{text}; where over packets"),
-                None => text,
-            }
+            let early = match &options.early[..] {
+                [] => String::new(),
+                _ => format!("; early rows at {}", options.stages().join(", ")),
+            };
+            let parts = [
+                plan.condition
+                    .as_ref()
+                    .map_or("", |_| "; where over packets"),
+                plan.rule
+                    .as_ref()
+                    .map_or("", |_| "; end_when asks each packet"),
+            ];
+            format!("{text}{}{early}", parts.concat())
         }
         Kind::Features(features) => {
             let groups: Vec<&str> = features.plan.groups().collect();

@@ -144,8 +144,10 @@ impl<'a> Check<'a> {
         let features_raw = self.only("features");
         let mut settings: FeatureSettings = self.optional("features", features_raw.as_ref());
         settings.decode = decode.clone();
+        settings.stages = flows.stages().into();
         let mut rows = self.derived(&settings, features_raw.as_ref());
         let condition = self.of_packets(&rows, flows_raw.as_ref());
+        let rule = self.end_when(&rows, flows_raw.as_ref());
         let filters = self.filters(&mut rows);
         let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
         let views = self.views(&mut rows, flow_table);
@@ -187,6 +189,14 @@ impl<'a> Check<'a> {
             .zip(&sinks_in)
             .map(|((raw, options), inputs)| self.shown(raw, options, inputs, &views))
             .collect();
+        let has_graph = sinks.iter().any(|(_, options)| options.kind() == "graph");
+        let twice = match &columns {
+            _ if !views.is_empty() => Some("a view"),
+            _ if has_graph => Some("the connection graph"),
+            Some(columns) if columns.connection().is_some() => Some("the connection graph"),
+            _ => None,
+        };
+        self.early(&flows, flows_raw.as_ref(), twice);
         let columns = columns.filter(|_| !self.found.has_errors())?;
 
         let flows_name = flows_raw
@@ -328,6 +338,7 @@ impl<'a> Check<'a> {
                 options: flows,
             },
             condition,
+            rule,
             features: Node {
                 name: features_name,
                 inputs: features_from,

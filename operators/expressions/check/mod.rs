@@ -111,6 +111,8 @@ pub(super) enum Place {
     Aggregate(&'static str),
     /// Over packets, without flows: `flows.where`.
     Packets,
+    /// Over a packet and the aggregates of its record so far: `flows.end_when`.
+    Ends,
 }
 
 /// The checker of one expression.
@@ -127,6 +129,8 @@ pub struct Checker<'a> {
     state: Option<Type>,
     /// Inside of the `where` of an aggregate.
     is_choosing: bool,
+    /// Whether there are no messages of applications yet.
+    before_messages: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -140,6 +144,16 @@ impl<'a> Checker<'a> {
             previous: Vec::new(),
             state: None,
             is_choosing: false,
+            before_messages: false,
+        }
+    }
+
+    /// A checker of an expression that ends records.
+    pub fn ends(context: &'a Context, text: &'a str, aggregates: &'a mut Vec<Aggregate>) -> Self {
+        Self {
+            place: Place::Ends,
+            before_messages: true,
+            ..Self::rows(context, text, aggregates)
         }
     }
 
@@ -353,6 +367,21 @@ impl<'a> Checker<'a> {
                     }
                 ))))
             }
+            (Place::Ends, found) => {
+                if let Some(field) = fields::of_flow(name) {
+                    return Ok(field);
+                }
+                if found.is_none() {
+                    return Err(self.unknown(name, at));
+                }
+                let message = format!(
+                    "the flow column `{name}` is not known while packets are still arriving"
+                );
+                let fault = Fault::new("E0213", at, message);
+                Err(Box::new(fault.help(
+                    "a rule reads fields of the packet and aggregates: `count() >= 100 or pkt.iat > 5s`",
+                )))
+            }
             (Place::Packets, Some(_)) => {
                 let message =
                     format!("the flow column `{name}` is not known before there is a flow");
@@ -391,6 +420,13 @@ impl<'a> Checker<'a> {
             fault = fault.known(known.map(|name| format!("pkt.{name}")).collect());
             return Err(Box::new(fault));
         };
+        if self.before_messages && fields::is_message(name) {
+            let message = format!("`pkt.{name}` is not known yet where records end");
+            let fault = Fault::new("E0202", at, message);
+            return Err(Box::new(fault.help(
+                "messages are read of the packets of records; here are the fields of headers",
+            )));
+        }
         match self.place {
             Place::Rows => {
                 let message = "a packet field has no single value for a flow";
