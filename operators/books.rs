@@ -372,6 +372,13 @@ pub struct Books {
     pub max_flows_hit: u64,
 }
 
+impl FlowBooks {
+    /// Rows of records: one at the end of each, and those before.
+    pub fn rows(&self) -> u64 {
+        self.emitted.total() + self.early
+    }
+}
+
 impl Books {
     /// Adds the books of another worker.
     pub fn merge(&mut self, other: &Self) {

@@ -180,6 +180,12 @@ impl<'a> Check<'a> {
             }
         }
         let Some(order) = self.order(&columns) else {
+            // what uses them is told of no other fault
+            for column in &columns {
+                let message = format!("`{}` has a fault of its own", column.entry.name);
+                rows.context
+                    .add(&column.entry.name, Known::Fault("", message, None));
+            }
             return rows;
         };
         let mut schema: Vec<Option<operators::schema::Feature>> = vec![None; columns.len()];
