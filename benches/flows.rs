@@ -15,6 +15,7 @@ impl Meter for Nothing {
     fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], _: &Slots<Flow>) {
         divan::black_box((packets, slots));
     }
+    fn early(&mut self, _: u32, _: &Flow) {}
     fn finish(&mut self, _: u32, flow: &Flow) {
         divan::black_box(flow);
     }

@@ -44,6 +44,7 @@ impl Meter for Recorder {
             slots: slots.to_vec(),
         }));
     }
+    fn early(&mut self, _: u32, _: &Flow) {}
     fn finish(&mut self, slot: u32, flow: &Flow) {
         self.events.push(Event::Finish(slot, flow.clone()));
     }

@@ -124,6 +124,10 @@ impl Report {
             "  flows     {}",
             if emitted.is_empty() { "none" } else { &emitted }
         );
+        if books.flows.early > 0 {
+            let early = thousands(books.flows.early);
+            let _ = writeln!(out, "  early     {early} rows before the end");
+        }
         let discarded = counted(&books.flows.discarded, " · ");
         if !discarded.is_empty() {
             let _ = writeln!(out, "  discarded {discarded}");
@@ -334,6 +338,7 @@ struct Flows<'a> {
     #[serde(serialize_with = "map")]
     discarded: &'a Counts<operators::books::Discard>,
     open: u64,
+    early: u64,
     packets: u64,
     bytes: u64,
 }
@@ -390,6 +395,7 @@ impl<'a> Summary<'a> {
                 emitted: &books.flows.emitted,
                 discarded: &books.flows.discarded,
                 open: books.flows.open,
+                early: books.flows.early,
                 packets: books.flows.packets,
                 bytes: books.flows.bytes,
             },

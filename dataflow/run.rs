@@ -114,7 +114,7 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         collectors.extend(worker.sinks);
         failed = failed.or(worker.failed);
     }
-    report.rows = report.books.flows.emitted.total();
+    report.rows = report.books.flows.rows();
     // a signal that came when all was read has stopped nothing
     if place.process > 0 || report.books.inputs.partial.get(Partial::Stopped) > 0 {
         report.stopped = signal_name(control.signal.load(Ordering::Relaxed));
@@ -540,7 +540,7 @@ fn missing(plan: &Plan, report: &Report) -> Option<Error> {
                 .copied()
                 .unwrap_or(0)
         }
-        _ => books.flows.emitted.total(),
+        _ => books.flows.rows(),
     };
     plan.graph.node_indices().find_map(|node| {
         let (label, offered) = match &plan.graph[node].kind {

@@ -374,7 +374,6 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
     let first_of_process = scope.index() - scope.index() % workers;
     let mut splitter = Some(splitter);
     let mut streams: HashMap<NodeIndex, AnyStream<'_>> = HashMap::new();
-    let features = plan.features().expect("a plan has features");
     let flows = plan.flows().expect("a plan has flows");
     for node in toposort(&plan.graph, None).expect("a plan has no cycle") {
         let stream = match &plan.graph[node].kind {
@@ -393,7 +392,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 let decode_plan = DecodePlan {
                     options: options.clone(),
                     key: KeyRule::new(flows),
-                    needs: features.plan.needs(),
+                    needs: plan.needs(),
                     in_order: is_whole,
                     choice: plan.condition.as_ref().map(Choice::new),
                 };
@@ -434,6 +433,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     slicing,
                     inputs,
                     in_order,
+                    rule: plan.rule.clone(),
                     prompt: prompt
                         || graph.as_ref().is_some_and(|graph| graph.plan.is_prompt())
                         || views.iter().any(ViewEntrance::is_prompt),

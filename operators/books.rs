@@ -178,6 +178,8 @@ reasons! {
         BufferLimit = "buffer_limit",
         /// A number of an expression that was too large for its type, and is null.
         ExpressionOverflow = "expression_overflow",
+        /// An aggregate of a flow with more values than it keeps, which is null.
+        AggregateLimit = "aggregate_limit",
         /// Damaged TLS.
         Tls = "tls",
         /// Damaged DNS.
@@ -324,6 +326,9 @@ pub struct FlowBooks {
     /// The most records that were open at once, the sum over workers.
     #[serde(default)]
     pub most_open: Peak,
+    /// Rows that records gave before their end.
+    #[serde(default)]
+    pub early: u64,
     /// Packets of all ended records.
     pub packets: u64,
     /// IP bytes of all ended records.
@@ -389,6 +394,13 @@ pub struct Books {
     pub max_flows_hit: u64,
 }
 
+impl FlowBooks {
+    /// Rows of records: one at the end of each, and those before.
+    pub fn rows(&self) -> u64 {
+        self.emitted.total() + self.early
+    }
+}
+
 impl Books {
     /// Adds the books of another worker.
     pub fn merge(&mut self, other: &Self) {
@@ -412,6 +424,7 @@ impl Books {
         self.flows.discarded.merge(&other.flows.discarded);
         self.flows.open += other.flows.open;
         self.flows.most_open.0 += other.flows.most_open.0;
+        self.flows.early += other.flows.early;
         self.flows.packets += other.flows.packets;
         self.flows.bytes += other.flows.bytes;
         for (name, filter) in &other.filters {

@@ -80,6 +80,19 @@ input = ["kinds.tcp", "kinds.udp"]
 sample = 0.7
 "#;
 
+/// Derived columns of messages, and of what looks back.
+const MESSAGES: &str = r#"
+[features.derive]
+n = 'count()'
+names = 'distinct(pkt.dns.qname)'
+echoes = 'count(where pkt.icmp.type == 8)'
+scales = 'list(pkt.tcp.wscale)'
+steps = 'list(delta(pkt.index) where pkt.payload_len > 10, limit=4)'
+elapsed = 'sum(pkt.time - start_time)'
+huge = 'count(where pkt.len * 100000000000000000 > 0)'
+
+"#;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -118,6 +131,26 @@ proptest! {
         prop_assert_eq!(&plain.1, &other.1);
         let filter = &plain.1.filters["kinds"];
         prop_assert_eq!(filter.offered, plain.1.flows.emitted.total());
+    }
+
+    #[test]
+    fn early_rows_and_rules_are_the_same_on_any_number_of_workers(
+        traffic in records(120), workers in prop_oneof![Just(1usize), Just(2), Just(3), Just(8)],
+        epoch in prop_oneof![Just(1usize), Just(7), Just(4096)], chunk in prop_oneof![Just(1usize), Just(5), Just(4096)],
+        fused: bool, max_flows in prop_oneof![Just(1usize << 20), Just(256)], idle in prop_oneof![Just("2s"), Just("60s")],
+        rule in prop_oneof![Just(""), Just("end_when = 'count() >= 3'\n"), Just("end_when = 'sum(pkt.len) > 150 or pkt.iat > 1s'\n")],
+    ) {
+        let spec = |workers, epoch, chunk, fused| format!(
+            "[flows]\nmax_flows = {max_flows}\nidle_timeout = \"{idle}\"\nearly = [\"2 packets\", \"1s\", \"30s\", \"3 packets\"]\n{rule}\
+            [features]\n{EVERYTHING}{MESSAGES}[run]\nworkers = {workers}\nepoch = {epoch}\nchunk = {chunk}\nfused = {fused}\n"
+        );
+        let inputs = [traffic];
+        let plain = rows(&inputs, &spec(1, 8192, 4096, true));
+        let other = rows(&inputs, &spec(workers, epoch, chunk, fused));
+        prop_assert_eq!(&plain.0, &other.0);
+        prop_assert_eq!(&plain.1, &other.1);
+        let flows = &plain.1.flows;
+        prop_assert_eq!(plain.1.sinks["out"].offered, flows.emitted.total() + flows.early);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod loading;
 #[cfg(unix)]
 mod look_ups;
 mod mistakes;
+mod packets;
 #[cfg(unix)]
 mod processes;
 #[cfg(unix)]

@@ -55,6 +55,10 @@ fn the_rows_and_books_are_those_of_one_process() {
             "first",
             "b.pcap --set features.duration_unit=us --set filters.dedup=[\"src_ip\",\"total_bytes\"] --set filters.limit=40",
         ),
+        (
+            "early",
+            "a.pcap b.pcap --set flows.early=[\"2s\"] --set flows.end_when=\"count()>=7\"",
+        ),
     ] {
         let run = |processes: usize| {
             let file = format!("{name}{processes}");

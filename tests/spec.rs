@@ -539,11 +539,11 @@ fn columns_of_sinks() {
     "#]].assert_eq(&plan::explain(&plan));
     expect![[r#"
         bytes a flow     always   and in a TCP connection, after 2, 20, 200 packets
-        flow record         201         +0       +0       +0
+        flow record         209         +0       +0       +0
         flow_meta            40         +0       +0       +0
         timing               24       +208     +512    +2304
-        together            265       +208     +512    +2304
-        265.0 MiB over all workers at max_flows = 1048576, 777.0 MiB of connections of 20 packets, for each input that is open (a worker opens one at a time)
+        together            273       +208     +512    +2304
+        273.0 MiB over all workers at max_flows = 1048576, 785.0 MiB of connections of 20 packets, for each input that is open (a worker opens one at a time)
     "#]]
     .assert_eq(&plan::memory(&plan));
 }

@@ -252,16 +252,20 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
         ),
         Kind::Flows(options) => {
             let text = flows(options, inputs);
-            match plan.condition {
-                Some(_) => {
-                    let filter = options.condition.as_deref().and_then(bpf);
-                    let filter = filter.map(|filter| {
-                        format!(", as a capture filter `{filter}` (for packets without tags, and first fragments)")
-                    });
-                    format!("{text}; where over packets{}", filter.unwrap_or_default())
-                }
-                None => text,
-            }
+            let early = match &options.early[..] {
+                [] => String::new(),
+                _ => format!("; early rows at {}", options.stages().join(", ")),
+            };
+            let condition = plan.condition.as_ref().map(|_| {
+                let filter = options.condition.as_deref().and_then(bpf);
+                let filter = filter.map(|filter| {
+                    format!(", as a capture filter `{filter}` (for packets without tags, and first fragments)")
+                });
+                format!("; where over packets{}", filter.unwrap_or_default())
+            });
+            let rule = plan.rule.as_ref();
+            let rule = rule.map_or("", |_| "; end_when asks each packet");
+            format!("{text}{}{rule}{early}", condition.unwrap_or_default())
         }
         Kind::Features(features) => {
             let groups: Vec<&str> = features.plan.groups().collect();

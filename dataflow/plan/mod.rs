@@ -18,8 +18,9 @@ pub use types::{type_name, types, types_json};
 
 use crate::spec::{FLOW_ID, Filter, RunOptions, Sink, Spec, TAP, Table, TableOf, View};
 use operators::decode::DecodeOptions;
+use operators::expressions::aggregates::RulePlan;
 use operators::expressions::{Computer, Derived, Places, RowProgram, Typed};
-use operators::features::{DurationUnit, FeaturePlan, Projection};
+use operators::features::{DurationUnit, FeaturePlan, Needs, Projection};
 use operators::filters::{FilterPlan, FirstPlan};
 use operators::flows::{FlowOptions, IcmpKey};
 use operators::schema::Feature;
@@ -135,6 +136,8 @@ pub struct Plan {
     pub is_rows: bool,
     /// Which packets enter the flow table; `None` = all.
     pub condition: Option<Typed>,
+    /// What ends flow records beside the timeouts.
+    pub rule: Option<RulePlan>,
     /// How the work is done.
     pub run: RunOptions,
     /// The name of the spec, if it has one.
@@ -295,6 +298,7 @@ impl Plan {
             graph,
             is_rows: spec.is_rows,
             condition: spec.condition.clone(),
+            rule: spec.rule.clone(),
             run: spec.run.clone(),
             name: spec.name.clone(),
             text: spec.text.clone(),
@@ -344,6 +348,18 @@ impl Plan {
                 sink.limit = Some(rows);
             }
         }
+    }
+
+    /// What is read of packets beyond their header fields.
+    pub fn needs(&self) -> Needs {
+        let features = self.features().map(|features| features.plan.needs());
+        let rule = self.rule.as_ref().map(|rule| Needs {
+            payload: if rule.reads_payload() { u32::MAX } else { 0 },
+            headers: rule.reads_headers(),
+            ..Needs::NONE
+        });
+        let all = features.into_iter().chain(rule);
+        all.fold(Needs::NONE, Needs::union)
     }
 
     /// Tells the features what the inputs are called, by ordinal.

@@ -1,7 +1,9 @@
-//! The keys of specs as Markdown, made of the table of keys: the reference part of the manual.
+//! The keys of specs and the words of expressions as Markdown, made of their tables: the reference part of the manual.
 
 use super::example::written;
 use super::sections::{SECTIONS, TOP, section_keys, sink_keys};
+use operators::expressions::aggregates::{MEASURES, fields};
+use operators::expressions::functions::FUNCTIONS;
 use operators::options::Key;
 use operators::sinks::SinkOptions;
 use std::fmt::Write as _;
@@ -27,6 +29,50 @@ pub fn keys() -> String {
         } else {
             table(&mut out, &section_keys(section));
         }
+    }
+    out + &language()
+}
+
+/// The words of expressions: functions, aggregates, fields of packets.
+fn language() -> String {
+    let mut out = "\n### Functions\n\n| function | what | example |\n|---|---|---|\n".to_owned();
+    let mut row = |cells: [String; 3]| {
+        let cells = cells.map(|cell| cell.replace('|', "\\|"));
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
+    };
+    for function in FUNCTIONS {
+        let forms = function.forms.iter().map(|form| {
+            let takes: Vec<&str> = form.takes.iter().map(|one| one.name()).collect();
+            format!("{}({})", function.name, takes.join(", "))
+        });
+        let mut forms: Vec<String> = forms.collect();
+        forms.dedup();
+        let (example, gives) = function.example;
+        row([
+            format!("`{}`", forms.join("`, `")),
+            function.doc.to_owned(),
+            format!("`{example}` is `{gives}`"),
+        ]);
+    }
+    out.push_str("\n### Aggregates of packets\n\n| aggregate | what | options |\n|---|---|---|\n");
+    let mut row = |cells: [String; 3]| {
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
+    };
+    for measure in MEASURES {
+        let options: Vec<String> = measure
+            .options
+            .iter()
+            .map(|one| format!("`{one}`"))
+            .collect();
+        row([
+            format!("`{}`", measure.name),
+            measure.doc.to_owned(),
+            options.join(", "),
+        ]);
+    }
+    out.push_str("\n### Fields of packets\n\n| field | type | what |\n|---|---|---|\n");
+    for (name, kind, doc) in fields::described() {
+        let _ = writeln!(out, "| `pkt.{name}` | {kind} | {doc} |");
     }
     out
 }

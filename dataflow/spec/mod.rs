@@ -40,6 +40,7 @@ pub use tap::TAP;
 
 use crate::testing::Test;
 use operators::decode::DecodeOptions;
+use operators::expressions::aggregates::RulePlan;
 use operators::expressions::{Derived, Typed};
 use operators::features::{FeaturePlan, FeatureSettings, Seen};
 use operators::filters::{Mode, Route};
@@ -88,6 +89,8 @@ pub struct Spec {
     pub flows: Node<FlowOptions>,
     /// Which packets enter the flow table; `None` = all.
     pub condition: Option<Typed>,
+    /// What ends flow records beside the timeouts.
+    pub rule: Option<RulePlan>,
     /// Which columns are computed.
     pub features: Node<FeatureSettings>,
     /// The columns that the settings of `features` give.

@@ -141,6 +141,9 @@ fn kind(words: &str, choices: &[&str]) -> Value {
             };
             json!({"type": "string", "pattern": format!("^({off}[0-9][0-9_]*(\\.[0-9]{{1,9}})?(d|h|m|s|ms|us|ns))$")})
         }
+        _ if words.starts_with("\"8 packets\"") => {
+            json!({"type": "string", "pattern": "^([0-9]+ ?packets?|[0-9][0-9_]*(\\.[0-9]{1,9})?(d|h|m|s|ms|us|ns))$"})
+        }
         _ if words.starts_with("a size such as") => {
             json!({"type": "string", "pattern": "^[0-9][0-9_]*(\\.[0-9]{1,9})?(GiB|MiB|KiB|GB|MB|KB|B)$"})
         }

@@ -1,7 +1,7 @@
 //! `flows.where`: which packets enter the flow table, by an expression over what is known of a packet alone.
 
 use crate::books::{Anomaly, Books, Skip};
-use crate::expressions::aggregates::fields;
+use crate::expressions::aggregates::fields::{self, Sight};
 use crate::expressions::vector::{CHUNK, Vector};
 use crate::expressions::{Fields, Program, Type, Typed};
 use crate::packet::{Direction, Packet, PacketBatch};
@@ -15,7 +15,14 @@ struct Run<'a, 'r>(&'r [Packet<'a>]);
 
 impl<'a> Fields<'a> for Run<'a, '_> {
     fn load(&self, place: u32, _: &Type) -> Vector<'a> {
-        fields::read(place, self.0, &[])
+        fields::read(
+            place,
+            Sight {
+                packets: self.0,
+                seen: &[],
+                notes: None,
+            },
+        )
     }
 }
 

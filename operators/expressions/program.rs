@@ -120,8 +120,13 @@ impl Program {
 
     /// The fields that are read.
     pub fn loads(&self) -> impl Iterator<Item = u32> + '_ {
+        self.fields().map(|(place, _)| place)
+    }
+
+    /// The fields that are read, and their types.
+    pub fn fields(&self) -> impl Iterator<Item = (u32, &Type)> + '_ {
         self.instructions.iter().filter_map(|one| match one {
-            Instruction::Load(place, _) => Some(*place),
+            Instruction::Load(place, kind) => Some((*place, kind)),
             _ => None,
         })
     }

@@ -184,6 +184,18 @@ impl Binary {
 }
 
 impl Expr {
+    /// The conditions of which one is enough: those between `or`, in their order.
+    pub fn either(&self) -> Vec<&Self> {
+        let (mut found, mut ahead) = (Vec::new(), vec![self]);
+        while let Some(next) = ahead.pop() {
+            match &next.kind {
+                Kind::Binary(Binary::Or, a, b) => ahead.extend([&**b, &**a]),
+                _ => found.push(next),
+            }
+        }
+        found
+    }
+
     /// The expressions right inside of this one.
     pub fn parts(&self) -> Vec<&Self> {
         match &self.kind {

@@ -46,6 +46,19 @@ pub struct Texts<'a> {
 }
 
 impl Texts<'_> {
+    /// The bytes of one; none where there is no such row.
+    pub fn get(&self, row: usize) -> &[u8] {
+        let start = match row.checked_sub(1) {
+            None => Some(self.first),
+            Some(before) => self.ends.get(before).map(|end| *end as usize),
+        };
+        let end = self.ends.get(row).map(|end| *end as usize);
+        let range = start.zip(end).map(|(start, end)| start..end);
+        range
+            .and_then(|range| self.bytes.get(range))
+            .unwrap_or_default()
+    }
+
     /// The bytes of each, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = self.first;

@@ -2,8 +2,9 @@
 
 use super::extractor::Needs;
 use super::group::{Planned, Row, States};
+use crate::books::Books;
 use crate::expressions::aggregates::{Aggregate, Held, HeldPlan};
-use crate::flows::Flow;
+use crate::flows::{Flow, Told};
 use crate::packet::{Direction, Packet};
 use crate::protocols::Message;
 use crate::slots::Slots;
@@ -21,8 +22,10 @@ impl Planned for Aggregated {
     fn needs(&self) -> Needs {
         Needs {
             payload: if self.0.reads_payload() { u32::MAX } else { 0 },
+            headers: self.0.reads_headers(),
             ..Needs::NONE
         }
+        .union(Needs::messages(self.0.protocols()))
     }
 
     fn state_bytes(&self) -> usize {
@@ -43,7 +46,9 @@ impl States for Held {
         Self::packets(self, packets, slots, flows);
     }
 
-    fn message(&mut self, _: u32, _: &Message<'_>, _: Direction, _: i64) {}
+    fn message(&mut self, told: Told, message: &Message<'_>, from: Direction) {
+        Self::message(self, told.row, message, from);
+    }
 
     fn finish(&self, slot: u32, _: &Flow, out: &mut Row<'_>) {
         Self::finish(self, slot, &out.targets[0], out.columns);
@@ -55,5 +60,9 @@ impl States for Held {
 
     fn heap_bytes(&self) -> usize {
         Self::heap_bytes(self)
+    }
+
+    fn note(&mut self, books: &mut Books) {
+        Self::note(self, books);
     }
 }

@@ -110,7 +110,7 @@ impl Messages {
 
     /// The columns of a flow whose first question has this name, and R these answers.
     pub fn columns(&self, flow: &Flow, name: Option<&str>, answers: Option<&[String]>) -> DnsMore {
-        let has = |port: u16| [flow.key.port_a, flow.key.port_b].contains(&port);
+        let has = |port: u16| flow.ports.contains(&port);
         DnsMore {
             dns_queries: Some(self.queries),
             dns_responses: Some(self.responses),

@@ -85,6 +85,8 @@ pub struct Wanted {
     pub decode: DecodeOptions,
     /// Names of the inputs, by ordinal; none before it is known which there are.
     pub sources: Arc<[String]>,
+    /// What the points are called at which records give rows before their end.
+    pub stages: Arc<[String]>,
     /// What the columns of standard deviations divide by.
     pub deviation: Deviation,
 }

@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn the_last_rule_names_the_vpn() {
         let mut flow = Packets::udp().push(forth().ip(1450)).push(back().ip(100));
-        (flow.flow.key.port_a, flow.flow.key.port_b) = (1194, 1701);
+        flow.flow.ports = [1194, 1701];
         let row = flow.clone().finish::<State>(&NoOptions);
         assert_eq!(row.traffic_type, "vpn:l2tp");
         assert!((row.vpn_confidence - 0.9).abs() < 1e-12);

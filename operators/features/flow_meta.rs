@@ -8,6 +8,7 @@ use crate::flows::Flow;
 use crate::packet::{Packet, tcp};
 use crate::schema::Features;
 use crate::statistics::{SECOND, ratio, seconds};
+use std::sync::Arc;
 
 /// Columns of group `flow_meta`, in output order.
 #[derive(Features)]
@@ -22,6 +23,9 @@ pub struct FlowMeta {
         differs = "flow-id"
     )]
     pub flow_id: Id,
+    /// Which row of the flow record this is: a point of `early`, as it is written there, or `end`.
+    #[column(scope = "flow", profile = "JF-EXTRA", when = "flows.early")]
+    pub flow_stage: String,
     /// Initiator address.
     #[column(scope = "fwd", split = "no")]
     pub src_ip: Address,
@@ -184,10 +188,24 @@ pub struct Plan {
     describe: bool,
     /// Whether `flow_id` is wanted, which is a SHA-256.
     id: bool,
+    /// What `flow_stage` says, if it is wanted.
+    stages: Arc<[String]>,
     /// Whether the counters of the record are not those of the packets.
     split: bool,
     /// How packets were decoded, to walk a long header stack again.
     decode: DecodeOptions,
+}
+
+impl Plan {
+    /// What the row of a point is called.
+    fn stage(&self, stage: u8) -> String {
+        let point = stage.checked_sub(1).map(usize::from);
+        match point.map(|at| self.stages.get(at)) {
+            Some(name) => name.cloned().unwrap_or_default(),
+            None if self.stages.is_empty() => String::new(),
+            None => "end".to_owned(),
+        }
+    }
 }
 
 impl Extractor for State {
@@ -199,6 +217,10 @@ impl Extractor for State {
         Plan {
             describe: wanted.any(|name| name == "hdr_desc"),
             id: wanted.any(|name| name == "flow_id"),
+            stages: match wanted.any(|name| name == "flow_stage") {
+                true => Arc::clone(&wanted.stages),
+                false => [].into(),
+            },
             split: wanted.split,
             decode: wanted.decode.clone(),
         }
@@ -264,6 +286,7 @@ impl Extractor for State {
         let each = |total: u64| ratio(u128::from(total) * u128::from(SECOND), ns.into());
         FlowMeta {
             flow_id: Id(if plan.id { flow.id() } else { [0; 16] }),
+            flow_stage: plan.stage(flow.stage),
             src_ip: source.address,
             dst_ip: destination.address,
             src_port: source.port,

@@ -1,8 +1,9 @@
 //! Groups without their types: what the list, the settings and the plan hold, so that nothing else is generic over groups.
 
 use super::extractor::{Extractor, Needs, Wanted};
+use crate::books::Books;
 use crate::columns::{Column, RowWriter};
-use crate::flows::Flow;
+use crate::flows::{Flow, Told};
 use crate::options::{Key, OptionError, Options, Setting};
 use crate::packet::{Direction, Packet};
 use crate::protocols::Message;
@@ -35,10 +36,12 @@ pub(super) trait Planned: Send + Sync {
 pub(super) trait States {
     fn open(&mut self, slot: u32);
     fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>);
-    fn message(&mut self, slot: u32, message: &Message<'_>, from: Direction, time: i64);
+    fn message(&mut self, told: Told, message: &Message<'_>, from: Direction);
     fn finish(&self, slot: u32, flow: &Flow, out: &mut Row<'_>);
     fn close(&mut self, slot: u32);
     fn heap_bytes(&self) -> usize;
+    /// Puts down what went wrong since it was asked last.
+    fn note(&mut self, _: &mut Books) {}
 }
 
 /// For each column of a group, its place among the columns of the plan: of all packets, forward and backward.
@@ -182,10 +185,10 @@ impl<T: Extractor> States for Kept<T> {
         }
     }
 
-    fn message(&mut self, slot: u32, message: &Message<'_>, from: Direction, time: i64) {
+    fn message(&mut self, told: Told, message: &Message<'_>, from: Direction) {
         // with `split` too: a message is of the record as a whole
-        if let Some(state) = self.states.get_mut(slot as usize) {
-            state.message(message, from, time, &self.plan);
+        if let Some(state) = self.states.get_mut(told.slot as usize) {
+            state.message(message, from, told.time, &self.plan);
         }
     }
 

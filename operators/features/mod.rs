@@ -140,6 +140,7 @@ pub fn costs() -> Vec<Cost> {
     let shared = &mut settings.shared;
     (shared.flow_id, shared.raw_sequences, shared.splt) = (true, true, true);
     shared.profile = Some(Profile::Extra.name().to_owned());
+    settings.stages = [String::new()].into();
     let whole = settings.plan().expect("a profile without other settings");
     let cost = |feature: Feature| {
         let mut plan = whole.clone();

@@ -184,6 +184,8 @@ pub struct FeatureSettings {
     pub shared: FeaturesOptions,
     /// Names of the inputs, by ordinal; none before it is known which there are.
     pub(super) sources: Arc<[String]>,
+    /// What the points are called at which records give rows before their end; none where they do not.
+    pub stages: Arc<[String]>,
     /// Features that are computed whatever the others say, and not written: those that expressions read.
     pub hidden: Vec<String>,
     /// What is measured of the packets of each record for expressions; columns of their own, behind the others.
@@ -198,6 +200,7 @@ impl Default for FeatureSettings {
             decode: DecodeOptions::default(),
             shared: FeaturesOptions::default(),
             sources: [].into(),
+            stages: [].into(),
             hidden: Vec::new(),
             aggregates: [].into(),
             groups: super::groups(),
@@ -211,6 +214,7 @@ impl Clone for FeatureSettings {
             decode: self.decode.clone(),
             shared: self.shared.clone(),
             sources: Arc::clone(&self.sources),
+            stages: Arc::clone(&self.stages),
             hidden: self.hidden.clone(),
             aggregates: Arc::clone(&self.aggregates),
             groups: self.groups.iter().map(|group| group.boxed()).collect(),
@@ -223,6 +227,8 @@ impl FeaturesOptions {
     pub(super) fn switch(&self, name: &str) -> Option<bool> {
         match name {
             "flow_id" => Some(self.flow_id),
+            // of another section
+            "flows.early" => Some(false),
             "raw_sequences" => Some(self.raw_sequences),
             "splt" => Some(self.splt),
             "connection.temporal" => {

@@ -7,6 +7,7 @@ use super::group::{Planned, Row, States, Targets};
 use super::options::FeatureSettings;
 use super::seen::Offered;
 use super::shape::{Pick, Shape};
+use crate::books::Books;
 use crate::columns::{Column, Columns};
 use crate::expressions::aggregates::{Aggregate, GROUP};
 use crate::flows::{Applications, Flow, Rules};
@@ -106,6 +107,7 @@ impl FeaturePlan {
                     burst_threshold: u64::try_from(settings.shared.burst_threshold.0).unwrap_or(0),
                     decode: settings.decode.clone(),
                     sources: Arc::clone(&settings.sources),
+                    stages: Arc::clone(&settings.stages),
                     deviation: settings.shared.deviation,
                 })
             })?;
@@ -377,10 +379,10 @@ impl Extractors {
     pub fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
         debug_assert_eq!(packets.len(), slots.len());
         if let Some(applications) = &mut self.applications {
-            applications.packets(packets, slots, flows, |slot, message, from, time| {
+            applications.packets(packets, slots, flows, |told, message, from| {
                 let takes = |group: &&mut Running| group.protocols.has(message.protocol());
                 for group in self.groups.iter_mut().filter(takes) {
-                    group.states.message(slot, message, from, time);
+                    group.states.message(told, message, from);
                 }
             });
         }
@@ -412,6 +414,13 @@ impl Extractors {
         }
         for group in &mut self.groups {
             group.states.close(slot);
+        }
+    }
+
+    /// Puts down what went wrong since it was asked last.
+    pub fn note(&mut self, books: &mut Books) {
+        for group in &mut self.groups {
+            group.states.note(books);
         }
     }
 

@@ -64,9 +64,10 @@ enum Taken {
 }
 
 impl Candidate {
-    /// Whether the column names the record: the setting `flow_id` adds it whatever groups and features are asked for.
+    /// Whether the column names the record or the row: its setting adds it whatever groups and features are asked for.
     fn is_identity(&self) -> bool {
-        self.feature.when.as_deref() == Some("flow_id")
+        let switch = self.feature.when.as_deref();
+        switch == Some("flow_id") || switch == Some("flows.early")
     }
 }
 
@@ -85,6 +86,7 @@ impl FeatureSettings {
             candidate.absence = absence(candidate, &groups, profile);
             let beyond = candidate.feature.profile == Profile::Extra;
             candidate.is_usual = !beyond
+                || candidate.is_identity()
                 || profile == Some(Profile::Extra)
                 || groups[candidate.origin.group] == (Taken::ByName, true);
         }
@@ -281,7 +283,10 @@ impl FeatureSettings {
     /// The setting that switches it on, if that is off.
     fn off(&self, feature: &Feature) -> Option<Absence> {
         let switch = feature.when.as_ref()?;
-        let on = self.shared.switch(switch).unwrap_or(false);
+        let on = match switch.as_str() {
+            "flows.early" => !self.stages.is_empty(),
+            switch => self.shared.switch(switch).unwrap_or(false),
+        };
         (!on).then(|| Absence::Switch(switch.clone()))
     }
 }

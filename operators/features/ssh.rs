@@ -236,8 +236,8 @@ mod tests {
             &packets,
             &vec![0; packets.len()],
             &flows,
-            |_, message, from, time| {
-                state.message(message, from, time, &plan);
+            |told, message, from| {
+                state.message(message, from, told.time, &plan);
             },
         );
         let row = state.finish(&flow.flow, &plan);

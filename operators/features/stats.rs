@@ -716,6 +716,7 @@ mod tests {
             burst_threshold: 0,
             decode: crate::decode::DecodeOptions::default(),
             sources: [].into(),
+            stages: [].into(),
             deviation: Deviation::Population,
         };
         let plan = State::plan(&options(), &wanted);

@@ -157,6 +157,7 @@ impl Packets {
             },
             extra: ExtraKey::default(),
             hash: 0,
+            ports: [40_000, 443],
             initiator_is_a: true,
             initiator_swapped: false,
             segment: 0,
@@ -170,6 +171,9 @@ impl Packets {
             bytes: [0; 2],
             close: CloseState::default(),
             end_reason: None,
+            stage: 0,
+            behind: 0,
+            waits: 0,
         };
         Self {
             flow,
@@ -179,8 +183,14 @@ impl Packets {
         }
     }
 
-    pub fn push(mut self, packet: Built) -> Self {
+    pub fn push(mut self, mut packet: Built) -> Self {
         let flow = &mut self.flow;
+        let ports = [flow.key.port_a, flow.key.port_b];
+        let (from, to) = match packet.direction {
+            Direction::Forward => (0, 1),
+            Direction::Backward => (1, 0),
+        };
+        (packet.header.src_port, packet.header.dst_port) = (ports[from], ports[to]);
         flow.start = self.packets.first().map_or(packet.time, |first| first.time);
         flow.end = packet.time;
         flow.packets[packet.direction as usize] += 1;
@@ -219,6 +229,7 @@ impl Packets {
             burst_threshold: 50_000_000,
             decode: DecodeOptions::default(),
             sources: [].into(),
+            stages: [].into(),
             deviation: self.deviation,
         };
         T::plan(options, &wanted)

@@ -24,6 +24,17 @@ use crate::slots::Slots;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
+/// The packet that made a message whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// Its place in the run of packets.
+    pub row: usize,
+    /// The slot of its record.
+    pub slot: u32,
+    /// Its time, ns since 1970.
+    pub time: i64,
+}
+
 /// What is told of a flow: the message, and who sent it.
 type Tell<'a> = dyn FnMut(&Message<'_>, Direction) + 'a;
 
@@ -46,21 +57,27 @@ impl Rules {
         }
     }
 
-    fn wants_streams(&self, flow: &Flow) -> bool {
+    fn wants_streams(&self, packet: &Packet<'_>, flow: &Flow) -> bool {
         let others = Protocols::HTTP.union(Protocols::SSH).union(Protocols::TLS);
         let others = others.union(Protocols::HTTP1).union(Protocols::GREETING);
-        self.wanted.has(others) || self.wants_dns(flow)
+        self.wanted.has(others) || self.may_want_dns(packet, flow)
     }
 
-    fn wants_datagrams(&self, flow: &Flow) -> bool {
+    fn wants_datagrams(&self, packet: &Packet<'_>, flow: &Flow) -> bool {
         let others = Protocols::DHCP.union(Protocols::GREETING);
-        self.wanted.has(others.union(Protocols::QUIC)) || self.wants_dns(flow)
+        self.wanted.has(others.union(Protocols::QUIC)) || self.may_want_dns(packet, flow)
     }
 
-    fn wants_dns(&self, flow: &Flow) -> bool {
+    /// Whether DNS may be in a flow that starts with this packet: where ports are no part of the key, later ones may have others.
+    fn may_want_dns(&self, packet: &Packet<'_>, flow: &Flow) -> bool {
+        let without_ports = flow.key.port_a == 0 && flow.key.port_b == 0;
+        self.wants_dns(packet) || without_ports && self.wanted.has(Protocols::DNS)
+    }
+
+    fn wants_dns(&self, packet: &Packet<'_>) -> bool {
         let ports = &self.dns_ports;
         self.wanted.has(Protocols::DNS)
-            && (ports.contains(&flow.key.port_a) || ports.contains(&flow.key.port_b))
+            && (ports.contains(&packet.src_port) || ports.contains(&packet.dst_port))
     }
 }
 
@@ -110,22 +127,27 @@ impl Applications {
     }
 
     /// Takes packets in processing order: `slots` has one entry a packet, `flows` one a slot. Tells the messages that are whole
-    /// with each of them: of which slot, what, who sent it, and when the packet came that made it whole, ns since 1970.
+    /// with each of them: of which packet, what, and who sent it.
     pub fn packets(
         &mut self,
         packets: &[Packet<'_>],
         slots: &[u32],
         flows: &Slots<Flow>,
-        mut tell: impl FnMut(u32, &Message<'_>, Direction, i64),
+        mut tell: impl FnMut(Told, &Message<'_>, Direction),
     ) {
-        for (packet, slot) in packets.iter().zip(slots) {
+        for (row, (packet, slot)) in packets.iter().zip(slots).enumerate() {
             let at = *slot as usize;
             if let Some(state) = self.states.get_mut(at)
                 && !matches!(state, State::Closed)
                 && let Some(flow) = flows.get(at)
             {
+                let told = Told {
+                    row,
+                    slot: *slot,
+                    time: packet.time,
+                };
                 state.packet(packet, flow, &self.rules, &mut |message, from| {
-                    tell(*slot, message, from, packet.time);
+                    tell(told, message, from);
                 });
             }
         }
@@ -155,11 +177,11 @@ impl State {
     fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, rules: &Rules, tell: &mut Tell<'_>) {
         if let Self::New = self {
             *self = match flow.key.protocol {
-                TCP if rules.wants_streams(flow) => Self::Opening {
+                TCP if rules.wants_streams(packet, flow) => Self::Opening {
                     known: [false; 2],
                     base: [0; 2],
                 },
-                UDP if rules.wants_datagrams(flow) => Self::Datagrams,
+                UDP if rules.wants_datagrams(packet, flow) => Self::Datagrams,
                 _ => Self::Closed,
             };
         }
@@ -172,7 +194,7 @@ impl State {
                 if !packet.payload().is_empty() {
                     let bases = [Direction::Forward, Direction::Backward];
                     let bases = bases.map(|from| from.of(known).then_some(*from.of(base)));
-                    let mut connection = Box::new(Connection::new(bases, flow, rules));
+                    let mut connection = Box::new(Connection::new(bases, packet, rules));
                     if connection.packet(packet, rules, tell) {
                         *self = Self::Streams(connection);
                     } else {
@@ -189,18 +211,18 @@ impl State {
                     *self = Self::Closed;
                 }
             }
-            Self::Datagrams | Self::Quic(_) => self.datagram(packet, flow, rules, tell),
+            Self::Datagrams | Self::Quic(_) => self.datagram(packet, rules, tell),
             Self::New | Self::Closed => {}
         }
     }
 
-    fn datagram(&mut self, packet: &Packet<'_>, flow: &Flow, rules: &Rules, tell: &mut Tell<'_>) {
+    fn datagram(&mut self, packet: &Packet<'_>, rules: &Rules, tell: &mut Tell<'_>) {
         let payload = packet.payload();
         if payload.is_empty() || packet.is(marks::LATER_FRAGMENT) {
             return;
         }
         let from = packet.direction;
-        if rules.wants_dns(flow)
+        if rules.wants_dns(packet)
             && let Some(message) = dns::Message::read(payload)
         {
             tell(&Message::Dns(message), from);
@@ -279,11 +301,11 @@ impl Encrypted {
 }
 
 impl Connection {
-    fn new(bases: [Option<u32>; 2], flow: &Flow, rules: &Rules) -> Self {
+    fn new(bases: [Option<u32>; 2], packet: &Packet<'_>, rules: &Rules) -> Self {
         Self {
             sides: bases.map(|base| Side {
                 stream: Stream::new(base),
-                dns: rules.wants_dns(flow).then(Default::default),
+                dns: rules.wants_dns(packet).then(Default::default),
                 ssh: rules.wanted.has(Protocols::SSH).then(Default::default),
                 tls: rules.wanted.has(Protocols::TLS).then(Default::default),
                 encrypted: None,

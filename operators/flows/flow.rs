@@ -11,7 +11,7 @@ use std::ops::Deref;
 pub struct Endpoint {
     /// Its address.
     pub address: Address,
-    /// Its transport port, 0 where there is none.
+    /// Its transport port in the first packet, 0 where there is none.
     pub port: u16,
 }
 
@@ -72,6 +72,8 @@ pub struct Flow {
     pub extra: ExtraKey,
     /// SipHash-1-3 of the key bytes; its low 8 bits are the shard.
     pub hash: u64,
+    /// Ports of a and b in the first packet: those of the key, where they belong to it.
+    pub ports: [u16; 2],
     /// Whether endpoint a is the initiator.
     pub initiator_is_a: bool,
     /// Whether the first packet was sent by the responder (a SYN+ACK).
@@ -98,6 +100,12 @@ pub struct Flow {
     pub close: CloseState,
     /// Why it ended; `None` while it is open.
     pub end_reason: Option<EndReason>,
+    /// The point at which it gives the row that is being made, counted from 1; 0 at its end.
+    pub stage: u8,
+    /// The points that are behind it, a bit each.
+    pub behind: u8,
+    /// Rows of it that wait to be made, of the packets so far.
+    pub waits: u8,
 }
 
 /// What the close rule (semantics: end of a flow, rules 3 and 4) remembers of a TCP connection; indexed by direction.
@@ -183,11 +191,11 @@ impl Flow {
     }
 
     fn endpoint(&self, a: bool) -> Endpoint {
-        let key = &self.key;
+        let (key, [port_a, port_b]) = (&self.key, self.ports);
         let (bytes, port) = if a {
-            (key.address_a, key.port_a)
+            (key.address_a, port_a)
         } else {
-            (key.address_b, key.port_b)
+            (key.address_b, port_b)
         };
         Endpoint {
             address: Address {

@@ -7,6 +7,7 @@ mod key;
 #[cfg(test)]
 mod model;
 mod options;
+mod stages;
 mod stream;
 mod table;
 #[doc(hidden)]
@@ -14,13 +15,14 @@ pub mod total;
 mod typical;
 mod unfused;
 
-pub use application::{Applications, Rules};
+pub use application::{Applications, Rules, Told};
 pub use expiry::Timeouts;
 pub use flow::{CloseState, Endpoint, ExtraKey, FirstSeen, Flow, FlowKey};
 pub use key::KeyRule;
 pub use options::{
     Evict, FlowOptions, IcmpKey, IdleTimeout, InitiatorRule, KeyPart, Sampling, Terminate,
 };
+pub use stages::{MOST as MOST_STAGES, Stage};
 pub(crate) use stream::Stream as TcpStream;
 pub use table::{FlowTable, Meter, SHARDS};
 pub use typical::{Kept, typical};
@@ -29,6 +31,7 @@ pub use unfused::track_apart;
 use crate::books::Books;
 use crate::columns::Columns;
 use crate::doing::Doing;
+use crate::expressions::aggregates::RulePlan;
 use crate::features::{Extractors, FeaturePlan};
 use crate::packet::{Header, Packet, PacketBatch};
 use crate::slots::Slots;
@@ -57,6 +60,8 @@ pub struct TrackPlan {
     pub inputs: usize,
     /// Whether batches come in processing order, so that none has to wait for its epoch to close.
     pub in_order: bool,
+    /// What ends records beside the timeouts.
+    pub rule: Option<RulePlan>,
     /// Whether a row leaves at once: windows close when the frontier says that nothing more comes.
     pub prompt: bool,
 }
@@ -260,7 +265,7 @@ impl<M: Meter> Tracker<M> {
     fn new(plan: &TrackPlan, meter: M) -> Self {
         Self {
             plan: plan.clone(),
-            table: FlowTable::new(&plan.options),
+            table: FlowTable::new(&plan.options).ending(plan.rule.as_ref()),
             meter,
             ended: 0,
             clock: None,
@@ -373,8 +378,14 @@ impl Meter for Fused {
     fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
         self.extractors.packets(packets, slots, flows);
     }
+    fn early(&mut self, slot: u32, flow: &Flow) {
+        self.extractors.finish(slot, flow, &mut self.rows);
+    }
     fn finish(&mut self, slot: u32, flow: &Flow) {
         self.extractors.finish(slot, flow, &mut self.rows);
         self.extractors.close(slot);
+    }
+    fn note(&mut self, books: &mut Books) {
+        self.extractors.note(books);
     }
 }

@@ -41,6 +41,11 @@ impl Meter for Log {
                 .push((packet.ord, packet.time));
         }
     }
+    fn early(&mut self, slot: u32, flow: &Flow) {
+        let seen = self.packets[&slot].len() as u64;
+        assert_eq!(seen, flow.packets[0] + flow.packets[1]);
+        assert!(flow.stage > 0 && flow.end_reason.is_none());
+    }
     fn finish(&mut self, slot: u32, flow: &Flow) {
         let packets = self.packets.remove(&slot).expect("open before finish");
         assert_eq!(packets.len() as u64, flow.packets[0] + flow.packets[1]);

@@ -1,5 +1,6 @@
 //! The settings of `[flows]`.
 
+use super::stages::Stage;
 use crate::options::{
     Duration, OptionError, OptionValue, Options, Setting, Step, Timeout, Wrong, wrong_kind,
 };
@@ -41,12 +42,24 @@ pub struct FlowOptions {
     /// sender), `port` (the end with the higher port).
     #[option(default = "syn")]
     pub initiator: InitiatorRule,
+    /// Points at which a record gives a row before its end: `["8 packets", "5s"]`. The column `flow_stage` says which row it is.
+    #[option(default = "[]")]
+    pub early: Vec<Stage>,
+    /// A record ends with the packet for which this is true: `'count() >= 100'`, over the packets so far; before the packet where it
+    /// reads `pkt.iat`: `'pkt.iat > 5s'`.
+    #[option]
+    pub end_when: Option<String>,
     /// Keeps a share of the flows: `{ rate = 0.1, by = "flow", seed = 0 }`, or of the packets with `by = "packet"`.
     #[option]
     pub sampling: Option<Sampling>,
 }
 
 impl FlowOptions {
+    /// What `flow_stage` calls the points at which rows are given; none where each record gives one.
+    pub fn stages(&self) -> Vec<String> {
+        self.early.iter().map(Stage::to_string).collect()
+    }
+
     /// How long after its last packet a record ends at the latest, ns; `None` where it may stay open for good.
     pub fn longest_wait(&self) -> Option<i64> {
         let IdleTimeout {

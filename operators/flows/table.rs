@@ -7,7 +7,9 @@ use super::expiry::{Calendar, Timeouts};
 use super::flow::{CloseState, ExtraKey, Flow};
 use super::key::KeyRule;
 use super::options::{Evict, FlowOptions, InitiatorRule, Terminate};
+use super::stages::Stages;
 use crate::books::{Books, EndReason, Skip};
+use crate::expressions::aggregates::{Rule, RulePlan};
 use crate::packet::{Header, Packet, marks, tcp};
 use crate::slots::Slots;
 use hashbrown::HashTable;
@@ -28,8 +30,12 @@ pub trait Meter {
     fn open(&mut self, slot: u32, flow: &Flow);
     /// Packets in processing order, each with the slot of its record; `flows` is indexed by slot and as of the end of the run.
     fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>);
+    /// The record in `slot` gives a row and goes on.
+    fn early(&mut self, slot: u32, flow: &Flow);
     /// The record in `slot` ended; it is free for another one afterwards.
     fn finish(&mut self, slot: u32, flow: &Flow);
+    /// Puts down what went wrong since it was asked last.
+    fn note(&mut self, _: &mut Books) {}
 }
 
 /// The open flow records of a worker.
@@ -44,9 +50,27 @@ pub struct FlowTable {
     /// Calendar page of each slot's valid entry.
     pages: Slots<i64>,
     free: Vec<u32>,
-    /// Slots whose records ended and have yet to give their rows.
-    ended: Vec<u32>,
+    /// Rows that have yet to be given, in order.
+    due: Vec<Due>,
     leaving: VecDeque<Leaving>,
+    stages: Stages,
+    /// What ends records beside the timeouts.
+    ends: Option<Rule>,
+}
+
+/// A row that a record has yet to give.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    slot: u32,
+    /// The point of an early row, counted from 1; 0 = the record ended.
+    stage: u8,
+}
+
+/// Packets that the extractors have yet to see, each with the slot of its record.
+#[derive(Default)]
+struct Run<'a> {
+    packets: Vec<Packet<'a>>,
+    slots: Vec<u32>,
 }
 
 /// The records of an input that is exhausted, on their way out.
@@ -138,9 +162,18 @@ impl FlowTable {
             flows: Slots::default(),
             pages: Slots::default(),
             free: Vec::new(),
-            ended: Vec::new(),
+            due: Vec::new(),
             leaving: VecDeque::new(),
+            stages: Stages::new(&options.early),
+            ends: None,
         }
+    }
+
+    /// The same, where this rule ends records.
+    #[must_use]
+    pub fn ending(mut self, rule: Option<&RulePlan>) -> Self {
+        self.ends = rule.map(RulePlan::rule);
+        self
     }
 
     /// Number of open records.
@@ -164,8 +197,10 @@ impl FlowTable {
             queues: HashMap::new(),
         });
         let mut next: Vec<(&'a Header, &'a [u8], &'a [u8])> = Vec::with_capacity(RUN);
-        let mut run: Vec<Packet<'a>> = Vec::with_capacity(RUN);
-        let mut slots: Vec<u32> = Vec::with_capacity(RUN);
+        let mut run = Run {
+            packets: Vec::with_capacity(RUN),
+            slots: Vec::with_capacity(RUN),
+        };
         loop {
             next.extend(packets.by_ref().take(RUN));
             if next.is_empty() {
@@ -173,19 +208,25 @@ impl FlowTable {
             }
             self.warm(&state, &next);
             for (header, extra, arena) in next.drain(..) {
-                let Some(slot) = self.join(&mut state, header, extra, meter, books) else {
+                let parts = (header, extra, arena);
+                let Some(slot) = self.join(&mut state, &mut run, parts, meter, books) else {
                     books.packets.skipped.add(Skip::NoRoom);
                     continue;
                 };
                 books.packets.used += 1;
                 books.bytes_used += u64::from(header.ip_len);
                 let flow = &self.flows[slot as usize];
-                run.push(Packet::new(header, arena, flow.end, flow.direction(header)));
-                slots.push(slot);
+                let packet = Packet::new(header, arena, flow.end, flow.direction(header));
+                if let Some(rule) = &mut self.ends
+                    && rule.ends_with(&packet, slot, &self.flows)
+                    && flow.end_reason.is_none()
+                {
+                    self.end(&mut state, slot, EndReason::Rule);
+                }
+                run.packets.push(packet);
+                run.slots.push(slot);
             }
-            self.close_run(&run, &slots, meter, books);
-            run.clear();
-            slots.clear();
+            self.close_run(&mut run, meter, books);
         }
         self.groups.insert(group, state);
     }
@@ -207,20 +248,26 @@ impl FlowTable {
         std::hint::black_box(seen);
     }
 
-    /// Hands a run to the extractors, then lets records that ended give their rows: a few thousand at most.
-    fn close_run(
-        &mut self,
-        run: &[Packet<'_>],
-        slots: &[u32],
-        meter: &mut impl Meter,
-        books: &mut Books,
-    ) {
-        if !run.is_empty() {
-            meter.packets(run, slots, &self.flows);
+    /// Hands a run to the extractors, then lets records give the rows that are due: a few thousand at most.
+    fn close_run(&mut self, run: &mut Run<'_>, meter: &mut impl Meter, books: &mut Books) {
+        if !run.packets.is_empty() {
+            meter.packets(&run.packets, &run.slots, &self.flows);
+            run.packets.clear();
+            run.slots.clear();
         }
-        let mut ended = std::mem::take(&mut self.ended);
-        for slot in ended.drain(..ended.len().min(LEAVE)) {
+        let mut due = std::mem::take(&mut self.due);
+        for Due { slot, stage } in due.drain(..due.len().min(LEAVE)) {
             let flow = &mut self.flows[slot as usize];
+            if stage > 0 {
+                books.flows.early += 1;
+                // as it was then: no packet has joined it since
+                let reason = flow.end_reason.take();
+                flow.stage = stage;
+                meter.early(slot, flow);
+                (flow.stage, flow.end_reason) = (0, reason);
+                flow.waits = flow.waits.saturating_sub(1);
+                continue;
+            }
             let reason = flow.end_reason.unwrap_or(EndReason::Eof);
             books.flows.emitted.add(reason);
             books.flows.packets += flow.packets[0] + flow.packets[1];
@@ -229,16 +276,51 @@ impl FlowTable {
             meter.finish(slot, flow);
             flow.extra = ExtraKey::default();
             self.free.push(slot);
+            if let Some(rule) = &mut self.ends {
+                rule.close(slot);
+            }
         }
-        self.ended = ended;
+        self.due = due;
+        meter.note(books);
+        if let Some(rule) = &mut self.ends {
+            rule.note(books);
+        }
+    }
+
+    /// Lets a record give the rows of the points in time that are behind it at `clock`, as far as it is open there.
+    fn pass(&mut self, slot: u32, clock: i64) {
+        if self.stages.is_empty() {
+            return;
+        }
+        let flow = &mut self.flows[slot as usize];
+        let open = self.settings.timeouts.deadline(flow);
+        let until = open.map_or(clock, |open| open.min(clock));
+        while let Some((point, at)) = self.stages.next(flow.start_clock, flow.behind)
+            && point <= until
+        {
+            flow.behind |= 1 << at;
+            flow.waits = flow.waits.saturating_add(1);
+            self.due.push(Due {
+                slot,
+                stage: at + 1,
+            });
+        }
+    }
+
+    /// When a record is to be looked at again: when it is over by time, or gives an early row; `None` = never.
+    fn wake(&self, flow: &Flow) -> Option<i64> {
+        let point = self.stages.next(flow.start_clock, flow.behind);
+        let point = point.map(|(point, _)| point);
+        let deadline = self.settings.timeouts.deadline(flow);
+        [point, deadline].into_iter().flatten().min()
     }
 
     /// The slot of the record that a packet joins; `None` = the shard is full and refuses.
     fn join(
         &mut self,
         group: &mut Group,
-        header: &Header,
-        extra: &[u8],
+        run: &mut Run<'_>,
+        (header, extra, arena): (&Header, &[u8], &[u8]),
         meter: &mut impl Meter,
         books: &mut Books,
     ) -> Option<u32> {
@@ -254,8 +336,13 @@ impl FlowTable {
             .copied();
         let mut continued = None;
         if let Some(slot) = found {
-            match self.ends_before(slot, header) {
+            self.pass(slot, header.clock);
+            match self.ends_before(slot, header, arena) {
                 None => {
+                    // what has yet to be made of the packets before
+                    while self.flows[slot as usize].waits > 0 {
+                        self.close_run(run, meter, books);
+                    }
                     self.add(group, slot, header);
                     return Some(slot);
                 }
@@ -275,13 +362,16 @@ impl FlowTable {
         books.flows.open += 1;
         books.flows.most_open.0 = books.flows.most_open.0.max(books.flows.open);
         meter.open(slot, &self.flows[slot as usize]);
+        if let Some(rule) = &mut self.ends {
+            rule.open(slot);
+        }
         self.add(group, slot, header);
         Some(slot)
     }
 
     /// Why the record in `slot` ends before this packet of its key, if it does, and whether the next record continues it.
     /// The tests and their order: semantics, section 5.
-    fn ends_before(&self, slot: u32, header: &Header) -> Option<(EndReason, bool)> {
+    fn ends_before(&self, slot: u32, header: &Header, arena: &[u8]) -> Option<(EndReason, bool)> {
         let flow = &self.flows[slot as usize];
         if let Some(reason) = self.settings.timeouts.over(flow, header.clock) {
             return Some((reason, false));
@@ -297,9 +387,20 @@ impl FlowTable {
                 return Some((EndReason::Fin, false));
             }
         }
-        let active = self.settings.timeouts.active?;
-        (header.clock.saturating_sub(flow.start_clock) >= active)
-            .then_some((EndReason::Active, true))
+        let age = header.clock.saturating_sub(flow.start_clock);
+        if self
+            .settings
+            .timeouts
+            .active
+            .is_some_and(|active| age >= active)
+        {
+            return Some((EndReason::Active, true));
+        }
+        let rule = self.ends.as_ref()?;
+        let time = flow.end.max(header.time);
+        let packet = Packet::new(header, arena, time, flow.direction(header));
+        rule.ends_before(&packet, slot, &self.flows)
+            .then_some((EndReason::Rule, false))
     }
 
     fn open_flow(
@@ -311,8 +412,9 @@ impl FlowTable {
         header: &Header,
         continued: Option<&Flow>,
     ) -> u32 {
-        let (initiator_is_a, initiator_swapped, segment, close) = match continued {
+        let (ports, initiator_is_a, initiator_swapped, segment, close) = match continued {
             Some(before) => (
+                before.ports,
                 before.initiator_is_a,
                 before.initiator_swapped,
                 before.segment.saturating_add(1),
@@ -320,13 +422,18 @@ impl FlowTable {
             ),
             None => {
                 let (is_a, swapped) = self.initiator(header);
-                (is_a, swapped, 0, CloseState::default())
+                let ports = match header.is(marks::FROM_B) {
+                    true => [header.dst_port, header.src_port],
+                    false => [header.src_port, header.dst_port],
+                };
+                (ports, is_a, swapped, 0, CloseState::default())
             }
         };
         let flow = Flow {
             key,
             extra: extra.into(),
             hash: header.hash,
+            ports,
             initiator_is_a,
             initiator_swapped,
             segment,
@@ -340,8 +447,12 @@ impl FlowTable {
             bytes: [0; 2],
             close,
             end_reason: None,
+            stage: 0,
+            behind: 0,
+            waits: 0,
         };
         let deadline = self.settings.timeouts.deadline(&flow);
+        let wake = self.wake(&flow);
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.flows[slot as usize] = flow;
@@ -354,8 +465,7 @@ impl FlowTable {
                     .expect("fewer than 2^32 open flows fit into memory")
             }
         };
-        self.pages[slot as usize] =
-            deadline.map_or(i64::MIN, |deadline| group.calendar.note(slot, deadline));
+        self.pages[slot as usize] = wake.map_or(i64::MIN, |wake| group.calendar.note(slot, wake));
         let (flows, seed, shard) = (&self.flows, &self.seed, header.shard());
         group
             .index
@@ -406,6 +516,13 @@ impl FlowTable {
         let direction = flow.direction(header) as usize;
         flow.packets[direction] += 1;
         flow.bytes[direction] += u64::from(header.ip_len);
+        for at in self.stages.at_packet(flow.packets[0] + flow.packets[1]) {
+            flow.waits = flow.waits.saturating_add(1);
+            self.due.push(Due {
+                slot,
+                stage: at + 1,
+            });
+        }
         if !flow.is_tcp() || !header.is(marks::TCP_KNOWN) {
             return;
         }
@@ -441,7 +558,8 @@ impl FlowTable {
             return;
         };
         // a second entry, which makes the first one stale
-        self.pages[slot as usize] = group.calendar.note(slot, deadline);
+        let wake = self.wake(flow).unwrap_or(deadline);
+        self.pages[slot as usize] = group.calendar.note(slot, wake);
         if let Some(queue) = group.queues.get_mut(&flow.shard()) {
             queue.note(slot, Some(deadline));
         }
@@ -464,7 +582,7 @@ impl FlowTable {
             entry.remove();
         }
         self.pages[slot as usize] = i64::MIN;
-        self.ended.push(slot);
+        self.due.push(Due { slot, stage: 0 });
     }
 
     /// Makes room in the full shard of a packet: ends what is over anyway, then evicts one record. False = refused.
@@ -487,6 +605,7 @@ impl FlowTable {
         {
             let flow = &self.flows[slot as usize];
             if let Some(reason) = self.settings.timeouts.over(flow, header.clock) {
+                self.pass(slot, header.clock);
                 self.end(group, slot, reason);
             } else {
                 let deadline = self.settings.timeouts.deadline(flow);
@@ -505,6 +624,7 @@ impl FlowTable {
             .get(&shard)
             .and_then(|queue| queue.order.values().next().copied())
         {
+            self.pass(slot, header.clock);
             self.end(group, slot, EndReason::Evicted);
         }
         true
@@ -520,19 +640,20 @@ impl FlowTable {
                 if self.pages[slot as usize] != page {
                     continue;
                 }
+                self.pass(slot, clock);
                 let flow = &self.flows[slot as usize];
                 match self.settings.timeouts.over(flow, clock) {
                     Some(reason) => self.end(&mut state, slot, reason),
                     None => {
-                        let deadline = self.settings.timeouts.deadline(flow);
-                        self.pages[slot as usize] = deadline
-                            .map_or(i64::MIN, |deadline| state.calendar.note(slot, deadline));
+                        self.pages[slot as usize] = self
+                            .wake(flow)
+                            .map_or(i64::MIN, |wake| state.calendar.note(slot, wake));
                     }
                 }
             }
         }
         self.groups.insert(group, state);
-        self.close_run(&[], &[], meter, books);
+        self.close_run(&mut Run::default(), meter, books);
     }
 
     /// The input of `group` is exhausted, and `clock` is the clock after the last record of it: all its records are to end, by
@@ -555,11 +676,11 @@ impl FlowTable {
     /// Lets a few thousand records that ended give their rows, those of exhausted inputs among them, so that these can go before
     /// the next ones come, and tells whether there are more.
     pub fn leave(&mut self, meter: &mut impl Meter, books: &mut Books) -> bool {
-        if self.ended.len() < LEAVE {
+        if self.due.len() < LEAVE {
             self.end_exhausted();
         }
-        self.close_run(&[], &[], meter, books);
-        !self.ended.is_empty() || !self.leaving.is_empty()
+        self.close_run(&mut Run::default(), meter, books);
+        !self.due.is_empty() || !self.leaving.is_empty()
     }
 
     fn end_exhausted(&mut self) {
@@ -567,6 +688,7 @@ impl FlowTable {
             return;
         };
         for slot in leaving.slots.by_ref().take(LEAVE) {
+            self.pass(slot, leaving.clock);
             let flow = &self.flows[slot as usize];
             let idle = self.settings.timeouts.idle.of(flow.key.protocol);
             let quiet = leaving.clock.saturating_sub(flow.last_clock);

@@ -59,6 +59,7 @@ fn read(mut bytes: &[u8]) -> Vec<Segment<'_>> {
             _ => 1 << 30,
         };
         let mut header = Header::zeroed();
+        (header.src_port, header.dst_port) = (53, 50_000);
         header.seq = side.wrapping_add(step);
         header.tcp_flags = match how >> 4 {
             0 => tcp::SYN,
@@ -153,7 +154,7 @@ fn applications(segments: &[Segment<'_>], protocol: u8) {
     let mut messages = 0;
     for packet in &packets {
         let packet = std::slice::from_ref(packet);
-        applications.packets(packet, &[0], &flows, |_, _, _, _| messages += 1);
+        applications.packets(packet, &[0], &flows, |_, _, _| messages += 1);
     }
     let bytes: usize = segments.iter().map(|segment| segment.payload.len()).sum();
     assert!(messages <= 4 + 4 * bytes, "{messages} of {bytes} bytes");
@@ -174,6 +175,7 @@ fn flow(protocol: u8) -> Flow {
         },
         extra: ExtraKey::default(),
         hash: 0,
+        ports: [53, 50_000],
         initiator_is_a: true,
         initiator_swapped: false,
         segment: 0,
@@ -187,5 +189,8 @@ fn flow(protocol: u8) -> Flow {
         bytes: [0; 2],
         close: CloseState::default(),
         end_reason: None,
+        stage: 0,
+        behind: 0,
+        waits: 0,
     }
 }

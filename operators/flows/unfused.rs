@@ -28,6 +28,7 @@ pub struct Events(Rc<Vec<Event>>);
 enum Event {
     Open(u32, Box<Flow>),
     Packets(Run),
+    Early(u32, Box<Flow>),
     Finish(u32, Box<Flow>),
 }
 
@@ -87,6 +88,10 @@ impl Meter for Recorder {
         self.0.push(Event::Packets(run));
     }
 
+    fn early(&mut self, slot: u32, flow: &Flow) {
+        self.0.push(Event::Early(slot, Box::new(flow.clone())));
+    }
+
     fn finish(&mut self, slot: u32, flow: &Flow) {
         self.0.push(Event::Finish(slot, Box::new(flow.clone())));
     }
@@ -104,12 +109,12 @@ where
     P: ParallelizationContract<u64, PacketBatch>,
 {
     let tracker = Tracker::new(plan, Recorder::default());
-    let events = track_with(packets, pact, marks, tracker, Recorder::take, books);
-    let pieces = plan
-        .features
-        .groups()
-        .enumerate()
-        .map(|(group, name)| extract(events.clone(), name, plan.features.group(group)));
+    let own = Rc::clone(&books);
+    let events = track_with(packets, pact, marks, tracker, Recorder::take, own);
+    let pieces = plan.features.groups().enumerate().map(|(group, name)| {
+        let plan = plan.features.group(group);
+        extract(events.clone(), name, plan, Rc::clone(&books))
+    });
     assemble(pieces.collect(), &plan.features)
 }
 
@@ -118,6 +123,7 @@ fn extract<'scope>(
     events: Stream<'scope, u64, Events>,
     name: &str,
     plan: FeaturePlan,
+    books: Rc<RefCell<Books>>,
 ) -> Stream<'scope, u64, Columns> {
     let mut builder = OperatorBuilder::new(name.to_owned(), events.scope());
     let mut events = builder.new_input(events, Pipeline);
@@ -149,12 +155,14 @@ fn extract<'scope>(
                                 .collect();
                             extractors.packets(&packets, &run.slots, &flows);
                         }
+                        Event::Early(slot, flow) => extractors.finish(*slot, flow, &mut piece),
                         Event::Finish(slot, flow) => {
                             extractors.finish(*slot, flow, &mut piece);
                             extractors.close(*slot);
                         }
                     }
                 }
+                extractors.note(&mut books.borrow_mut());
                 if let Some(held) = capability.retain_least(0) {
                     rows.session_with_builder(&held).give_container(&mut piece);
                 }

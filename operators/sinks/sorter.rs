@@ -83,7 +83,8 @@ impl Sorter {
             Rows::Held(Held::new(std::mem::take(&mut self.held)))
         } else {
             self.spill()?;
-            let runs = std::mem::take(&mut self.runs).into_iter().flatten();
+            // merged runs are older: rows of one key stay in the order in which they came
+            let runs = std::mem::take(&mut self.runs).into_iter().rev().flatten();
             Rows::Merged(Merge::new(runs.collect(), &self.schema)?)
         };
         Ok(Sorted {
@@ -257,7 +258,7 @@ impl Held {
                 rows.keys.iter().copied().zip(places)
             })
             .collect();
-        order.sort_unstable(); // keys are unique in a run; the place breaks ties all the same
+        order.sort_unstable(); // early rows have the key of their record: what came first is first
         Self {
             batches,
             order: order.into_iter().map(|(_, place)| place).collect(),

@@ -5,12 +5,13 @@ use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::load::{Entry, Value};
 use crate::spec::suggest::{did_you_mean, nearest};
 use crate::spec::variables::{Variable, VariableType};
-use operators::expressions::aggregates::{AGGREGATES, Aggregate, declared};
+use operators::expressions::aggregates::{AGGREGATES, Aggregate, RulePlan, declared};
 use operators::expressions::lookups::LookUp;
 use operators::expressions::{
     Checker, Constant, Context, Derived, Fault, Field, KEYWORDS, Known, Type, Typed, parse, syntax,
 };
 use operators::features::{FeaturePlan, FeatureSettings};
+use operators::flows::{FlowOptions, MOST_STAGES};
 use operators::options::{Duration, OptionValue as _, Setting, Size};
 use operators::schema::{Feature, Schema};
 use operators::sources::Moment;
@@ -242,6 +243,12 @@ impl<'a> Check<'a> {
             }
         }
         let Some(order) = self.order(&columns) else {
+            // what uses them is told of no other fault
+            for column in &columns {
+                let message = format!("`{}` has a fault of its own", column.entry.name);
+                rows.context
+                    .add(&column.entry.name, Known::Fault("", message, None));
+            }
             return;
         };
         let mut schema: Vec<Option<operators::schema::Feature>> = vec![None; columns.len()];
@@ -460,6 +467,64 @@ impl<'a> Check<'a> {
                 None
             }
         }
+    }
+
+    /// `end_when` of the flow table.
+    pub(super) fn end_when(&mut self, rows: &Rows, raw: Option<&Raw<'a>>) -> Option<RulePlan> {
+        let raw = raw?;
+        let value = &raw.entry("end_when")?.value;
+        let text = value.text()?;
+        let mut aggregates = Vec::new();
+        let checked = parse(text).and_then(|tree| {
+            tree.either()
+                .into_iter()
+                .map(|part| {
+                    Checker::ends(&rows.context, text, &mut aggregates).truth(part, "`end_when`")
+                })
+                .collect::<Result<Vec<Typed>, _>>()
+        });
+        match checked {
+            Ok(conditions) => Some(RulePlan::new(&conditions, aggregates)),
+            Err(fault) => {
+                self.expression_fault(&fault, value, &format!("{}.end_when", raw.path));
+                None
+            }
+        }
+    }
+
+    /// `early` of the flow table: each point once, and nothing that would count a record twice.
+    pub(super) fn early(
+        &mut self,
+        flows: &FlowOptions,
+        raw: Option<&Raw<'a>>,
+        twice: Option<&str>,
+    ) {
+        let Some((raw, entry)) = raw.and_then(|raw| Some((raw, raw.entry("early")?))) else {
+            return;
+        };
+        let path = format!("{}.early", raw.path);
+        let stages = &flows.early;
+        let again = (1..stages.len()).find(|at| stages[..*at].contains(&stages[*at]));
+        let (message, help) = if let Some(at) = again {
+            (
+                format!("`{}` is there twice", stages[at]),
+                "leave one of them out".to_owned(),
+            )
+        } else if stages.len() > MOST_STAGES {
+            let message = format!("{} points, of {MOST_STAGES} at most", stages.len());
+            (message, "leave some of them out".to_owned())
+        } else if let (Some(twice), false) = (twice, stages.is_empty()) {
+            let message = format!("{twice} would count a record once for each of its rows");
+            (
+                message,
+                "leave out `early`, or write a second spec".to_owned(),
+            )
+        } else {
+            return;
+        };
+        let at = entry.value.at;
+        self.found
+            .push(Diagnostic::new("E0008", at, path, message).help(help));
     }
 
     /// Where a part of an expression is in the file.

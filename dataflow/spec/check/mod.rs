@@ -155,6 +155,7 @@ impl<'a> Check<'a> {
         let features_raw = self.only("features");
         let mut settings: FeatureSettings = self.optional("features", features_raw.as_ref());
         settings.decode = decode.clone();
+        settings.stages = flows.stages().into();
         let mut rows = self.known(&settings, features_raw.as_ref());
         let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
         self.no_loops(flow_table, features_raw.as_ref());
@@ -174,6 +175,7 @@ impl<'a> Check<'a> {
         self.show_views(&mut rows, &views, &of_rows);
         self.derived(&mut rows, features_raw.as_ref());
         let condition = self.of_packets(&rows, flows_raw.as_ref());
+        let rule = self.end_when(&rows, flows_raw.as_ref());
         let filters = self.filters(&mut rows);
         let follows = sources.iter().find(|(_, options)| options.follow);
         self.no_end(&filters, follows.map(|(raw, _)| raw.name.as_str()));
@@ -229,6 +231,14 @@ impl<'a> Check<'a> {
             .zip(&sinks_in)
             .map(|((raw, options), inputs)| self.shown(raw, options, inputs, &views))
             .collect();
+        let has_graph = sinks.iter().any(|(_, options)| options.kind() == "graph");
+        let twice = match &columns {
+            _ if !views.is_empty() => Some("a view"),
+            _ if has_graph => Some("the connection graph"),
+            Some((columns, _)) if columns.connection().is_some() => Some("the connection graph"),
+            _ => None,
+        };
+        self.early(&flows, flows_raw.as_ref(), twice);
         let (columns, seen) = columns.filter(|_| !self.found.has_errors())?;
 
         let flows_name = flows_raw
@@ -397,6 +407,7 @@ impl<'a> Check<'a> {
                 options: flows,
             },
             condition,
+            rule,
             features: Node {
                 name: features_name,
                 inputs: features_from,

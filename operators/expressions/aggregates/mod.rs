@@ -1,11 +1,18 @@
 //! Aggregates over the packets of a flow: which there are, and what is kept of a flow for each.
 
+mod exact;
 pub mod fields;
 mod held;
+mod notes;
+mod result;
+mod rule;
 mod scalar;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use held::{Held, HeldPlan};
+pub use rule::{Rule, RulePlan};
 
 use super::check::Typed;
 use super::types::{Constant, Type};
@@ -65,9 +72,9 @@ pub enum Measure {
     /// The largest value.
     Greatest,
     /// The variance: divided by n less this.
-    Var(i64),
+    Var(u64),
     /// The standard deviation: divided by n less this.
-    Std(i64),
+    Std(u64),
     /// Standard deviation by mean.
     Cv,
     /// Skewness of the population.
@@ -221,7 +228,7 @@ impl Measure {
         };
         match (self, option, values) {
             (Self::Var(ddof) | Self::Std(ddof), _, [Constant::Int(value @ (0 | 1))]) => {
-                *ddof = *value
+                *ddof = value.unsigned_abs();
             }
             (Self::Var(_) | Self::Std(_), ..) => return Err("0 or 1"),
             (Self::Quantile(q), _, [value]) => {

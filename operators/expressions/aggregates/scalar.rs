@@ -1,8 +1,9 @@
 //! One value, as it is kept of a flow.
 
 use crate::columns::{Address, Column, Values};
+use crate::expressions::eval::TextBuilder;
 use crate::expressions::types::Type;
-use crate::expressions::vector::{Data, Texts, Vector, seconds};
+use crate::expressions::vector::{Data, Texts, Vector, ZERO, seconds};
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
@@ -30,7 +31,7 @@ impl Scalar {
             // 0 and -0 are one value
             Data::Float(v) => Self::Float(*v.get(row)? + 0.0),
             Data::Ip(v) => Self::Ip(*v.get(row)?),
-            Data::Text(v) => Self::Text(text(v, row).into()),
+            Data::Text(v) => Self::Text(v.get(row).into()),
             Data::List(_) => return None,
         })
     }
@@ -68,6 +69,40 @@ impl Scalar {
             }),
         };
         Vector::new(data)
+    }
+
+    /// Values of a type, one a row.
+    pub fn vectors(values: &[Option<Self>], kind: &Type) -> Vector<'static> {
+        macro_rules! plain {
+            ($variant:ident, $zero:expr) => {
+                values
+                    .iter()
+                    .map(|value| match value {
+                        Some(Self::$variant(value)) => *value,
+                        _ => $zero,
+                    })
+                    .collect()
+            };
+        }
+        let data = match kind {
+            Type::Bool => Data::Bool(plain!(Bool, false)),
+            Type::Int | Type::Time | Type::Duration => Data::Int(plain!(Int, 0)),
+            Type::Float => Data::Float(plain!(Float, 0.0)),
+            Type::Ip => Data::Ip(plain!(Ip, ZERO)),
+            Type::Text | Type::Bytes => {
+                let mut texts = TextBuilder::default();
+                for value in values {
+                    match value {
+                        Some(Self::Text(text)) => texts.push(text),
+                        _ => texts.push(&[]),
+                    }
+                }
+                texts.data()
+            }
+            _ => return Vector::nulls(kind, values.len()),
+        };
+        let valid: Vec<bool> = values.iter().map(Option::is_some).collect();
+        Vector::new(data).with(valid.contains(&false).then_some(valid))
     }
 
     /// Adds a value to a column.
@@ -108,15 +143,6 @@ impl Scalar {
             valid.push(there);
         }
     }
-}
-
-fn text<'a>(texts: &'a Texts<'_>, row: usize) -> &'a [u8] {
-    let start = match row {
-        0 => texts.first,
-        row => texts.ends.get(row - 1).map_or(0, |end| *end as usize),
-    };
-    let end = texts.ends.get(row).map_or(0, |end| *end as usize);
-    texts.bytes.get(start..end).unwrap_or_default()
 }
 
 impl PartialEq for Scalar {

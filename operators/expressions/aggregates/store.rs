@@ -1,21 +1,20 @@
 //! What is kept of all open flows for one aggregate: an accumulator a slot, all of one kind, so that a run of packets is added
 //! without asking for each what it is.
 
+use super::exact::{Four, Slope, Two};
 use super::scalar::Scalar;
 use super::{Aggregate, MAX_VALUES, Measure};
-use crate::columns::{Column, Values};
 use crate::expressions::types::Type;
 use crate::expressions::vector::{Data, Vector};
 use crate::slots::Slots;
-use crate::statistics;
 use std::collections::HashSet;
 
-/// Central moments of the values so far (P. Pebay, SAND2008-6212), in packet order.
+/// Central moments of floats so far (P. Pebay, SAND2008-6212), in the order of packets, which is total within a flow.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Central {
-    n: f64,
-    mean: f64,
-    sums: [f64; 3],
+    pub n: f64,
+    pub mean: f64,
+    pub sums: [f64; 3],
 }
 
 impl Central {
@@ -35,22 +34,87 @@ impl Central {
     }
 }
 
-/// A line of least squares over time.
+/// A line of least squares over time, of floats in the order of packets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Line {
     start: i64,
     n: f64,
     means: [f64; 2],
     /// Sums of products of the deviations: time with time, time with value.
-    sums: [f64; 2],
+    pub sums: [f64; 2],
+}
+
+impl Line {
+    fn push(&mut self, time: i64, value: f64) {
+        if self.n == 0.0 {
+            self.start = time;
+        }
+        let at = time.saturating_sub(self.start) as f64 / 1e9;
+        self.n += 1.0;
+        let [mean_at, mean] = &mut self.means;
+        let (off_at, off) = (at - *mean_at, value - *mean);
+        *mean_at += off_at / self.n;
+        *mean += off / self.n;
+        let [spread, both] = &mut self.sums;
+        *spread += off_at * (at - *mean_at);
+        *both += off_at * (value - *mean);
+    }
+}
+
+/// A sum, and when it began and ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Summed {
+    pub floats: f64,
+    pub wholes: i128,
+    pub first: i64,
+    pub last: i64,
+    n: u64,
+}
+
+impl Summed {
+    fn at(&mut self, time: i64) -> &mut Self {
+        if self.n == 0 {
+            self.first = time;
+        }
+        self.n += 1;
+        self.last = time;
+        self
+    }
 }
 
 /// One value of several.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chosen {
-    value: Option<Scalar>,
+    pub value: Option<Scalar>,
     by: Option<Scalar>,
-    seen: u64,
+    pub seen: u64,
+}
+
+impl Chosen {
+    /// Takes the value of the next packet, and what decides between them.
+    fn push(&mut self, measure: &Measure, value: Scalar, by: Option<Scalar>) {
+        let (seen, least) = (
+            self.seen,
+            matches!(measure, Measure::Least | Measure::ArgLeast),
+        );
+        self.seen += 1;
+        let is_better = |new: Option<&Scalar>, old: Option<&Scalar>| match (new, old) {
+            (Some(new), Some(old)) if least => new < old,
+            (Some(new), Some(old)) => new > old,
+            (new, _) => new.is_some(),
+        };
+        let takes = match measure {
+            Measure::First => seen == 0,
+            Measure::Last => true,
+            Measure::Nth(n) => i64::try_from(seen).is_ok_and(|seen| seen == *n),
+            Measure::Least | Measure::Greatest => is_better(Some(&value), self.value.as_ref()),
+            Measure::ArgLeast | Measure::ArgGreatest => is_better(by.as_ref(), self.by.as_ref()),
+            _ => false,
+        };
+        if takes {
+            (self.value, self.by) = (Some(value), by);
+        }
+    }
 }
 
 /// Runs of equal values.
@@ -58,8 +122,8 @@ pub(super) struct Chosen {
 pub(super) struct Runs {
     last: Option<Scalar>,
     length: i64,
-    longest: i64,
-    runs: i64,
+    pub longest: i64,
+    pub runs: i64,
 }
 
 /// The accumulators of an aggregate.
@@ -71,10 +135,14 @@ pub(super) enum Store {
     /// The smallest or the largest whole number, and whether there is one.
     Extreme(Slots<(i64, bool)>),
     Chosen(Slots<Chosen>),
+    /// Variance and what follows from it, of ints and durations.
+    Two(Slots<Two>),
+    /// Higher moments of them.
+    Four(Slots<Four>),
     Central(Slots<Central>),
+    Slope(Slots<Slope>),
     Line(Slots<Line>),
-    /// Sum of floats, or of ints as such; time of the first and of the last value.
-    Rate(Slots<(f64, i128, i64, i64)>),
+    Rate(Slots<Summed>),
     Different(Slots<Option<HashSet<Scalar>>>),
     /// Values that are kept; one more than [`MAX_VALUES`] says that there were more.
     Values(Slots<Vec<Scalar>>),
@@ -103,9 +171,12 @@ impl Store {
             | Measure::ArgLeast
             | Measure::ArgGreatest
             | Measure::Fold => Self::Chosen(Slots::default()),
+            Measure::Var(_) | Measure::Std(_) | Measure::Cv if whole => Self::Two(Slots::default()),
+            Measure::Skew | Measure::Kurtosis if whole => Self::Four(Slots::default()),
             Measure::Var(_) | Measure::Std(_) | Measure::Cv | Measure::Skew | Measure::Kurtosis => {
                 Self::Central(Slots::default())
             }
+            Measure::Slope if whole => Self::Slope(Slots::default()),
             Measure::Slope => Self::Line(Slots::default()),
             Measure::Rate => Self::Rate(Slots::default()),
             Measure::Distinct => Self::Different(Slots::default()),
@@ -137,7 +208,10 @@ impl Store {
             Self::FloatSum(slots) => one(slots, slot),
             Self::Extreme(slots) => one(slots, slot),
             Self::Chosen(slots) => one(slots, slot),
+            Self::Two(slots) => one(slots, slot),
+            Self::Four(slots) => one(slots, slot),
             Self::Central(slots) => one(slots, slot),
+            Self::Slope(slots) => one(slots, slot),
             Self::Line(slots) => one(slots, slot),
             Self::Rate(slots) => one(slots, slot),
             Self::Different(slots) => one(slots, slot),
@@ -167,7 +241,10 @@ impl Store {
             Self::FloatSum(slots) => one(slots, |_| 0),
             Self::Extreme(slots) => one(slots, |_| 0),
             Self::Chosen(slots) => one(slots, |state| held(&state.value) + held(&state.by)),
+            Self::Two(slots) => one(slots, |_| 0),
+            Self::Four(slots) => one(slots, |_| 0),
             Self::Central(slots) => one(slots, |_| 0),
+            Self::Slope(slots) => one(slots, |_| 0),
             Self::Line(slots) => one(slots, |_| 0),
             Self::Rate(slots) => one(slots, |_| 0),
             Self::Different(slots) => one(slots, |state| {
@@ -183,7 +260,8 @@ impl Store {
         }
     }
 
-    /// Adds the chosen packets of a run: `slots`, `times` and `values` have one entry a packet.
+    /// Adds the chosen packets of a run: `slots`, `times` and `values` have one entry a packet. Gives how many flows have more
+    /// values now than are kept.
     pub fn add(
         &mut self,
         measure: &Measure,
@@ -191,230 +269,175 @@ impl Store {
         chosen: Option<&[bool]>,
         values: &[&Vector<'_>],
         times: &[i64],
-    ) {
-        let valid = values.first().and_then(|values| values.valid.as_deref());
-        let is_in = |row: usize| {
-            chosen.is_none_or(|chosen| chosen[row]) && valid.is_none_or(|valid| valid[row])
+    ) -> u64 {
+        let first = values.first();
+        let valid = first.and_then(|values| values.valid.as_deref());
+        let both: Vec<bool>;
+        let mask = match (chosen, valid) {
+            (Some(chosen), Some(valid)) => {
+                let pairs = chosen.iter().zip(valid);
+                both = pairs.map(|(chosen, valid)| *chosen & *valid).collect();
+                Some(&both[..])
+            }
+            (chosen, valid) => chosen.or(valid),
         };
-        let rows = || {
-            let slots = slots.iter().map(|slot| *slot as usize).enumerate();
-            slots.filter(|(row, _)| is_in(*row))
-        };
-        let data = values.first().map(|values| &values.data);
-        let scalar = |row: usize| Scalar::of(values[0], row);
-        match (self, data) {
-            (Self::Count(states), data) => match (measure, data) {
-                (Measure::Any | Measure::All, Some(Data::Bool(truths))) => {
-                    let wanted = *measure == Measure::Any;
-                    for (row, slot) in rows() {
-                        if let Some(state) = states.get_mut(slot) {
-                            *state += i64::from(truths[row] == wanted);
-                        }
-                    }
-                }
-                _ => {
-                    for (_, slot) in rows() {
-                        if let Some(state) = states.get_mut(slot) {
-                            *state += 1;
-                        }
-                    }
-                }
-            },
+        let run = Run { slots, mask };
+        // values that are taken one by one are made only of rows that are in
+        let rows = 0..slots.len();
+        let scalar = |row: usize| first.and_then(|values| Scalar::of(values, row));
+        let mut capped = 0;
+        match (self, first.map(|values| &values.data)) {
+            (Self::Count(states), Some(Data::Bool(truths)))
+                if matches!(measure, Measure::Any | Measure::All) =>
+            {
+                let wanted = *measure == Measure::Any;
+                run.each(states, truths.iter(), |state, truth| {
+                    *state += i64::from(*truth == wanted);
+                });
+            }
+            (Self::Count(states), _) => run.each(states, slots.iter(), |state, _| *state += 1),
             (Self::Sum(states), Some(Data::Int(values))) => {
-                for (row, slot) in rows() {
-                    if let Some((sum, count)) = states.get_mut(slot) {
-                        *sum += i128::from(values[row]);
-                        *count += 1;
-                    }
-                }
+                run.each(states, values.iter(), |(sum, count), value| {
+                    *sum += i128::from(*value);
+                    *count += 1;
+                });
             }
             (Self::FloatSum(states), Some(Data::Float(values))) => {
-                for (row, slot) in rows() {
-                    if let Some((sum, count)) = states.get_mut(slot) {
-                        *sum += values[row];
-                        *count += 1;
-                    }
-                }
+                run.each(states, values.iter(), |(sum, count), value| {
+                    *sum += *value;
+                    *count += 1;
+                });
             }
             (Self::Extreme(states), Some(Data::Int(values))) => {
                 let least = *measure == Measure::Least;
-                for (row, slot) in rows() {
-                    if let Some((best, is_there)) = states.get_mut(slot) {
-                        let value = values[row];
-                        let better = if least { value < *best } else { value > *best };
-                        if better || !*is_there {
-                            (*best, *is_there) = (value, true);
-                        }
+                run.each(states, values.iter(), |(best, is_there), value| {
+                    let is_better = if least { value < best } else { value > best };
+                    if is_better || !*is_there {
+                        (*best, *is_there) = (*value, true);
                     }
-                }
+                });
             }
             (Self::Chosen(states), _) => {
-                for (row, slot) in rows() {
-                    let Some(state) = states.get_mut(slot) else {
-                        continue;
-                    };
-                    let seen = state.seen;
-                    let by = values.get(1).and_then(|by| Scalar::of(by, row));
-                    let value = || scalar(row);
-                    let best =
-                        |wanted_less: bool, new: &Option<Scalar>, old: &Option<Scalar>| match (
-                            new, old,
-                        ) {
-                            (Some(new), Some(old)) if wanted_less => new < old,
-                            (Some(new), Some(old)) => new > old,
-                            (new, _) => new.is_some(),
-                        };
-                    let takes = match measure {
-                        Measure::First => seen == 0,
-                        Measure::Last => true,
-                        Measure::Nth(n) => i64::try_from(seen).is_ok_and(|seen| seen == *n),
-                        Measure::Least => best(true, &value(), &state.value),
-                        Measure::Greatest => best(false, &value(), &state.value),
-                        Measure::ArgLeast => best(true, &by, &state.by),
-                        Measure::ArgGreatest => best(false, &by, &state.by),
-                        _ => false,
-                    };
-                    state.seen += 1;
-                    if takes {
-                        state.value = value();
-                        state.by = by;
+                let by = values.get(1);
+                run.each(states, rows, |state, row| {
+                    if let Some(value) = scalar(row) {
+                        state.push(measure, value, by.and_then(|by| Scalar::of(by, row)));
                     }
-                }
+                });
             }
-            (Self::Central(states), Some(_)) => {
-                for (row, slot) in rows() {
-                    if let (Some(state), Some(value)) = (states.get_mut(slot), scalar(row)) {
-                        state.push(value.number());
-                    }
-                }
+            (Self::Two(states), Some(Data::Int(values))) => {
+                run.each(states, values.iter(), |state, value| state.push(*value));
             }
-            (Self::Line(states), Some(_)) => {
-                for (row, slot) in rows() {
-                    if let (Some(state), Some(value)) = (states.get_mut(slot), scalar(row)) {
-                        if state.n == 0.0 {
-                            state.start = times[row];
-                        }
-                        let at = times[row].saturating_sub(state.start) as f64 / 1e9;
-                        state.n += 1.0;
-                        let value = value.number();
-                        let off = [at - state.means[0], value - state.means[1]];
-                        state.means[0] += off[0] / state.n;
-                        state.means[1] += off[1] / state.n;
-                        state.sums[0] += off[0] * (at - state.means[0]);
-                        state.sums[1] += off[0] * (value - state.means[1]);
-                    }
-                }
+            (Self::Four(states), Some(Data::Int(values))) => {
+                run.each(states, values.iter(), |state, value| state.push(*value));
             }
-            (Self::Rate(states), Some(_)) => {
-                for (row, slot) in rows() {
-                    if let (Some(state), Some(value)) = (states.get_mut(slot), scalar(row)) {
-                        let (floats, wholes, first, last) = state;
-                        if *floats == 0.0 && *wholes == 0 && *first == 0 {
-                            *first = times[row];
-                        }
-                        *last = times[row];
-                        match value {
-                            Scalar::Int(value) => *wholes += i128::from(value),
-                            other => *floats += other.number(),
-                        }
-                    }
-                }
+            (Self::Central(states), Some(Data::Float(values))) => {
+                run.each(states, values.iter(), |state, value| state.push(*value));
             }
-            (Self::Different(states), _) => {
-                for (row, slot) in rows() {
-                    if let (Some(state), Some(value)) = (states.get_mut(slot), scalar(row)) {
-                        let all = state.get_or_insert_default();
-                        if all.len() <= MAX_VALUES {
-                            all.insert(value);
-                        }
-                    }
-                }
+            (Self::Slope(states), Some(Data::Int(values))) => {
+                let points = times.iter().zip(values.iter());
+                run.each(states, points, |state, (time, value)| {
+                    state.push(*time, *value)
+                });
             }
+            (Self::Line(states), Some(Data::Float(values))) => {
+                let points = times.iter().zip(values.iter());
+                run.each(states, points, |state, (time, value)| {
+                    state.push(*time, *value)
+                });
+            }
+            (Self::Rate(states), Some(Data::Int(values))) => {
+                let points = times.iter().zip(values.iter());
+                run.each(states, points, |state, (time, value)| {
+                    state.at(*time).wholes += i128::from(*value);
+                });
+            }
+            (Self::Rate(states), Some(Data::Float(values))) => {
+                let points = times.iter().zip(values.iter());
+                run.each(states, points, |state, (time, value)| {
+                    state.at(*time).floats += *value;
+                });
+            }
+            (Self::Different(states), _) => run.each(states, rows, |state, row| {
+                let all = state.get_or_insert_default();
+                if all.len() <= MAX_VALUES
+                    && let Some(value) = scalar(row)
+                {
+                    let is_full = all.len() == MAX_VALUES;
+                    capped += u64::from(all.insert(value) && is_full);
+                }
+            }),
             (Self::Values(states), _) => {
-                let most = match measure {
-                    Measure::List(limit, _) => *limit,
-                    _ => MAX_VALUES + 1,
+                let (most, is_list) = match measure {
+                    Measure::List(limit, _) => (*limit, true),
+                    _ => (MAX_VALUES + 1, false),
                 };
-                for (row, slot) in rows() {
-                    if let Some(state) = states.get_mut(slot).filter(|state| state.len() < most) {
+                run.each(states, rows, |state, row| {
+                    if state.len() < most {
                         state.extend(scalar(row));
+                        capped += u64::from(!is_list && state.len() == most);
                     }
-                }
+                });
             }
             (Self::Bytes(states), Some(Data::Text(texts))) => {
-                for ((row, slot), text) in slots
-                    .iter()
-                    .map(|slot| *slot as usize)
-                    .enumerate()
-                    .zip(texts.iter())
-                {
-                    if !is_in(row) || text.is_empty() {
-                        continue;
+                run.each(states, texts.iter(), |state, text| {
+                    if text.is_empty() {
+                        return;
                     }
-                    if let Some(state) = states.get_mut(slot) {
-                        let counts = state.get_or_insert_with(|| Box::new([0; 256]));
-                        for byte in text {
-                            let count = &mut counts[usize::from(*byte)];
-                            *count = count.saturating_add(1);
-                        }
+                    let counts = state.get_or_insert_with(|| Box::new([0; 256]));
+                    for byte in text {
+                        let count = &mut counts[usize::from(*byte)];
+                        *count = count.saturating_add(1);
                     }
-                }
+                });
             }
             (Self::Histogram(states), _) => {
                 let Measure::Histogram(edges) = measure else {
-                    return;
+                    return 0;
                 };
-                for (row, slot) in rows() {
-                    if let (Some(state), Some(value)) = (states.get_mut(slot), scalar(row)) {
-                        state.resize(edges.len() + 1, 0);
-                        let number = value.number();
-                        state[edges.partition_point(|edge| *edge <= number)] += 1;
+                run.each(states, rows, |state, row| {
+                    let Some(number) = scalar(row).map(|value| value.number()) else {
+                        return;
+                    };
+                    state.resize(edges.len() + 1, 0);
+                    let place = edges.partition_point(|edge| *edge <= number);
+                    if let Some(count) = state.get_mut(place) {
+                        *count += 1;
                     }
-                }
+                });
             }
-            (Self::Runs(states), _) => {
-                for (row, slot) in rows() {
-                    if let (Some(state), value) = (states.get_mut(slot), scalar(row)) {
-                        if state.last == value {
-                            state.length += 1;
-                        } else {
-                            (state.last, state.length) = (value, 1);
-                            state.runs += 1;
-                        }
-                        state.longest = state.longest.max(state.length);
-                    }
+            (Self::Runs(states), _) => run.each(states, rows, |state, row| {
+                let value = scalar(row);
+                if state.last == value {
+                    state.length += 1;
+                } else {
+                    (state.last, state.length) = (value, 1);
+                    state.runs += 1;
                 }
-            }
+                state.longest = state.longest.max(state.length);
+            }),
             (Self::Bursts(states), _) => {
                 let Measure::Bursts(gap) = measure else {
-                    return;
+                    return 0;
                 };
-                for (row, slot) in rows() {
-                    if let Some((runs, last)) = states.get_mut(slot) {
-                        let apart = times[row].saturating_sub(*last) >= *gap;
-                        *runs += i64::from(*runs == 0 || apart);
-                        *last = times[row];
-                    }
-                }
+                run.each(states, times.iter(), |(runs, last), time| {
+                    let apart = time.saturating_sub(*last) >= *gap;
+                    *runs += i64::from(*runs == 0 || apart);
+                    *last = *time;
+                });
             }
             _ => debug_assert!(false, "checked: the values fit the measure"),
         }
+        capped
     }
 
-    /// The state of a `fold`.
-    pub fn state(&self, slot: usize) -> Option<&Scalar> {
-        match self {
-            Self::Chosen(states) => states.get(slot).and_then(|state| state.value.as_ref()),
-            _ => None,
-        }
-    }
-
-    /// Whether a `fold` has seen a packet.
-    pub fn has_begun(&self, slot: usize) -> bool {
-        match self {
-            Self::Chosen(states) => states.get(slot).is_some_and(|state| state.seen > 0),
-            _ => false,
-        }
+    /// The state of a `fold`, once it has seen a packet.
+    pub fn state(&self, slot: usize) -> Option<Option<&Scalar>> {
+        let Self::Chosen(states) = self else {
+            return None;
+        };
+        let state = states.get(slot).filter(|state| state.seen > 0)?;
+        Some(state.value.as_ref())
     }
 
     /// Sets the state of a `fold`.
@@ -426,193 +449,37 @@ impl Store {
             state.seen += 1;
         }
     }
+}
 
-    /// Adds the result for a slot to a column.
-    pub fn finish(&self, aggregate: &Aggregate, slot: usize, column: &mut Column) {
-        let measure = &aggregate.measure;
-        let is_duration = aggregate.kind == Type::Duration;
-        let of_durations = aggregate
-            .values
-            .first()
-            .is_some_and(|value| value.kind == Type::Duration);
-        let float = |value: Option<f64>| {
-            value.filter(|value| value.is_finite()).map(|value| {
-                if is_duration {
-                    Scalar::Int((value * 1e9).round() as i64)
-                } else {
-                    Scalar::Float(value)
-                }
-            })
-        };
-        let found: Option<Scalar> = match self {
-            Self::Count(states) => {
-                let count = states.get(slot).copied().unwrap_or(0);
-                Some(match measure {
-                    Measure::Any => Scalar::Bool(count > 0),
-                    Measure::All => Scalar::Bool(count == 0),
-                    _ => Scalar::Int(count),
-                })
+/// Which packets of a run are added, and where.
+struct Run<'a> {
+    slots: &'a [u32],
+    mask: Option<&'a [bool]>,
+}
+
+impl Run<'_> {
+    /// Adds the value of each packet to the state of its slot.
+    fn each<S, T>(
+        &self,
+        states: &mut Slots<S>,
+        values: impl Iterator<Item = T>,
+        mut add: impl FnMut(&mut S, T),
+    ) {
+        let rows = self.slots.iter().zip(values);
+        let mut one = |slot: u32, value: T| {
+            if let Some(state) = states.get_mut(slot as usize) {
+                add(state, value);
             }
-            Self::Sum(states) => states.get(slot).and_then(|(sum, count)| match measure {
-                Measure::Sum => i64::try_from(*sum).ok().map(Scalar::Int),
-                _ if *count == 0 => None,
-                _ if is_duration => {
-                    let (sum, count) = (*sum, i128::from(*count));
-                    let mean = (2 * sum + count).div_euclid(2 * count);
-                    i64::try_from(mean).ok().map(Scalar::Int)
-                }
-                _ => Some(Scalar::Float(quotient(*sum, *count))),
-            }),
-            Self::FloatSum(states) => states.get(slot).and_then(|(sum, count)| match measure {
-                Measure::Sum => float(Some(*sum)),
-                _ => float((*count > 0).then(|| *sum / *count as f64)),
-            }),
-            Self::Extreme(states) => states
-                .get(slot)
-                .and_then(|(best, is_there)| is_there.then_some(Scalar::Int(*best))),
-            Self::Chosen(states) => {
-                let state = states.get(slot);
-                match measure {
-                    Measure::Fold if state.is_none_or(|state| state.seen == 0) => {
-                        super::held::start(aggregate)
+        };
+        match self.mask {
+            None => rows.for_each(|(slot, value)| one(*slot, value)),
+            Some(mask) => {
+                for ((slot, value), is_in) in rows.zip(mask) {
+                    if *is_in {
+                        one(*slot, value);
                     }
-                    _ => state.and_then(|state| state.value.clone()),
                 }
             }
-            Self::Central(states) => {
-                let scale = if of_durations { 1e9 } else { 1.0 };
-                float(
-                    states
-                        .get(slot)
-                        .and_then(|state| central(state, measure, scale)),
-                )
-            }
-            Self::Line(states) => float(states.get(slot).and_then(|line| {
-                let slope = (line.sums[0] > 0.0).then(|| line.sums[1] / line.sums[0]);
-                slope.map(|slope| if of_durations { slope / 1e9 } else { slope })
-            })),
-            Self::Rate(states) => {
-                float(states.get(slot).and_then(|(floats, wholes, first, last)| {
-                    let span = last.saturating_sub(*first) as f64 / 1e9;
-                    let sum = *floats + *wholes as f64 / if of_durations { 1e9 } else { 1.0 };
-                    (span > 0.0).then(|| sum / span)
-                }))
-            }
-            Self::Different(states) => {
-                let count = states
-                    .get(slot)
-                    .and_then(Option::as_ref)
-                    .map_or(0, HashSet::len);
-                (count <= MAX_VALUES).then(|| Scalar::Int(i64::try_from(count).unwrap_or(i64::MAX)))
-            }
-            Self::Values(states) => {
-                let values = states.get(slot).map_or(&[][..], Vec::as_slice);
-                if let Measure::List(limit, pad) = measure {
-                    let pads = limit.saturating_sub(values.len());
-                    let pads = pad.map(|pad| std::iter::repeat_n(Scalar::Int(pad), pads));
-                    let all = values.iter().cloned().chain(pads.into_iter().flatten());
-                    return list(&all.collect::<Vec<_>>(), column);
-                }
-                if values.len() > MAX_VALUES {
-                    None
-                } else {
-                    of_values(values, measure, is_duration)
-                }
-            }
-            Self::Bytes(states) => {
-                let counts = states.get(slot).and_then(Option::as_ref);
-                float(counts.and_then(|counts| statistics::entropy(counts)))
-            }
-            Self::Histogram(states) => {
-                let Measure::Histogram(edges) = measure else {
-                    return;
-                };
-                let counts = states.get(slot).map_or(&[][..], Vec::as_slice);
-                let counts = (0..=edges.len()).map(|at| counts.get(at).copied().unwrap_or(0));
-                let counts: Vec<Scalar> = counts.map(Scalar::Int).collect();
-                return list(&counts, column);
-            }
-            Self::Runs(states) => states.get(slot).map(|state| match measure {
-                Measure::Runs => Scalar::Int(state.runs),
-                _ => Scalar::Int(state.longest),
-            }),
-            Self::Bursts(states) => states.get(slot).map(|(runs, _)| Scalar::Int(*runs)),
-        };
-        Scalar::push(found.as_ref(), column);
-    }
-}
-
-/// An exact sum by a count, rounded once.
-fn quotient(sum: i128, count: u64) -> f64 {
-    let magnitude = statistics::ratio(sum.unsigned_abs(), count.into()).unwrap_or(0.0);
-    if sum < 0 { -magnitude } else { magnitude }
-}
-
-fn central(state: &Central, measure: &Measure, scale: f64) -> Option<f64> {
-    let Central { n, mean, sums } = state;
-    let variance = |ddof: i64| {
-        let by = n - ddof as f64;
-        (by > 0.0).then(|| (sums[0] / by).max(0.0) / scale / scale)
-    };
-    match measure {
-        Measure::Var(ddof) => variance(*ddof),
-        Measure::Std(ddof) => variance(*ddof).map(f64::sqrt),
-        Measure::Cv => variance(0)
-            .filter(|_| *mean != 0.0)
-            .map(|var| var.sqrt() * scale / mean),
-        Measure::Skew => (sums[0] > 0.0).then(|| n.sqrt() * sums[1] / (sums[0] * sums[0].sqrt())),
-        Measure::Kurtosis => (sums[0] > 0.0).then(|| n * sums[2] / (sums[0] * sums[0]) - 3.0),
-        _ => None,
-    }
-}
-
-/// What is said of kept values.
-fn of_values(values: &[Scalar], measure: &Measure, is_duration: bool) -> Option<Scalar> {
-    let mut sorted = values.to_vec();
-    sorted.sort();
-    let runs = || sorted.chunk_by(|a, b| a == b);
-    match measure {
-        Measure::Mode => {
-            // the first of the longest runs is the smallest value
-            let longest =
-                runs().reduce(|best, run| if run.len() > best.len() { run } else { best });
-            longest.and_then(|run| run.first().cloned())
         }
-        Measure::Entropy => {
-            let n = values.len() as f64;
-            let bits = runs().map(|run| {
-                let share = run.len() as f64 / n;
-                -share * share.log2()
-            });
-            (!values.is_empty()).then(|| Scalar::Float(bits.sum::<f64>() + 0.0))
-        }
-        _ => {
-            let q = match measure {
-                Measure::Quantile(q) => *q,
-                _ => 0.5,
-            };
-            let last = values.len().checked_sub(1)?;
-            let place = q * last as f64;
-            let below = place.floor() as usize;
-            let (low, high) = (sorted.get(below)?, sorted.get(below + 1));
-            let (low, high) = (low.number(), high.map_or(low.number(), Scalar::number));
-            let value = low + (high - low) * (place - below as f64);
-            Some(match is_duration {
-                true => Scalar::Int(value.round() as i64),
-                false => Scalar::Float(value),
-            })
-        }
-    }
-}
-
-fn list(values: &[Scalar], column: &mut Column) {
-    if let Values::List { ends, items } = &mut column.values {
-        values
-            .iter()
-            .for_each(|value| Scalar::push(Some(value), items));
-        ends.push(u32::try_from(items.len()).unwrap_or(u32::MAX));
-    }
-    if let Some(valid) = &mut column.valid {
-        valid.push(true);
     }
 }

@@ -28,6 +28,11 @@ impl Checker<'_> {
                 Place::Rows if over_packets || !is_scalar || self.rows.is_some() => {
                     return self.aggregate(measure, at, arguments, whole);
                 }
+                Place::Ends
+                    if !is_scalar || arguments.iter().any(|argument| argument.filter.is_some()) =>
+                {
+                    return self.aggregate(measure, at, arguments, whole);
+                }
                 Place::Aggregate(_) if !is_scalar => {
                     let message = format!("`{name}` is inside of another aggregate");
                     let fault = Fault::new("E0211", at, message);
@@ -79,7 +84,7 @@ impl Checker<'_> {
             _ => {
                 let all = FUNCTIONS.iter().map(|function| function.name);
                 let mut known: Vec<String> = all.chain(OTHERS).map(str::to_owned).collect();
-                if self.place == Place::Rows && self.context.has_packets() {
+                if matches!(self.place, Place::Rows | Place::Ends) && self.context.has_packets() {
                     known.extend(aggregates::names().map(str::to_owned));
                 }
                 let fault = Fault::new("E0109", at, format!("unknown function `{name}`"));

@@ -115,6 +115,8 @@ pub(super) enum Place {
     Packets,
     /// Inside of an aggregate of this name, over the rows of a group.
     Group(&'static str),
+    /// Over a packet and the aggregates of its record so far: `flows.end_when`.
+    Ends,
 }
 
 /// The checker of one expression.
@@ -135,6 +137,8 @@ pub struct Checker<'a> {
     is_choosing: bool,
     /// Over groups: what their rows have.
     rows: Option<&'a Context>,
+    /// Whether there are no messages of applications yet.
+    before_messages: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -150,6 +154,7 @@ impl<'a> Checker<'a> {
             state: None,
             is_choosing: false,
             rows: None,
+            before_messages: false,
         }
     }
 
@@ -162,6 +167,15 @@ impl<'a> Checker<'a> {
     ) -> Self {
         Self {
             rows: Some(rows),
+            ..Self::rows(context, text, aggregates)
+        }
+    }
+
+    /// A checker of an expression that ends records.
+    pub fn ends(context: &'a Context, text: &'a str, aggregates: &'a mut Vec<Aggregate>) -> Self {
+        Self {
+            place: Place::Ends,
+            before_messages: true,
             ..Self::rows(context, text, aggregates)
         }
     }
@@ -390,6 +404,21 @@ impl<'a> Checker<'a> {
                     }
                 ))))
             }
+            (Place::Ends, found) => {
+                if let Some(field) = fields::of_flow(name) {
+                    return Ok(field);
+                }
+                if found.is_none() {
+                    return Err(self.unknown(name, at));
+                }
+                let message = format!(
+                    "the flow column `{name}` is not known while packets are still arriving"
+                );
+                let fault = Fault::new("E0213", at, message);
+                Err(Box::new(fault.help(
+                    "a rule reads fields of the packet and aggregates: `count() >= 100 or pkt.iat > 5s`",
+                )))
+            }
             (Place::Packets, Some(_)) => {
                 let message =
                     format!("the flow column `{name}` is not known before there is a flow");
@@ -428,6 +457,13 @@ impl<'a> Checker<'a> {
             fault = fault.known(known.map(|name| format!("pkt.{name}")).collect());
             return Err(Box::new(fault));
         };
+        if self.before_messages && fields::is_message(name) {
+            let message = format!("`pkt.{name}` is not known yet where records end");
+            let fault = Fault::new("E0202", at, message);
+            return Err(Box::new(fault.help(
+                "messages are read of the packets of records; here are the fields of headers",
+            )));
+        }
         match self.place {
             Place::Rows | Place::Group(_) => {
                 let message = "a packet field has no single value for a flow";

@@ -27,12 +27,7 @@ fn feed(hasher: &mut SipHasher13, vector: &Vector<'_>, row: usize) {
             hasher.write(&(v[row] + 0.0).to_bits().to_be_bytes());
         }
         Data::Text(v) => {
-            let start = if row == 0 {
-                v.first
-            } else {
-                v.ends[row - 1] as usize
-            };
-            let text = v.bytes.get(start..v.ends[row] as usize).unwrap_or_default();
+            let text = v.get(row);
             hasher.write(&[4]);
             hasher.write(&(text.len() as u64).to_be_bytes());
             hasher.write(text);

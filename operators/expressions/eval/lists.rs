@@ -17,7 +17,7 @@ fn entry_order(a: &Vector<'_>, at: usize, b: &Vector<'_>, bt: usize) -> Ordering
             a.get(at).partial_cmp(&b.get(bt)).unwrap_or(Ordering::Equal)
         }
         (Data::Ip(a), Data::Ip(b)) => a.get(at).cmp(&b.get(bt)),
-        (Data::Text(a), Data::Text(b)) => a.iter().nth(at).cmp(&b.iter().nth(bt)),
+        (Data::Text(a), Data::Text(b)) => a.get(at).cmp(b.get(bt)),
         (Data::List(_), Data::List(_)) => {
             let (Data::List(x), Data::List(y)) = (&a.data, &b.data) else {
                 return Ordering::Equal;
@@ -114,6 +114,22 @@ fn place(range: &std::ops::Range<usize>, index: i64) -> Option<usize> {
     Some(range.start + at)
 }
 
+/// The valid entries of each list, one after the other.
+fn entries<T: Copy>(
+    input: &Input<'_>,
+    values: &[T],
+) -> impl Iterator<Item = std::vec::IntoIter<T>> {
+    there(input).into_iter().map(|row| {
+        let all = row.into_iter().filter_map(|at| values.get(at).copied());
+        all.collect::<Vec<T>>().into_iter()
+    })
+}
+
+/// The sum of whole numbers, exact.
+fn sum(row: impl Iterator<Item = i64>) -> i128 {
+    row.map(i128::from).sum()
+}
+
 /// Places of the valid entries of each list.
 fn there(input: &Input<'_>) -> Vec<Vec<usize>> {
     let lists = input.lists(0);
@@ -164,11 +180,12 @@ operations! {
     /// Entries from i on, at most n.
     LIST_SLICE = "list_slice", Operands, |c| {
         let lists = c.lists(0);
-        let rows: Vec<Vec<usize>> = lists.ranges().enumerate().map(|(row, range)| {
-            let (from, most) = (c.ints(1)[row], c.ints(2)[row]);
-            let from = if from < 0 { from.saturating_add(range.len() as i64).max(0) } else { from };
+        let rows = lists.ranges().zip(c.ints(1).iter().zip(c.ints(2)));
+        let rows: Vec<Vec<usize>> = rows.map(|(range, (from, most))| {
+            let length = i64::try_from(range.len()).unwrap_or(i64::MAX);
+            let from = if *from < 0 { from.saturating_add(length).max(0) } else { *from };
             let from = usize::try_from(from).unwrap_or(usize::MAX);
-            range.skip(from).take(usize::try_from(most).unwrap_or(0)).collect()
+            range.skip(from).take(usize::try_from(*most).unwrap_or(0)).collect()
         }).collect();
         rebuilt(c, &rows)
     };
@@ -192,46 +209,30 @@ operations! {
     LIST_MIN = "list_min", Always, |c| extreme(c, Ordering::Less);
     LIST_MAX = "list_max", Always, |c| extreme(c, Ordering::Greater);
     LIST_SUM_INT = "list_sum_int", Always, |c| {
-        let items = &c.lists(0).items;
-        let Data::Int(values) = &items.data else { unreachable!("checked: a list of whole numbers") };
-        let rows = there(c);
-        let sums = rows.iter().map(|row| {
-            let sum: i128 = row.iter().map(|at| i128::from(values[*at])).sum();
-            i64::try_from(sum).ok()
-        });
-        c.optional(sums, true, Data::Int)
+        let Data::Int(values) = &c.lists(0).items.data else { unreachable!("checked: a list of whole numbers") };
+        c.optional(entries(c, values).map(|row| i64::try_from(sum(row)).ok()), true, Data::Int)
     };
     LIST_SUM_FLOAT = "list_sum_float", Always, |c| {
-        let items = &c.lists(0).items;
-        let Data::Float(values) = &items.data else { unreachable!("checked: a list of floats") };
-        c.finite(there(c).iter().map(|row| row.iter().fold(0.0, |sum, at| sum + values[*at])).collect())
+        let Data::Float(values) = &c.lists(0).items.data else { unreachable!("checked: a list of floats") };
+        c.finite(entries(c, values).map(|row| row.fold(0.0, |sum, value| sum + value)).collect())
     };
     LIST_MEAN_INT = "list_mean_int", Always, |c| {
-        let items = &c.lists(0).items;
-        let Data::Int(values) = &items.data else { unreachable!("checked: a list of whole numbers") };
-        let mean = |row: &Vec<usize>| {
-            let sum: i128 = row.iter().map(|at| i128::from(values[*at])).sum();
-            if row.is_empty() { f64::NAN } else { sum as f64 / row.len() as f64 }
-        };
-        c.finite(there(c).iter().map(mean).collect())
+        let Data::Int(values) = &c.lists(0).items.data else { unreachable!("checked: a list of whole numbers") };
+        // of nothing 0 by 0, which is null
+        c.finite(entries(c, values).map(|row| { let n = row.len() as f64; sum(row) as f64 / n }).collect())
     };
     LIST_MEAN_DURATION = "list_mean_duration", Always, |c| {
-        let items = &c.lists(0).items;
-        let Data::Int(values) = &items.data else { unreachable!("checked: a list of durations") };
-        let mean = |row: &Vec<usize>| {
-            let sum: i128 = row.iter().map(|at| i128::from(values[*at])).sum();
-            (!row.is_empty()).then(|| (sum as f64 / row.len() as f64).round() as i64)
-        };
-        c.optional(there(c).iter().map(mean), false, Data::Int)
+        let Data::Int(values) = &c.lists(0).items.data else { unreachable!("checked: a list of durations") };
+        let means = entries(c, values).map(|row| {
+            let n = row.len();
+            (n > 0).then(|| (sum(row) as f64 / n as f64).round() as i64)
+        });
+        c.optional(means, false, Data::Int)
     };
     LIST_MEAN_FLOAT = "list_mean_float", Always, |c| {
-        let items = &c.lists(0).items;
-        let Data::Float(values) = &items.data else { unreachable!("checked: a list of floats") };
-        let mean = |row: &Vec<usize>| {
-            let sum = row.iter().fold(0.0, |sum, at| sum + values[*at]);
-            if row.is_empty() { f64::NAN } else { sum / row.len() as f64 }
-        };
-        c.finite(there(c).iter().map(mean).collect())
+        let Data::Float(values) = &c.lists(0).items.data else { unreachable!("checked: a list of floats") };
+        let mean = |row: std::vec::IntoIter<f64>| { let n = row.len() as f64; row.fold(0.0, |sum, value| sum + value) / n };
+        c.finite(entries(c, values).map(mean).collect())
     };
     /// `[a, b, c]`.
     LIST_OF = "list_of", Never, |c| {

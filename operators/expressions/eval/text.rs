@@ -53,7 +53,8 @@ impl<'a, 'i> Building<'a, 'i> {
 
     /// Writes the text of a row; under a null nothing is written.
     fn row(&mut self, row: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let is_valid = self.valid.as_ref().is_none_or(|valid| valid[row]);
+        let is_there = |valid: &Vec<bool>| valid.get(row).copied().unwrap_or(false);
+        let is_valid = self.valid.as_ref().is_none_or(is_there);
         let bytes = self.texts.bytes();
         let start = bytes.len();
         if is_valid {
@@ -70,7 +71,10 @@ impl<'a, 'i> Building<'a, 'i> {
 
     fn null(&mut self, row: usize) {
         let rows = self.input.rows;
-        self.valid.get_or_insert_with(|| vec![true; rows])[row] = false;
+        let valid = self.valid.get_or_insert_with(|| vec![true; rows]);
+        if let Some(valid) = valid.get_mut(row) {
+            *valid = false;
+        }
     }
 
     fn done(self) -> Vector<'static> {
@@ -87,8 +91,10 @@ fn pairs(input: &Input<'_>, f: impl Fn(&[u8], &[u8]) -> bool) -> Vector<'static>
     input.truths(both.map(|(a, b)| f(a, b)).collect())
 }
 
-fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    memchr::memmem::find(text, part)
+/// What is before the first place of a part in a text, and what is behind it.
+fn around<'t>(text: &'t [u8], part: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
+    let (before, rest) = text.split_at_checked(memchr::memmem::find(text, part)?)?;
+    Some((before, rest.get(part.len()..)?))
 }
 
 fn count(number: usize) -> i64 {
@@ -110,17 +116,20 @@ fn distance(a: &str, b: &str) -> Option<i64> {
     if a.len().max(b.len()) > LONGEST_DISTANCE {
         return None;
     }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
+    // the distances of what was read of a to nothing, and to each beginning of b
+    let (mut nothing, mut row) = (0, (1..=b.len()).collect::<Vec<usize>>());
+    for x in &a {
+        let mut corner = nothing;
+        nothing += 1;
+        let mut left = nothing;
+        for (above, y) in row.iter_mut().zip(&b) {
             let replaced = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
+            corner = *above;
+            *above = replaced.min(left + 1).min(corner + 1);
+            left = *above;
         }
     }
-    row.last().copied().map(count)
+    Some(count(row.last().copied().unwrap_or(nothing)))
 }
 
 /// The part of a text from character `from` (from its end where below 0), at most `most` characters.
@@ -138,8 +147,8 @@ fn substr(text: &str, from: i64, most: i64) -> &str {
             .nth(characters)
             .map_or(text.len(), |(at, _)| at)
     };
-    let rest = &text[place(from, text)..];
-    &rest[..place(most, rest)]
+    let rest = text.get(place(from, text)..).unwrap_or_default();
+    rest.get(..place(most, rest)).unwrap_or_default()
 }
 
 /// The labels of a name, without the root.
@@ -200,7 +209,7 @@ operations! {
     TRIM = "trim", Operands, |c| map(c, |text, out| out.extend(utf8(text).trim().bytes()));
     STARTS_WITH = "starts_with", Operands, |c| pairs(c, |text, part| text.starts_with(part));
     ENDS_WITH = "ends_with", Operands, |c| pairs(c, |text, part| text.ends_with(part));
-    CONTAINS = "contains", Operands, |c| pairs(c, |text, part| find(text, part).is_some());
+    CONTAINS = "contains", Operands, |c| pairs(c, |text, part| around(text, part).is_some());
     REPLACE = "replace", Always, |c| {
         let mut texts = Building::new(c);
         let rows = c.texts(0).iter().zip(c.texts(1).iter()).zip(c.texts(2).iter());
@@ -211,10 +220,10 @@ operations! {
                 }
                 let start = out.len();
                 let mut rest = text;
-                while let Some(at) = find(rest, from).filter(|_| out.len() - start <= LONGEST) {
-                    out.extend_from_slice(&rest[..at]);
+                while let Some((before, behind)) = around(rest, from).filter(|_| out.len() - start <= LONGEST) {
+                    out.extend_from_slice(before);
                     out.extend_from_slice(to);
-                    rest = &rest[at + from.len()..];
+                    rest = behind;
                 }
                 out.extend_from_slice(rest);
             });
@@ -234,10 +243,10 @@ operations! {
         let (mut texts, mut ends, mut end) = (TextBuilder::default(), Vec::new(), 0_u32);
         for (text, by) in c.texts(0).iter().zip(c.texts(1).iter()) {
             let mut rest = text;
-            while let Some(at) = find(rest, by).filter(|_| !by.is_empty()) {
-                texts.push(&rest[..at]);
+            while let Some((before, behind)) = around(rest, by).filter(|_| !by.is_empty()) {
+                texts.push(before);
                 end += 1;
-                rest = &rest[at + by.len()..];
+                rest = behind;
             }
             texts.push(rest);
             end += 1;
@@ -249,7 +258,7 @@ operations! {
     /// Characters before the first place where a part is found; null where it is not.
     INDEX_OF = "index_of", Always, |c| {
         let both = c.texts(0).iter().zip(c.texts(1).iter());
-        let found = both.map(|(text, part)| Some(count(length(&text[..find(text, part)?]))));
+        let found = both.map(|(text, part)| Some(count(length(around(text, part)?.0))));
         c.optional(found, false, Data::Int)
     };
     MATCHES = "matches", Operands, |c| {

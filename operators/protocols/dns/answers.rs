@@ -69,7 +69,7 @@ impl<'a> Message<'a> {
 
     fn name_text(&self, at: usize) -> Option<String> {
         let mut text = String::new();
-        name(self.bytes, at, |label| write_label(&mut text, label))?;
+        name(self.bytes, at, |label| write_label(&mut text, 0, label))?;
         Some(if text.is_empty() {
             ".".to_owned()
         } else {

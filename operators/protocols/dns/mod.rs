@@ -177,19 +177,25 @@ impl Question<'_> {
     /// ASCII as `\DDD` (RFC 4343).
     pub fn name(&self) -> String {
         let mut text = String::new();
+        self.write_name(&mut text);
+        text
+    }
+
+    /// Adds [`Question::name`] to a text.
+    pub fn write_name(&self, text: &mut String) {
+        let start = text.len();
         name(self.message, self.at, |label| {
-            write_label(&mut text, label);
+            write_label(text, start, label);
         });
-        if text.is_empty() {
+        if text.len() == start {
             text.push('.');
         }
-        text
     }
 }
 
-/// Adds a label to the text of a name.
-fn write_label(text: &mut String, label: &[u8]) {
-    if !text.is_empty() {
+/// Adds a label to the name that starts at `start` of a text.
+fn write_label(text: &mut String, start: usize, label: &[u8]) {
+    if text.len() > start {
         text.push('.');
     }
     for byte in label {

@@ -61,9 +61,9 @@ pub enum What {
     /// The mean.
     Mean,
     /// The variance: divided by n less this.
-    Variance(i64),
+    Variance(u64),
     /// The standard deviation: divided by n less this.
-    Deviation(i64),
+    Deviation(u64),
     /// Whether one is true.
     Any,
     /// Whether none is false.

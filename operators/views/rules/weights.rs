@@ -172,8 +172,8 @@ pub fn quotient(sum: i256, count: i64) -> f64 {
 }
 
 /// The variance of `count` numbers, of their sum and the sum of their squares: divided by `count - ddof`.
-pub fn variance(sum: i256, squares: i256, count: i64, ddof: i64) -> Option<f64> {
-    let by = count - ddof;
+pub fn variance(sum: i256, squares: i256, count: i64, ddof: u64) -> Option<f64> {
+    let by = count.saturating_sub_unsigned(ddof);
     if by <= 0 {
         return None;
     }
