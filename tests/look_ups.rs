@@ -397,7 +397,58 @@ fn wrong_look_ups_are_told_where_they_are() {
         "[views.one]\ninput = \"features\"\nrules = 'to(a, n: count()) :- features(dst_ip: a).'",
     );
     expect![[r#"
-        E0305 views.one.input "features" | `one` reads `features`, and `features` reads `one`: one -> features -> one | read `flows` here: the view needs no derived column
-        E0304 views.one.input "features" | rules read flow records, and `features` gives none | read `flows` here
-        E0302 views.one.rules features | no relation is named `features` | "#]].assert_eq(&own.join("\n"));
+        E0304 features.derive.x "one" | `one` reads rows, which look things up before it has them | look up a view over flow records
+        E0305 views.one.input "features" | `one` reads `features`, and `features` reads `one`: one -> features -> one | read `flows` here: the view needs no derived column"#]].assert_eq(&own.join("\n"));
+}
+
+#[test]
+fn look_ups_of_one_step_wait_together() {
+    let stages = |derive: &str| {
+        let windows = [
+            ("v", "window = { tumbling = \"10s\" }"),
+            ("w", "window = { sliding = \"30s\", step = \"10s\" }"),
+            ("u", "window = { tumbling = \"5s\" }"),
+            ("all", ""),
+            ("last", "window = { tumbling = \"5s\" }\nasof = \"input\""),
+        ];
+        let views = windows.map(|(name, window)| {
+            format!(
+                "[views.{name}]\n{window}\nrules = '''\nfan(a, n: count(b)) :- flows(src_ip: a, dst_ip: b).\n\
+                by(n, k: count(a)) :- fan(a, n).'''\n"
+            )
+        });
+        let text = format!(
+            "spec = 1\n[sources]\npath = \"a.pcap\"\n[features.derive]\n{derive}\n{}[sinks]\npath = \"a.csv\"\n",
+            views.concat()
+        );
+        let spec = check(&text).unwrap_or_else(|found| panic!("{}", found.text(false)));
+        let plan = Plan::new(&spec);
+        let steps = |plan: &Plan| {
+            let stages = &plan.features().unwrap().look_ups.stages;
+            let one = |stage: &jayflow_operators::views::look_ups::Stage| {
+                (
+                    stage.step.map(|ns| ns / SECOND),
+                    stage.questions.len(),
+                    stage.questions.iter().map(|one| one.values.len()).sum(),
+                )
+            };
+            stages
+                .iter()
+                .map(one)
+                .collect::<Vec<(Option<i64>, usize, usize)>>()
+        };
+        steps(&plan)
+    };
+    let same = "x = 'view(\"v.fan\", src_ip).n'\ny = 'view(\"w.fan\", src_ip).n'\nz = 'view(\"v.fan\", src_ip).n + 1'\nb = 'view(\"v.fan\", src_ip).a'";
+    assert_eq!(stages(same), [(Some(10), 2, 3)]);
+    let ends = "x = 'view(\"all.fan\", src_ip).n'\ny = 'view(\"last.fan\", src_ip).n'";
+    assert_eq!(stages(ends), [(None, 2, 2)]);
+    let apart = "x = 'view(\"v.fan\", src_ip).n'\ny = 'view(\"u.fan\", src_ip).n'";
+    assert_eq!(stages(apart), [(Some(10), 1, 1), (Some(5), 1, 1)]);
+    // a key that needs a value waits for it, and one of its step with it
+    let chain = "x = 'view(\"v.fan\", src_ip).n'\ny = 'view(\"u.by\", x).k'\nz = 'view(\"v.by\", y).k'\nk = 'view(\"v.by\", x).k'";
+    assert_eq!(
+        stages(chain),
+        [(Some(10), 2, 2), (Some(5), 1, 1), (Some(10), 1, 1)]
+    );
 }

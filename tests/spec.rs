@@ -102,12 +102,12 @@ fn unknown_keys_and_sections() {
               = help: did you mean `sources`?
               = see `jayflow help E0005`
 
-            error[E0006]: `[views.a]` needs the key `rules`
-             --> spec.toml:4:8 (views.a.rules)
+            error[E0006]: `[views.a]` has neither `group_by` nor `rules`
+             --> spec.toml:4:8 (views.a.group_by)
               |
             4 | [views.a]
               |        ^
-              = help: `jayflow new` shows what `rules` may be
+              = help: write groups (`group_by`, `select`), or `rules`
               = see `jayflow help E0006`
 
             error[E0005]: unknown key `x` in `[views.a]`
@@ -115,7 +115,7 @@ fn unknown_keys_and_sections() {
               |
             5 | x = 1
               | ^
-              = help: its keys are `input`, `rules`, `window`, `allow_cross`, `max_iterations`
+              = help: its keys are `input`, `where`, `group_by`, `select`, `having`, `top`, `rules`, `window`, `asof`, `allow_cross`, `max_iterations`, `max_rows`
               = see `jayflow help E0005`
 
             error[E0005]: unknown key `extends` in `[sinks]`

@@ -453,7 +453,7 @@ fn what_is_wrong_with_groups_is_told_where_it_is() {
         [
             "E0201 views.v.group_by[1] `dst_pot` unknown field `dst_pot`",
             "E0204 views.v.where `total_packets` `where` needs a condition, found int",
-            "E0103 views.v.select.n `` the expression ends too early",
+            "E0103 views.v.select.n `` the expression ends where a value should follow",
             "E0301 views.v.select.src_ip `src_ip` `src_ip` is grouped by, and selected under this name",
             "E0207 views.v.select.m `min(src_ip)` over the rows of a group `min` needs a number, a time or a duration, found ip",
             "E0201 views.v.top.by `k` `k` is neither grouped by nor selected",

@@ -22,8 +22,8 @@ fn state(plan: &Plan, report: &Report, one: &Measured) -> String {
     match (one.name.as_str(), one.held) {
         ("flows", _) => format!(
             "{} open flows at most, {} KiB",
-            report.books.flows.most_open,
-            (report.books.flows.most_open * flow_bytes(plan) as u64).div_ceil(1024)
+            report.books.flows.most_open.0,
+            (report.books.flows.most_open.0 * flow_bytes(plan) as u64).div_ceil(1024)
         ),
         (_, 0) => String::new(),
         (_, held) => format!("{held} updates at most"),
@@ -92,7 +92,7 @@ pub fn analyzed_json(plan: &Plan, analysis: &Analysis, report: &Report) -> Value
         "packets": report.books.packets.read,
         "workers": report.workers,
         "seconds": report.elapsed.as_secs_f64(),
-        "open_flows": report.books.flows.most_open,
+        "open_flows": report.books.flows.most_open.0,
         "state_bytes_per_flow": flow_bytes(plan),
         "operators": operators.collect::<Vec<_>>(),
     })

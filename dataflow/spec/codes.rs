@@ -768,7 +768,7 @@ x = 'quantile(pkt.len, 0.7)'
 path = \"flows.csv\"
 "
 "E0301" "two nodes with one name"
-"The nodes of all sections share one name space, so that `input` can name any of them."
+"The nodes of all sections share one name space, so that `input` can name any of them; sinks, which nobody reads, have one of their own."
 wrong "spec = 1
 
 [sources.office]

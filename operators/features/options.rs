@@ -5,7 +5,8 @@ use super::group::Group;
 use crate::decode::DecodeOptions;
 use crate::expressions::aggregates::Aggregate;
 use crate::options::{
-    Duration, Key, OptionError, OptionValue, Options, Setting, Step, Wrong, wrong_kind,
+    Duration, Key, OptionError, OptionValue, Options, Setting, Step, Wrong, read_table, table_kind,
+    wrong_kind,
 };
 use crate::statistics::Deviation;
 use crate::views::ConnectionOptions;
@@ -74,6 +75,40 @@ pub struct FeaturesOptions {
     /// `use_ports`, `metrics`, `temporal`, `communities`, `asof`, `max_nodes` and `pivots` of betweenness.
     #[option]
     pub connection: Option<ConnectionOptions>,
+    /// What the group `tls` has beyond the catalogue: `{ ja4 = true }` adds the column `ja4`, as `add` does.
+    #[option]
+    pub tls: Option<TlsColumns>,
+}
+
+impl FeaturesOptions {
+    /// The features that are added whatever else is left out.
+    pub fn added(&self) -> Vec<String> {
+        let mut added = self.add.clone();
+        if self.tls.as_ref().is_some_and(|tls| tls.ja4) {
+            added.push("ja4".to_owned());
+            #[cfg(feature = "ja4plus")]
+            added.push("ja4s".to_owned());
+        }
+        added
+    }
+}
+
+/// Columns of the group `tls` that are there only where they are asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Options)]
+pub struct TlsColumns {
+    /// The fingerprint JA4 of the client; in builds with `ja4plus` also JA4S.
+    #[option(default = "false")]
+    pub ja4: bool,
+}
+
+impl OptionValue for TlsColumns {
+    fn kind() -> String {
+        table_kind::<Self>()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        read_table(setting)
+    }
 }
 
 /// New names of columns: pairs of the old and the new one.

@@ -88,7 +88,8 @@ impl FeatureSettings {
         }
         let shared = &self.shared;
         let only = shared.only.as_deref().map(Globs::new);
-        let [add, drop] = [&shared.add, &shared.drop].map(|names| Globs::new(names));
+        let added = shared.added();
+        let [add, drop] = [&added, &shared.drop].map(|names| Globs::new(names));
         if let Some(only) = &only {
             let absence = |candidate: &Candidate| candidate.absence.clone();
             check("only", only, &candidates, &mut errors, absence);

@@ -62,7 +62,7 @@ impl<'a> Check<'a> {
         names
     }
 
-    /// All nodes share one name space, also those that are there without being written.
+    /// All nodes that can be read share one name space, also those that are there without being written; sinks have their own.
     pub(super) fn unique<'r>(&mut self, raws: impl Iterator<Item = &'r Raw<'r>>, implied: &[&str])
     where
         'a: 'r,
@@ -78,7 +78,13 @@ impl<'a> Check<'a> {
             }
         }
         for raw in raws {
-            match seen.iter().find(|(name, _)| *name == raw.name) {
+            // nobody reads a sink: it may be called like the node that it reads
+            let is_sink = |path: &str| path.starts_with("sinks");
+            let other_is_sink =
+                |other: &Option<&Raw<'_>>| other.is_some_and(|raw| is_sink(&raw.path));
+            match seen.iter().find(|(name, other)| {
+                *name == raw.name && is_sink(&raw.path) == other_is_sink(other)
+            }) {
                 None => seen.push((&raw.name, Some(raw))),
                 Some((_, other)) => {
                     let message = match other {
@@ -96,7 +102,7 @@ impl<'a> Check<'a> {
                     };
                     self.found
                         .push(Diagnostic::new("E0301", raw.at, &raw.path, message).help(
-                            "the nodes of all sections share one name space: choose another name",
+                            "nodes that can be read share one name space, sinks another: choose another name",
                         ));
                 }
             }

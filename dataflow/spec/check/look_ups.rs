@@ -41,10 +41,14 @@ impl<'a> Check<'a> {
         let written = written.and_then(|entry| entry.value.entries());
         for entry in written.into_iter().flatten() {
             if views.iter().all(|(raw, _)| raw.name != entry.name) {
+                // a loop is told as such, once
+                let input = format!("views.{}.input", entry.name);
+                let told = |one: &Diagnostic| one.code == "E0305" && one.path == input;
+                let is_loop = self.found.list.iter().any(told);
                 rows.context.show(Viewed {
                     name: entry.name.clone(),
                     relations: Vec::new(),
-                    reads_rows: of_rows.iter().any(|raw| raw.name == entry.name),
+                    reads_rows: !is_loop && of_rows.iter().any(|raw| raw.name == entry.name),
                 });
             }
         }

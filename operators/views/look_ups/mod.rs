@@ -27,6 +27,7 @@ use crate::sources::{Mark, Slicing};
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use table::Table;
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
@@ -218,7 +219,7 @@ fn stages(plan: &LookUpPlan) -> Vec<Running> {
                 (&one.view, one.relation) == (&question.view, question.relation)
             };
             Asking {
-                program: RowProgram::of(question.program.clone(), Places::clone(&plan.places)),
+                program: RowProgram::of(question.program.clone(), Arc::clone(&plan.places)),
                 table: own().position(|one| is_it(&one)).unwrap_or(0),
                 question: question.clone(),
             }
@@ -265,12 +266,15 @@ fn go(
         };
         let until = stage.until(come, answers);
         while let Some(rows) = stage.next(until, answers)? {
-            let (rows, overflows) = stage.answered(rows);
+            let (mut rows, overflows) = stage.answered(rows);
             let anomalies = &mut books.borrow_mut().anomalies;
             anomalies.add_many(Anomaly::ExpressionOverflow, overflows);
             match &mut next {
                 Some(next) => next.push(rows)?,
-                None => give(rows),
+                None => {
+                    rows.edges = Vec::new();
+                    give(rows);
+                }
             }
             given += 1;
             if given >= BATCHES {
