@@ -10,6 +10,7 @@ pub mod cli;
 mod cluster;
 mod facts;
 mod inputs;
+mod matched;
 mod memory;
 pub mod plan;
 pub mod report;

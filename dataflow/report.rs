@@ -1,5 +1,6 @@
 //! How a run ended: its books as text and as JSON, and the exit code. Pure functions of the [`Report`].
 
+use crate::matched;
 use crate::spec::diagnostic::visible;
 use operators::Books;
 use operators::books::{Counts, Fault, FilterBooks, Reason, SinkBooks};
@@ -84,6 +85,10 @@ impl Report {
             }
             out.push('\n');
         }
+        if books.inputs.rows > 0 {
+            let rows = thousands(books.inputs.rows);
+            let _ = writeln!(out, "  rows      {rows} read");
+        }
         let _ = writeln!(
             out,
             "  packets   {} read = {} in flows + {} skipped{}",
@@ -98,6 +103,9 @@ impl Report {
             "  flows     {}",
             if emitted.is_empty() { "none" } else { &emitted }
         );
+        for (name, join) in &books.joins {
+            out.push_str(&matched::text(&visible(name), join));
+        }
         let discarded = counted(&books.flows.discarded, " · ");
         if !discarded.is_empty() {
             let _ = writeln!(out, "  discarded {discarded}");
@@ -142,6 +150,7 @@ impl Report {
             let rows = thousands(filter.unrouted);
             let _ = writeln!(out, "warning: {}: {rows} rows took no route", visible(name));
         }
+        out.push_str(&matched::warnings(books));
         for (label, sink) in &books.sinks {
             let lost = [counted(&sink.rejected, ", "), counted(&sink.dropped, ", ")].concat();
             if !lost.is_empty() {
@@ -266,6 +275,8 @@ struct Summary<'a> {
     flows: Flows<'a>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     filters: &'a BTreeMap<String, FilterBooks>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    joins: BTreeMap<&'a str, matched::Summary<'a>>,
     sinks: BTreeMap<&'a str, Sink<'a>>,
     #[serde(serialize_with = "map")]
     anomalies: &'a Counts<operators::books::Anomaly>,
@@ -368,6 +379,11 @@ impl<'a> Summary<'a> {
                 bytes: books.flows.bytes,
             },
             filters: &books.filters,
+            joins: books
+                .joins
+                .iter()
+                .map(|(name, join)| (name.as_str(), matched::Summary::of(join)))
+                .collect(),
             sinks: books
                 .sinks
                 .iter()

@@ -16,6 +16,7 @@ pub mod expressions;
 pub mod features;
 pub mod filters;
 pub mod flows;
+pub mod joins;
 pub mod options;
 pub mod packet;
 pub mod privacy;
@@ -26,6 +27,7 @@ pub mod sinks;
 pub mod slots;
 pub mod sources;
 pub mod statistics;
+pub mod stored;
 pub mod views;
 
 pub use books::Books;

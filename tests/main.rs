@@ -7,6 +7,8 @@ mod fuzz;
 mod golden;
 mod graph;
 mod invariance;
+mod joins;
+mod labels;
 #[cfg(unix)]
 mod live;
 mod loading;

@@ -12,6 +12,7 @@ mod fmt;
 mod graph;
 mod help;
 mod info;
+mod label;
 mod new;
 mod progress;
 mod run;
@@ -90,6 +91,7 @@ enum Command {
     New(new::New),
     Info(info::Info),
     Graph(Box<graph::Graph>),
+    Label(Box<label::Label>),
     Features(features::Features),
     Schema(schema::Schema),
     Help(help::Help),
@@ -152,8 +154,8 @@ impl SpecArguments {
 
     /// The spec and its plan; warnings are shown.
     fn plan(&self, global: &Global) -> Result<(Loaded, Plan), Failure> {
-        let loaded = self.load()?;
-        let spec = loaded.check()?;
+        let mut loaded = self.load()?;
+        let spec = loaded.settled()?;
         warn(&spec, global);
         let plan = Plan::new(&spec);
         Ok((loaded, plan))
@@ -221,6 +223,7 @@ impl Command {
             Self::New(command) => command.run(),
             Self::Info(command) => command.run(),
             Self::Graph(command) => command.run(global),
+            Self::Label(command) => command.run(global),
             Self::Features(command) => command.run(),
             Self::Schema(command) => command.run(global),
             Self::Help(command) => command.run(),

@@ -44,15 +44,72 @@ impl Drawing {
     /// The timely operators that each worker runs, and what goes from worker to worker.
     pub fn physical(plan: &Plan, layout: &Layout) -> Self {
         let mut drawing = Self::default();
-        let exchanged = |text: &str, how: &str| match layout.is_exchanged {
-            true => format!("{text}, {how}"),
-            false => text.to_owned(),
-        };
         let inputs = match layout.inputs {
             1 => "1 input".to_owned(),
             inputs => format!("{inputs} inputs"),
         };
-        let read = drawing.add("read", &inputs, true);
+        let rows = match plan.written {
+            Some(_) => drawing.add("rows", &inputs, true),
+            None => drawing.flow_rows(plan, layout, &inputs),
+        };
+        let derived = plan
+            .features()
+            .map_or(0, |features| features.derived.schema.len());
+        let rows = match derived {
+            0 => rows,
+            derived => {
+                let derive = drawing.add("derive", &format!("{derived} columns"), false);
+                drawing.arrow(rows, derive, "rows");
+                derive
+            }
+        };
+        let mut boxes = BTreeMap::new();
+        for node in plan.graph.node_indices() {
+            let Node { name, kind } = &plan.graph[node];
+            let place = match kind {
+                Kind::Features(_) => rows,
+                Kind::Filter(_) => drawing.add("filter", name, false),
+                Kind::View(_) => drawing.add("view", name, false),
+                Kind::Join(_) => drawing.add("join", name, false),
+                _ => continue,
+            };
+            boxes.insert(node, place);
+        }
+        for edge in plan.graph.edge_references() {
+            let ends = (boxes.get(&edge.source()), boxes.get(&edge.target()));
+            if let (Some(from), Some(to)) = ends {
+                drawing.arrow(*from, *to, "rows");
+            }
+        }
+        for node in plan.graph.node_indices() {
+            let Node {
+                name,
+                kind: Kind::Sink(sink),
+            } = &plan.graph[node]
+            else {
+                continue;
+            };
+            let columns = plan.columns_of(sink).count();
+            let project = drawing.add("project", &format!("{columns} columns"), false);
+            let sink = drawing.add("sink", &format!("{name}: {}", sink.label), true);
+            for from in plan.graph.neighbors_directed(node, Direction::Incoming) {
+                drawing.arrow(boxes.get(&from).copied().unwrap_or(rows), project, "rows");
+            }
+            let all = layout.processes * layout.workers;
+            let label = if all > 1 { "rows, to worker 0" } else { "rows" };
+            drawing.arrow(project, sink, label);
+        }
+        drawing
+    }
+
+    /// From captures to rows; gives the box that rows come out of.
+    fn flow_rows(&mut self, plan: &Plan, layout: &Layout, inputs: &str) -> usize {
+        let drawing = self;
+        let exchanged = |text: &str, how: &str| match layout.is_exchanged {
+            true => format!("{text}, {how}"),
+            false => text.to_owned(),
+        };
+        let read = drawing.add("read", inputs, true);
         let decode = drawing.add("decode", "headers and flow keys", false);
         let groups: Vec<&str> = plan
             .features()
@@ -88,7 +145,7 @@ impl Drawing {
         let connection = plan
             .features()
             .and_then(|features| features.plan.connection());
-        let rows = match connection {
+        match connection {
             None => rows,
             Some(connection) => {
                 let gate = drawing.add("gate", "rows wait for their window", false);
@@ -102,54 +159,7 @@ impl Drawing {
                 drawing.arrow(gate, join, "rows");
                 join
             }
-        };
-        let derived = plan
-            .features()
-            .map_or(0, |features| features.derived.schema.len());
-        let rows = match derived {
-            0 => rows,
-            derived => {
-                let derive = drawing.add("derive", &format!("{derived} columns"), false);
-                drawing.arrow(rows, derive, "rows");
-                derive
-            }
-        };
-        let mut boxes = BTreeMap::new();
-        for node in plan.graph.node_indices() {
-            let Node { name, kind } = &plan.graph[node];
-            let place = match kind {
-                Kind::Features(_) => rows,
-                Kind::Filter(_) => drawing.add("filter", name, false),
-                Kind::View(_) => drawing.add("view", name, false),
-                _ => continue,
-            };
-            boxes.insert(node, place);
         }
-        for edge in plan.graph.edge_references() {
-            let ends = (boxes.get(&edge.source()), boxes.get(&edge.target()));
-            if let (Some(from), Some(to)) = ends {
-                drawing.arrow(*from, *to, "rows");
-            }
-        }
-        for node in plan.graph.node_indices() {
-            let Node {
-                name,
-                kind: Kind::Sink(sink),
-            } = &plan.graph[node]
-            else {
-                continue;
-            };
-            let columns = plan.columns_of(sink).count();
-            let project = drawing.add("project", &format!("{columns} columns"), false);
-            let sink = drawing.add("sink", &format!("{name}: {}", sink.label), true);
-            for from in plan.graph.neighbors_directed(node, Direction::Incoming) {
-                drawing.arrow(boxes.get(&from).copied().unwrap_or(rows), project, "rows");
-            }
-            let all = layout.processes * layout.workers;
-            let label = if all > 1 { "rows, to worker 0" } else { "rows" };
-            drawing.arrow(project, sink, label);
-        }
-        drawing
     }
 
     fn add(&mut self, name: &str, detail: &str, is_round: bool) -> usize {
@@ -211,6 +221,11 @@ fn detail(plan: &Plan, kind: &Kind) -> String {
         }
         Kind::Features(features) => format!("{} columns", features.columns().len()),
         Kind::View(view) => format!("{} relations", view.rules.relations.len()),
+        Kind::Join(join) => format!(
+            "{}, {} columns",
+            join.options.with.name(),
+            join.gives.schema.len()
+        ),
         Kind::Filter(filter) if filter.routes.is_empty() => "one output".to_owned(),
         Kind::Filter(filter) => format!("{} routes", filter.routes.len()),
         Kind::Sink(sink) => {

@@ -3,11 +3,12 @@
 use super::{Kind, Plan, graph};
 use crate::Layout;
 use crate::spec::diagnostic::visible;
-use crate::spec::{Filter, View};
+use crate::spec::{Filter, Join, View};
 use operators::decode::Fragments;
 use operators::features::ConnectionPlan;
 use operators::filters::Mode;
 use operators::flows::{FlowOptions, FlowTable, IdleTimeout, Kept, SHARDS, Terminate, typical};
+use operators::joins::{JoinMode, Pairs};
 use operators::options::Duration;
 use operators::sinks::{SinkOptions, Sort};
 use operators::sources::Merge;
@@ -207,6 +208,7 @@ const fn kind(kind: &Kind) -> &'static str {
         Kind::Features(_) => "features",
         Kind::Filter(_) => "filter",
         Kind::View(_) => "view",
+        Kind::Join(_) => "join",
         Kind::Sink(_) => "sink",
     }
 }
@@ -219,6 +221,12 @@ fn numbers(numbers: &[usize]) -> String {
 fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
     match kind {
         Kind::Source(options) => {
+            if plan.written.is_some() {
+                return format!(
+                    "rows {}; a file is read by one worker",
+                    options.path.join(", ")
+                );
+            }
             if plan.is_rows {
                 return format!(
                     "rows {}; edges of the graph, nothing else is read of them",
@@ -255,6 +263,15 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
                 None => text,
             }
         }
+        Kind::Features(features) if plan.written.is_some() => format!(
+            "from {inputs}: {} of the {} columns of the rows{}",
+            features.plan.schema.len(),
+            features.selected,
+            match features.derived.schema.len() {
+                0 => String::new(),
+                derived => format!("; {derived} derived"),
+            }
+        ),
         Kind::Features(features) => {
             let groups: Vec<&str> = features.plan.groups().collect();
             let needs = features.plan.needs();
@@ -289,6 +306,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
         }
         Kind::Filter(filter) => describe_filter(inputs, filter),
         Kind::View(view) => describe_view(view),
+        Kind::Join(join) => describe_join(inputs, join),
         Kind::Sink(sink) => format!(
             "{} <- {inputs}, {} columns{}, {}, {}",
             match sink.options.path() {
@@ -335,6 +353,59 @@ fn describe_view(view: &View) -> String {
         made.join(", "),
         8 * rules.row_words(),
     )
+}
+
+fn describe_join(inputs: &str, join: &Join) -> String {
+    let options = &join.options;
+    let pairs = |pairs: &Pairs| {
+        let named = pairs.0.iter().map(|(name, of)| match name == of {
+            true => name.clone(),
+            false => format!("{name} = {of}"),
+        });
+        named.collect::<Vec<_>>().join(", ")
+    };
+    let mut text = format!(
+        "from {inputs}: {} {} on {}",
+        options.with.name(),
+        options.path.join(", "),
+        pairs(&options.on)
+    );
+    if options.either_direction {
+        text.push_str(", either direction");
+    }
+    if let Some(time) = &options.time {
+        let _ = write!(text, "; {} ", time.row);
+        let _ = match &time.to {
+            Some(to) => write!(text, "from {} to {to}", time.from),
+            None => write!(text, "nearest to {}", time.from),
+        };
+        if let Some(tolerance) = time.tolerance {
+            let _ = write!(text, " within {tolerance}");
+        }
+        let _ = write!(text, ", {}", time.zone);
+    }
+    let gives: Vec<&str> = join
+        .gives
+        .schema
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    if !gives.is_empty() {
+        let _ = write!(text, "; gives {}", gives.join(", "));
+    }
+    let _ = write!(text, "; {} rows", options.mode.name());
+    if options.with.is_table() && options.mode != JoinMode::Anti {
+        let _ = write!(text, ", {} of several lines", options.many.name());
+    }
+    if let Some(joined) = &join.joined {
+        let _ = write!(
+            text,
+            "; {} entries, {} B in each process",
+            joined.entries(),
+            joined.memory()
+        );
+    }
+    text
 }
 
 fn describe_filter(inputs: &str, filter: &Filter) -> String {

@@ -10,13 +10,14 @@ mod prune;
 pub use draw::Drawing;
 pub use explain::{explain, json, layout, memory};
 
-use crate::spec::{FLOW_ID, Filter, RunOptions, Sink, Spec, Table, TableOf, View};
+use crate::spec::{Behind, FLOW_ID, Filter, Join, RunOptions, Sink, Spec, Table, TableOf, View};
 use operators::decode::DecodeOptions;
 use operators::expressions::{Computer, Derived, Places, RowProgram, Typed};
 use operators::features::FeaturePlan;
 use operators::filters::FilterPlan;
 use operators::flows::{FlowOptions, IcmpKey};
-use operators::schema::Feature;
+use operators::joins::JoinPlan;
+use operators::schema::{Feature, Schema};
 use operators::sources::PcapOptions;
 use operators::views::graph::{Measures, Relation};
 use petgraph::Direction;
@@ -40,6 +41,8 @@ pub enum Kind {
     Filter(Filter),
     /// Tables over flow records.
     View(View),
+    /// What a file says of rows.
+    Join(Box<Join>),
     /// Rows to a destination.
     Sink(Sink),
 }
@@ -117,6 +120,8 @@ pub struct Plan {
     pub graph: DiGraph<Node, Edge>,
     /// Whether the sources are rows that were written before: nothing is decoded then.
     pub is_rows: bool,
+    /// The columns of these rows, where they go on as rows; `None` = they give edges of the connection graph.
+    pub written: Option<Arc<Schema>>,
     /// Which packets enter the flow table; `None` = all.
     pub condition: Option<Typed>,
     /// How the work is done.
@@ -205,10 +210,16 @@ impl Plan {
         ));
         let inputs = spec.flows.inputs.iter();
         for source in inputs.filter_map(|name| nodes.get(name.as_str())) {
-            graph.add_edge(*source, decode, Edge::Records);
+            match spec.features.options.written {
+                // nothing is decoded: what no sink can be reached from is gone
+                Some(_) => graph.add_edge(*source, features, Edge::Rows),
+                None => graph.add_edge(*source, decode, Edge::Records),
+            };
         }
         graph.add_edge(decode, flows, Edge::Packets);
-        graph.add_edge(flows, features, Edge::Flows);
+        if spec.features.options.written.is_none() {
+            graph.add_edge(flows, features, Edge::Flows);
+        }
         let mut rows: BTreeMap<String, (NodeIndex, Edge)> = BTreeMap::new();
         rows.insert(spec.features.name.clone(), (features, Edge::Rows));
         let mut filters = Vec::new();
@@ -232,6 +243,12 @@ impl Plan {
                 );
             }
         }
+        for join in &spec.joins {
+            let kind = Kind::Join(Box::new(join.options.clone()));
+            let at = graph.add_node(node(&join.name, kind));
+            filters.push((at, &join.inputs));
+            rows.insert(join.name.clone(), (at, Edge::Rows));
+        }
         for sink in &spec.sinks {
             let at = graph.add_node(node(&sink.name, Kind::Sink(sink.options.clone())));
             filters.push((at, &sink.inputs));
@@ -244,6 +261,7 @@ impl Plan {
         Self {
             graph,
             is_rows: spec.is_rows,
+            written: spec.features.options.written.clone(),
             condition: spec.condition.clone(),
             run: spec.run.clone(),
             name: spec.name.clone(),
@@ -295,10 +313,62 @@ impl Plan {
         }
     }
 
-    /// Conditions over the rows.
-    pub fn conditions<'t>(&self, conditions: impl IntoIterator<Item = &'t Typed>) -> RowProgram {
-        let places = self.features().map(|features| Arc::clone(&features.places));
-        RowProgram::new(conditions, places.unwrap_or_default())
+    /// Where columns are in rows that have these columns of joins behind the others, by the place that expressions know them by.
+    pub fn places(&self, behind: &Behind) -> Places {
+        let Some(features) = self.features() else {
+            return Places::default();
+        };
+        if behind.places.is_empty() {
+            return Arc::clone(&features.places);
+        }
+        let mut places = (*features.places).clone();
+        places.extend(
+            behind
+                .places
+                .iter()
+                .copied()
+                .zip(features.columns().len()..),
+        );
+        Arc::new(places)
+    }
+
+    /// Conditions over rows that have these columns of joins behind the others.
+    pub fn conditions<'t>(
+        &self,
+        conditions: impl IntoIterator<Item = &'t Typed>,
+        behind: &Behind,
+    ) -> RowProgram {
+        RowProgram::new(conditions, self.places(behind))
+    }
+
+    /// What a join is told; `None` where nobody has looked at its files.
+    pub fn join(&self, name: &str, join: &Join) -> Option<JoinPlan> {
+        let places = self.places(&join.behind);
+        let place = |place: &u32| places.get(place).copied().unwrap_or(usize::MAX);
+        Some(JoinPlan {
+            name: name.to_owned(),
+            joined: join.joined.clone()?,
+            schema: join.gives.schema.clone(),
+            on: join
+                .on
+                .iter()
+                .map(|(part, at)| (*part, place(at)))
+                .collect(),
+            reversed: join.reversed.clone(),
+            time: join.time.as_ref().map(place),
+            mode: join.options.mode,
+            many: join.options.many,
+        })
+    }
+
+    /// The joins, in the order of the spec.
+    pub fn joins(&self) -> impl Iterator<Item = (&str, &Join)> {
+        self.graph
+            .node_weights()
+            .filter_map(|node| match &node.kind {
+                Kind::Join(join) => Some((node.name.as_str(), &**join)),
+                _ => None,
+            })
     }
 
     /// What a filter is told.
@@ -307,7 +377,7 @@ impl Plan {
         let id = features.and_then(|features| features.places.get(&FLOW_ID).copied());
         FilterPlan {
             name: name.to_owned(),
-            conditions: self.conditions(&filter.conditions),
+            conditions: self.conditions(&filter.conditions, &filter.behind),
             count: filter.conditions.len(),
             has_where: filter.has_where,
             sample: filter.sample.zip(id),
@@ -342,7 +412,8 @@ impl Plan {
             Some(table) => table.schema.iter().collect(),
             None => {
                 let columns = self.features().map(Features::columns);
-                columns.into_iter().flatten().collect()
+                let columns = columns.into_iter().flatten();
+                columns.chain(&sink.behind.schema).collect()
             }
         };
         sink.columns

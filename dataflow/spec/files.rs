@@ -1,6 +1,6 @@
 //! What a check can only say by looking at the file system: whether the inputs of a spec are there.
 //!
-//! Opens no file. `jayflow check --deep` and every run ask it, `jayflow check` does not.
+//! Opens no file but those that rows are joined with (`tables.rs`). `jayflow check --deep` and every run ask it, `jayflow check` does not.
 
 use super::Spec;
 use super::diagnostic::{Diagnostic, Diagnostics, Span};
@@ -10,11 +10,12 @@ use operators::sources::{self, ListError};
 use std::path::{Component, Path, PathBuf};
 
 impl Loaded {
-    /// Checks that every input is there, then that every output can be named as it is written.
+    /// Checks that every input is there, then that every output can be named as it is written, then reads the files that rows are
+    /// joined with: the types of their columns are known from then on.
     ///
     /// # Errors
-    /// All faults of the first of the two that has any.
-    pub fn check_files(&self, spec: &Spec) -> Result<(), Diagnostics> {
+    /// All faults of the first of these that has any.
+    pub fn check_files(&mut self, spec: &Spec) -> Result<(), Diagnostics> {
         let (filled, ..) = self.filled()?;
         for stage in [inputs, templates] {
             let mut found = Diagnostics {
@@ -26,7 +27,7 @@ impl Loaded {
                 return Err(found);
             }
         }
-        Ok(())
+        self.look(spec)
     }
 
     /// The `path` of the node `name` of a section, and its place in the spec: `sources.a.path`.
@@ -83,7 +84,7 @@ fn inputs(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
     }
 }
 
-fn no_match(path: &str, written: &str) -> String {
+pub(super) fn no_match(path: &str, written: &str) -> String {
     if Path::new(path).is_dir() {
         format!("no file in the directory `{written}`")
     } else if path.contains(['*', '?', '[']) {
@@ -94,7 +95,7 @@ fn no_match(path: &str, written: &str) -> String {
 }
 
 /// What is there instead, in the first directory where the path goes wrong.
-fn advice(loaded: &Loaded, at: Span, path: &str, written: &str) -> String {
+pub(super) fn advice(loaded: &Loaded, at: Span, path: &str, written: &str) -> String {
     let base = loaded.sources.get(at.source).map(|source| &source.base);
     let relative = match base {
         _ if Path::new(written).is_absolute() => "",

@@ -22,6 +22,7 @@ pub mod schema;
 mod secrets;
 mod sections;
 pub mod suggest;
+mod tables;
 #[doc(hidden)]
 pub mod total;
 pub mod variables;
@@ -40,6 +41,7 @@ use operators::expressions::{Derived, Typed};
 use operators::features::{FeaturePlan, FeatureSettings};
 use operators::filters::{Mode, Route};
 use operators::flows::FlowOptions;
+use operators::joins::{JoinOptions, Joined, Part};
 use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
@@ -95,6 +97,8 @@ pub struct Spec {
     pub filters: Vec<Node<Filter>>,
     /// Tables over flows, in the order of the text.
     pub views: Vec<Node<View>>,
+    /// What files say of rows, in the order of the text.
+    pub joins: Vec<Node<Join>>,
     /// Where rows go, in the order of the text.
     pub sinks: Vec<Node<Sink>>,
     /// What must be true of its rows.
@@ -129,6 +133,36 @@ pub struct Sink {
     pub condition: Option<Typed>,
     /// The table that it writes, if it is one of the connection graph or of a view.
     pub table: Option<Table>,
+    /// The columns that joins have put behind those of its rows.
+    pub behind: Behind,
+}
+
+/// Columns that joins put behind the others.
+#[derive(Clone, Debug, Default)]
+pub struct Behind {
+    /// Their declarations, in their order.
+    pub schema: Schema,
+    /// The place that expressions know each by.
+    pub places: Vec<u32>,
+}
+
+/// What rows are joined with.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// Its settings.
+    pub options: JoinOptions,
+    /// What must be equal: how it is compared, and the place of the column of the rows.
+    pub on: Vec<(Part, u32)>,
+    /// For each of `on`, that which it changes places with in the other direction; none = there is one direction.
+    pub reversed: Vec<usize>,
+    /// The place of the time of the rows.
+    pub time: Option<u32>,
+    /// The columns that it gives.
+    pub gives: Behind,
+    /// The columns of the joins before it.
+    pub behind: Behind,
+    /// Its files as they were read; `None` = nobody has looked at them, and the types of its columns are not known.
+    pub joined: Option<Joined>,
 }
 
 /// Which rows go on.
@@ -144,6 +178,8 @@ pub struct Filter {
     pub routes: Vec<Route>,
     /// Which routes a row takes.
     pub mode: Mode,
+    /// The columns that joins have put behind those of its rows.
+    pub behind: Behind,
 }
 
 /// A view.

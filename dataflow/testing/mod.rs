@@ -14,6 +14,8 @@ pub use packets::capture;
 pub use run::run;
 pub use wanted::{Wanted, wanted};
 
+use crate::spec::Behind;
+
 /// A test whose names and values are right.
 #[derive(Clone, Debug)]
 pub struct Test {
@@ -21,4 +23,6 @@ pub struct Test {
     pub options: TestOptions,
     /// What some row must have, for each entry of `expect`: columns and what they must be.
     pub expect: Vec<Vec<(String, Wanted)>>,
+    /// The columns that joins have put behind those of its rows.
+    pub behind: Behind,
 }

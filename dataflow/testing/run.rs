@@ -32,7 +32,7 @@ pub fn run(spec: &Spec, test: &Node<Test>, bless: bool) -> Result<Vec<String>, E
     let mut faults = Vec::new();
     let mut first: Option<(usize, Rows)> = None;
     for workers in &options.workers {
-        let rows = rows(spec, &source, *workers, folder.path())?;
+        let rows = rows(spec, test, &source, *workers, folder.path())?;
         match &first {
             None => first = Some((*workers, rows)),
             Some((one, known)) => {
@@ -77,7 +77,17 @@ fn source(spec: &Spec, options: &TestOptions, folder: &Path) -> Result<PcapOptio
 }
 
 /// The rows that the spec gives for this source.
-fn rows(spec: &Spec, source: &PcapOptions, workers: usize, folder: &Path) -> Result<Rows, Error> {
+fn rows(
+    spec: &Spec,
+    test: &Node<Test>,
+    source: &PcapOptions,
+    workers: usize,
+    folder: &Path,
+) -> Result<Rows, Error> {
+    let behind = &test.options.behind;
+    let all = spec.columns.schema.len() + spec.derived.schema.len();
+    let mut columns = spec.visible();
+    columns.extend(all..all + behind.schema.len());
     let files = ["rows.jsonl", "rows.csv"].map(|name| folder.join(name));
     let mut spec = spec.clone();
     spec.run = RunOptions {
@@ -104,13 +114,14 @@ fn rows(spec: &Spec, source: &PcapOptions, workers: usize, folder: &Path) -> Res
         let _ = options.set("overwrite", &Setting::Bool(true));
         spec.sinks.push(Node {
             name: kind.to_owned(),
-            inputs: vec![spec.features.name.clone()],
+            inputs: test.inputs.clone(),
             options: Sink {
                 label: text,
                 options,
-                columns: spec.visible(),
+                columns: columns.clone(),
                 condition: None,
                 table: None,
+                behind: behind.clone(),
             },
         });
     }

@@ -7,6 +7,7 @@ use crate::expressions::aggregates::Aggregate;
 use crate::options::{
     Duration, Key, OptionError, OptionValue, Options, Setting, Step, Wrong, wrong_kind,
 };
+use crate::schema::Schema;
 use crate::statistics::Deviation;
 use crate::views::ConnectionOptions;
 use std::sync::Arc;
@@ -146,6 +147,8 @@ pub struct FeatureSettings {
     pub(super) sources: Arc<[String]>,
     /// Features that are computed whatever the others say, and not written: those that expressions read.
     pub hidden: Vec<String>,
+    /// The columns of rows that were written before, where such are read: then nothing is computed.
+    pub written: Option<Arc<Schema>>,
     /// What is measured of the packets of each record for expressions; columns of their own, behind the others.
     pub aggregates: Arc<[Aggregate]>,
     /// Every group with its own, in column order.
@@ -158,6 +161,7 @@ impl Default for FeatureSettings {
             decode: DecodeOptions::default(),
             shared: FeaturesOptions::default(),
             sources: [].into(),
+            written: None,
             hidden: Vec::new(),
             aggregates: [].into(),
             groups: super::groups(),
@@ -172,6 +176,7 @@ impl Clone for FeatureSettings {
             shared: self.shared.clone(),
             sources: Arc::clone(&self.sources),
             hidden: self.hidden.clone(),
+            written: self.written.clone(),
             aggregates: Arc::clone(&self.aggregates),
             groups: self.groups.iter().map(|group| group.boxed()).collect(),
         }

@@ -2,7 +2,7 @@
 
 mod options;
 
-pub use options::{FilterOptions, Mode};
+pub use options::{FilterOptions, Mode, Share};
 
 use crate::books::{Anomaly, Books};
 use crate::columns::{Columns, Values};

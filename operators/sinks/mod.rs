@@ -10,7 +10,7 @@ mod options;
 mod parquet;
 mod record_batch;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod sink;
 mod sorter;
 mod spool;

@@ -71,7 +71,7 @@ pub(super) const CELLS: [[&str; 17]; 3] = [
     [""; 17],
 ];
 
-pub(super) fn rows() -> (Description, Columns) {
+pub(crate) fn rows() -> (Description, Columns) {
     let parts = vec![
         ("length".to_owned(), DataType::U32),
         ("gap".to_owned(), DataType::F64),

@@ -43,9 +43,14 @@ struct Column<'a> {
 
 impl Rows {
     /// The names that `[features]` gives.
-    fn new(settings: &FeatureSettings) -> Self {
-        let mut context =
-            Context::new("`jayflow features` lists the features there are").with_packets();
+    fn new(settings: &FeatureSettings, is_open: bool) -> Self {
+        let mut context = match &settings.written {
+            None => Context::new("`jayflow features` lists the features there are").with_packets(),
+            Some(_) => Context::new("the columns are those of the rows that are read"),
+        };
+        if is_open {
+            context = context.open();
+        }
         let readable = settings.readable();
         for (place, feature) in (0..).zip(&readable) {
             let known = match Type::of_feature(feature) {
@@ -121,18 +126,21 @@ impl Rows {
     }
 
     fn note(&mut self, typed: &Typed) {
-        typed.loads(&mut |place| {
-            if place < DERIVED {
-                self.reads.insert(place);
-            }
-        });
+        typed.loads(&mut |place| self.read_place(place));
+    }
+
+    /// A column that something else than a sink reads.
+    pub(super) fn read_place(&mut self, place: u32) {
+        if place < DERIVED {
+            self.reads.insert(place);
+        }
     }
 }
 
 impl<'a> Check<'a> {
     /// The derived columns of `[features]`.
     pub(super) fn derived(&mut self, settings: &FeatureSettings, raw: Option<&Raw<'a>>) -> Rows {
-        let mut rows = Rows::new(settings);
+        let mut rows = Rows::new(settings, self.is_open());
         for variable in self.variables {
             let value = constant(variable);
             rows.context.set(&variable.name, value);

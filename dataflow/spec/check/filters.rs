@@ -1,11 +1,12 @@
 //! Filters: their settings, conditions and routes, and which node reads which rows.
 
 use super::expressions::{FLOW_ID, Rows};
+use super::joins::Joins;
 use super::{Check, Inputs, Raw};
-use crate::spec::Filter;
 use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::sections::{Section, section_keys};
 use crate::spec::suggest::{did_you_mean, list, nearest};
+use crate::spec::{Behind, Filter};
 use operators::filters::{FilterOptions, Route};
 
 /// What gives rows: `features`, a filter, or an output of a filter.
@@ -18,15 +19,23 @@ pub(super) struct RowNode {
 
 impl<'a> Check<'a> {
     /// The filters of the spec with what they say.
-    pub(super) fn filters(&mut self, rows: &mut Rows) -> Vec<(Raw<'a>, Filter)> {
+    pub(super) fn filters(
+        &mut self,
+        rows: &mut Rows,
+        raws: Vec<Raw<'a>>,
+        joins: &Joins<'a>,
+    ) -> Vec<(Raw<'a>, Filter)> {
         let keys = Section::named("filters")
             .map(section_keys)
             .unwrap_or_default();
-        let raws = self.nodes("filters");
         raws.into_iter()
             .map(|raw| {
                 let options: FilterOptions = self.options(&raw, &["input"], &keys);
-                let filter = self.filter(rows, &raw, options);
+                let behind = joins.behind(&raw);
+                let outer = rows.enter(joins, &behind);
+                let mut filter = self.filter(rows, &raw, options);
+                rows.leave(outer);
+                filter.behind = behind;
                 (raw, filter)
             })
             .collect()
@@ -39,6 +48,7 @@ impl<'a> Check<'a> {
             sample: options.sample.map(|share| share.0),
             routes: Vec::new(),
             mode: options.mode,
+            behind: Behind::default(),
         };
         if filter.sample.is_some() {
             rows.reads.insert(FLOW_ID);
@@ -156,6 +166,8 @@ impl<'a> Check<'a> {
                     Some((_, gives)) => {
                         let what = if path.starts_with("filters") {
                             "a filter reads rows"
+                        } else if path.starts_with("joins") {
+                            "a join reads rows"
                         } else {
                             "a sink writes rows"
                         };

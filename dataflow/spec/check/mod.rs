@@ -5,6 +5,7 @@
 mod expressions;
 mod filters;
 mod graph;
+mod joins;
 mod keys;
 mod nodes;
 mod outputs;
@@ -18,7 +19,7 @@ pub(crate) use expressions::FLOW_ID;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
 use crate::spec::variables::Variable;
-use crate::spec::{Filter, Node, RunOptions, Sink, Spec, Table, TableOf, format};
+use crate::spec::{Behind, Filter, Join, Node, RunOptions, Sink, Spec, Table, TableOf, format};
 use filters::RowNode;
 use graph::Graph;
 use operators::decode::DecodeOptions;
@@ -113,6 +114,20 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// What rows go through between the features and the sinks.
+enum Middle {
+    Filter(Filter),
+    Join(Box<Join>),
+}
+
+/// The node that all sinks of rows read; none where there are several.
+fn last_of(read: &[Vec<String>], shown: &[Option<TableOf>]) -> Option<String> {
+    let of_rows = read.iter().zip(shown).filter(|(_, shown)| shown.is_none());
+    let mut names = of_rows.flat_map(|(names, _)| names);
+    let first = names.next()?;
+    names.all(|name| name == first).then(|| first.clone())
+}
+
 /// The inputs a node names, and where.
 type Inputs = Vec<(String, Span, String)>;
 
@@ -144,9 +159,15 @@ impl<'a> Check<'a> {
         let features_raw = self.only("features");
         let mut settings: FeatureSettings = self.optional("features", features_raw.as_ref());
         settings.decode = decode.clone();
+        settings.written = self.written();
+        if settings.written.is_some() {
+            self.of_rows(&[&decode_raw, &flows_raw], features_raw.as_ref());
+        }
         let mut rows = self.derived(&settings, features_raw.as_ref());
         let condition = self.of_packets(&rows, flows_raw.as_ref());
-        let filters = self.filters(&mut rows);
+        let (filter_raws, join_raws) = (self.nodes("filters"), self.nodes("joins"));
+        let mut joins = self.joins(&mut rows, &filter_raws, join_raws);
+        let filters = self.filters(&mut rows, filter_raws, &joins);
         let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
         let views = self.views(&mut rows, flow_table);
         let sinks: Vec<_> = self
@@ -165,10 +186,14 @@ impl<'a> Check<'a> {
                     return None;
                 }
                 let path = format!("{}.where", raw.path);
-                self.condition(&mut rows, &entry.value, &path, "`where`")
+                let outer = rows.enter(&joins, &joins.behind(raw));
+                let condition = self.condition(&mut rows, &entry.value, &path, "`where`");
+                rows.leave(outer);
+                condition
             })
             .collect();
         rows.tell(&mut settings);
+        self.identity(&rows, &settings, &filters);
         let columns = self.select(&settings, features_raw.as_ref());
         let tests = self.test_options();
         let run_raw = self.nodes("run").pop();
@@ -180,7 +205,10 @@ impl<'a> Check<'a> {
             .into_iter()
             .map(|raw| raw.as_ref().map_or_else(Vec::new, |raw| self.inputs(raw)))
             .collect();
-        let filters_in: Vec<Inputs> = filters.iter().map(|(raw, _)| self.inputs(raw)).collect();
+        let middle: Vec<&Raw<'a>> = (filters.iter().map(|(raw, _)| raw))
+            .chain(joins.list.iter().map(|(raw, _)| raw))
+            .collect();
+        let filters_in: Vec<Inputs> = middle.iter().map(|raw| self.inputs(raw)).collect();
         let sinks_in: Vec<Inputs> = sinks.iter().map(|(raw, _)| self.inputs(raw)).collect();
         let shown: Vec<Option<TableOf>> = sinks
             .iter()
@@ -204,6 +232,7 @@ impl<'a> Check<'a> {
             .chain(&features_raw)
             .chain(filters.iter().map(|(raw, _)| raw))
             .chain(views.iter().map(|(raw, _)| raw))
+            .chain(joins.list.iter().map(|(raw, _)| raw))
             .chain(sinks.iter().map(|(raw, _)| raw))
             .chain(tests.iter().map(|(raw, _)| raw));
         self.unique(raws, &[&flows_name, &features_name]);
@@ -233,7 +262,32 @@ impl<'a> Check<'a> {
         let mut inputs = sources_in.iter();
         let flows_from = self.resolve(&graph, "flows", inputs.next());
         let features_from = self.resolve(&graph, "features", inputs.next());
-        let (filters, sinks_from) = match filters.is_empty() {
+        for inputs in filters_in.iter().chain(&sinks_in) {
+            self.same_columns(&joins, inputs);
+        }
+        let passed: Vec<Behind> = sinks.iter().map(|(raw, _)| joins.behind(raw)).collect();
+        // the nodes that give rows, with what is behind these: what tests look at
+        let mut points = vec![(features_name.clone(), Behind::default())];
+        for (raw, filter) in &filters {
+            let behind = || joins.after(&raw.name);
+            let routes = filter.routes.iter();
+            let outputs = routes.map(|route| format!("{}.{}", raw.name, route.name));
+            points.extend(outputs.map(|name| (name, behind())));
+            if filter.routes.is_empty() {
+                points.push((raw.name.clone(), behind()));
+            }
+        }
+        let names = joins.list.iter().map(|(raw, _)| raw.name.clone());
+        points.extend(names.map(|name| (name.clone(), joins.after(&name))));
+        let middle: Vec<(Raw<'a>, Middle)> = filters
+            .into_iter()
+            .map(|(raw, filter)| (raw, Middle::Filter(filter)))
+            .chain(
+                (std::mem::take(&mut joins.list).into_iter())
+                    .map(|(raw, join)| (raw, Middle::Join(Box::new(join)))),
+            )
+            .collect();
+        let (middle, sinks_from) = match middle.is_empty() {
             true => {
                 let resolve = |(inputs, shown): (&Inputs, &Option<TableOf>)| match shown {
                     Some(_) => inputs.iter().map(|(name, ..)| name.clone()).collect(),
@@ -244,7 +298,7 @@ impl<'a> Check<'a> {
                     sinks_in.iter().zip(&shown).map(resolve).collect(),
                 )
             }
-            false => self.behind_features(&graph, filters, &filters_in, &sinks, &sinks_in, &shown),
+            false => self.behind_features(&graph, middle, &filters_in, &sinks, &sinks_in, &shown),
         };
         if self.found.has_errors() {
             return None;
@@ -275,44 +329,76 @@ impl<'a> Check<'a> {
         let visible = columns.visible;
         let visible_rows = columns.schema[..visible].iter().chain(&rows.derived.schema);
         let visible_rows: Schema = visible_rows.cloned().collect();
-        let tests = self.tests(tests, &visible_rows, &features_name);
+        let tests = self.tests(tests, &visible_rows, &points, &last_of(&sinks_from, &shown));
         let behind = columns.schema.len() - visible;
         let in_rows = |at: usize| if at < visible { at } else { at + behind };
         let sinks: Vec<Node<Sink>> = sinks
             .into_iter()
             .zip(sinks_from)
             .zip(conditions)
-            .zip(shown)
-            .map(|((((raw, options), inputs), condition), of_view)| {
-                let connection = settings.shared.connection.clone().unwrap_or_default();
-                let of_graph = options.relation(&connection).map(TableOf::Graph);
-                let table = of_view.or(of_graph).map(|of| Table {
-                    schema: match &of {
-                        TableOf::Graph(relation) => relation.schema(),
-                        TableOf::View(_, shown) => shown.schema(),
-                    },
-                    of,
-                });
-                let schema = table.as_ref().map_or(&visible_rows, |table| &table.schema);
-                let mut columns = self.columns(&raw, &options, schema);
-                if let Some(anonymise) = options.anonymise() {
-                    columns.retain(|at| schema.get(*at).is_none_or(|one| anonymise.keeps(one)));
-                }
-                if table.is_none() {
-                    columns.iter_mut().for_each(|at| *at = in_rows(*at));
-                }
-                let path = raw.entry("path").and_then(|entry| entry.value.text());
-                let label = path.unwrap_or(options.kind()).to_owned();
-                let sink = Sink {
-                    label,
-                    options,
-                    columns,
-                    condition,
-                    table,
-                };
-                self.node(&raw, inputs, sink)
-            })
+            .zip(shown.into_iter().zip(passed))
+            .map(
+                |((((raw, options), inputs), condition), (of_view, passed))| {
+                    let connection = settings.shared.connection.clone().unwrap_or_default();
+                    let of_graph = options.relation(&connection).map(TableOf::Graph);
+                    let table = of_view.or(of_graph).map(|of| Table {
+                        schema: match &of {
+                            TableOf::Graph(relation) => relation.schema(),
+                            TableOf::View(_, shown) => shown.schema(),
+                        },
+                        of,
+                    });
+                    let joined: Schema;
+                    let schema = match &table {
+                        Some(table) => &table.schema,
+                        None if passed.schema.is_empty() => &visible_rows,
+                        None => {
+                            let all = visible_rows.iter().chain(&passed.schema);
+                            joined = all.cloned().collect();
+                            &joined
+                        }
+                    };
+                    let mut columns = self.columns(&raw, &options, schema);
+                    if let Some(anonymise) = options.anonymise() {
+                        columns.retain(|at| schema.get(*at).is_none_or(|one| anonymise.keeps(one)));
+                    }
+                    if table.is_none() {
+                        columns.iter_mut().for_each(|at| *at = in_rows(*at));
+                    }
+                    let path = raw.entry("path").and_then(|entry| entry.value.text());
+                    let label = path.unwrap_or(options.kind()).to_owned();
+                    let sink = Sink {
+                        label,
+                        options,
+                        columns,
+                        condition,
+                        table,
+                        behind: passed,
+                    };
+                    self.node(&raw, inputs, sink)
+                },
+            )
             .collect();
+        let (mut filters, mut joins) = (Vec::new(), Vec::new());
+        for Node {
+            name,
+            inputs,
+            options,
+        } in middle
+        {
+            match options {
+                Middle::Filter(options) => filters.push(Node {
+                    name,
+                    inputs,
+                    options,
+                }),
+                Middle::Join(join) => joins.push(Node {
+                    name,
+                    inputs,
+                    options: *join,
+                }),
+            }
+        }
         Some(Spec {
             name,
             description,
@@ -338,6 +424,7 @@ impl<'a> Check<'a> {
             places,
             filters,
             views,
+            joins,
             sinks,
             tests,
             run,
@@ -347,21 +434,26 @@ impl<'a> Check<'a> {
         })
     }
 
-    /// Filters and sinks with what they read.
+    /// Filters, joins and sinks with what they read.
     fn behind_features(
         &mut self,
         graph: &Graph,
-        filters: Vec<(Raw<'a>, Filter)>,
+        filters: Vec<(Raw<'a>, Middle)>,
         filters_in: &[Inputs],
         sinks: &[(Raw<'a>, SinkOptions)],
         sinks_in: &[Inputs],
         shown: &[Option<TableOf>],
-    ) -> (Vec<Node<Filter>>, Vec<Vec<String>>) {
-        let outputs = |raw: &Raw<'_>, filter: &Filter| {
-            let routes = filter.routes.iter();
-            routes
-                .map(|route| format!("{}.{}", raw.name, route.name))
-                .collect()
+    ) -> (Vec<Node<Middle>>, Vec<Vec<String>>) {
+        let outputs = |raw: &Raw<'_>, middle: &Middle| -> Vec<String> {
+            match middle {
+                Middle::Filter(filter) => {
+                    let routes = filter.routes.iter();
+                    routes
+                        .map(|route| format!("{}.{}", raw.name, route.name))
+                        .collect()
+                }
+                Middle::Join(_) => Vec::new(),
+            }
         };
         let mut nodes = vec![RowNode {
             name: graph.features.clone(),
@@ -413,6 +505,18 @@ impl<'a> Check<'a> {
             kinds.push(filter);
         }
         self.no_circles(&named);
+        // an output that somebody reads and that is not there: with it, the routes take all rows
+        for (raw, middle) in named.iter().zip(&kinds).map(|((raw, _), kind)| (raw, kind)) {
+            let outputs = outputs(raw, middle);
+            let mut inputs = filters_in.iter().chain(sinks_in).flatten();
+            let lacks = inputs.any(|(name, ..)| {
+                let head = name.split_once('.').filter(|(head, _)| *head == raw.name);
+                head.is_some() && !outputs.contains(name)
+            });
+            let path = format!("{}.routes", raw.path);
+            let list = &mut self.found.list;
+            list.retain(|one| !(lacks && one.code == "W0402" && one.path == path));
+        }
         let used = |name: &str| {
             let inputs = named.iter().flat_map(|(_, inputs)| inputs);
             let mut inputs = inputs.chain(sinks_from.iter().flatten());

@@ -201,7 +201,7 @@ impl Check<'_> {
         raw: Option<&Raw<'_>>,
     ) -> Option<FeaturePlan> {
         match settings.plan() {
-            Ok(plan) if plan.schema.is_empty() => {
+            Ok(plan) if plan.schema.is_empty() && settings.written.is_none() => {
                 let at = raw.map_or_else(Span::default, |raw| raw.at);
                 self.found.push(
                     Diagnostic::new("E0008", at, "features", "the settings leave no column")

@@ -1,11 +1,11 @@
 //! Tests of a spec: what they read, and whether the columns they speak of are there and can be so.
 
 use super::{Check, Raw};
-use crate::spec::Node;
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::load::Kind;
 use crate::spec::sections::{Section, section_keys};
 use crate::spec::suggest::{did_you_mean, list, nearest};
+use crate::spec::{Behind, Node};
 use crate::testing::{Test, TestOptions, Wanted, capture, wanted};
 use operators::options::Step;
 use operators::schema::Schema;
@@ -92,29 +92,38 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The tests with what they expect of the columns that there are. `rows` is the node that gives rows.
+    /// The tests with what they expect of the columns that there are. `points` are the nodes that give rows with what joins have put
+    /// behind these, the features first; `last` is the one that all sinks read.
     pub(super) fn tests(
         &mut self,
         tests: Vec<Written<'_>>,
         schema: &Schema,
-        rows: &str,
+        points: &[(String, Behind)],
+        last: &Option<String>,
     ) -> Vec<Node<Test>> {
         tests
             .into_iter()
             .map(|(raw, options)| {
-                if let (Some(entry), Some(at)) = (raw.entry("at"), &options.at)
-                    && at != rows
-                {
+                let at = options.at.as_ref().or(last.as_ref());
+                let point = points.iter().find(|(name, _)| at == Some(name));
+                if let (Some(entry), Some(at), None) = (raw.entry("at"), &options.at, point) {
+                    let known = || points.iter().map(|(name, _)| name.as_str());
                     let place = format!("{}.at", raw.path);
-                    let help = did_you_mean(at, [rows])
-                        .unwrap_or_else(|| format!("rows are given by {}", list([rows])));
+                    let help = did_you_mean(at, known())
+                        .unwrap_or_else(|| format!("rows are given by {}", list(known())));
                     let message = format!("no node `{at}` gives rows");
                     self.found
                         .push(Diagnostic::new("E0801", entry.value.at, place, message).help(help));
                 }
-                let expect = self.expectations(&raw, &options, schema);
-                let test = Test { options, expect };
-                self.node(&raw, vec![rows.to_owned()], test)
+                let (at, behind) = point.or(points.first()).cloned().unwrap_or_default();
+                let all: Schema = schema.iter().chain(&behind.schema).cloned().collect();
+                let expect = self.expectations(&raw, &options, &all);
+                let test = Test {
+                    options,
+                    expect,
+                    behind,
+                };
+                self.node(&raw, vec![at], test)
             })
             .collect()
     }

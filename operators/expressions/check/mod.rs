@@ -369,6 +369,9 @@ impl<'a> Checker<'a> {
     }
 
     fn unknown(&self, name: &str, at: Span) -> Box<Fault> {
+        if self.context.is_open() && self.place == Place::Rows {
+            return Box::new(Fault::new("", at, format!("`{name}` is not known yet")));
+        }
         let mut known = self.context.names();
         if self.place != Place::Rows {
             known = fields::FIXED
