@@ -234,14 +234,134 @@ fn what_is_wrong_is_found_before_a_file_is_opened() {
         &[],
         "[joins.a]\nwith = \"csv\"\npath = \"a.csv\"\non = { src_i = \"a\", duration = \"b\" }\ncolumns = [\"total_packets\", \"a b\"]\n\
         either_direction = true\ntime = { row = \"src_port\", from = \"t\", zone = \"Europe/Berln\", format = [\"%d\", \"dd\"] }\n",
-        &expect![[r#""#]],
+        &expect![[r#"
+            error[E0201]: the rows have no column `src_i`
+             --> spec.toml:9:8 (joins.a.on.src_i)
+              |
+            9 | on = { src_i = "a", duration = "b" }
+              |        ^^^^^
+              = help: did you mean `src_ip`?
+              = see `jayflow help E0201`
+
+            error[E0203]: `duration` is of type duration, which is not looked up
+             --> spec.toml:9:21 (joins.a.on.duration)
+              |
+            9 | on = { src_i = "a", duration = "b" }
+              |                     ^^^^^^^^
+              = help: int, text, ip, bool and ids can; times go into `time`
+              = see `jayflow help E0203`
+
+            error[E0301]: there is a column named `total_packets` already
+              --> spec.toml:10:12 (joins.a.columns[0])
+               |
+            10 | columns = ["total_packets", "a b"]
+               |            ^^^^^^^^^^^^^^^
+               = help: choose another name: `columns = { name = "name in the file" }`
+               = see `jayflow help E0301`
+
+            error[E0011]: `a b` cannot be the name of a column
+              --> spec.toml:10:29 (joins.a.columns[1])
+               |
+            10 | columns = ["total_packets", "a b"]
+               |                             ^^^^^
+               = help: write `{ name = "name in the file" }`; a name has letters, digits and `_` and at most 63 characters
+               = see `jayflow help E0011`
+
+            error[E0008]: `on` has `src_i` and not `dst_i`, which is its other direction
+              --> spec.toml:11:20 (joins.a.either_direction)
+               |
+            11 | either_direction = true
+               |                    ^^^^
+               = help: add `dst_i` to `on`
+               = see `jayflow help E0008`
+
+            error[E0006]: `time` needs the key `tolerance`
+              --> spec.toml:12:1 (joins.a.time.tolerance)
+               |
+            12 | time = { row = "src_port", from = "t", zone = "Europe/Berln", format = ["%d", "dd"] }
+               | ^^^^
+               = help: say how far the nearest line may be, such as `tolerance = "1s"`, or name its end, `to`
+               = see `jayflow help E0006`
+
+            error[E0203]: `src_port` is of type int, not time
+              --> spec.toml:12:16 (joins.a.time.row)
+               |
+            12 | time = { row = "src_port", from = "t", zone = "Europe/Berln", format = ["%d", "dd"] }
+               |                ^^^^^^^^^^
+               = help: `start_time` and `end_time` are times
+               = see `jayflow help E0203`
+
+            error[E0008]: there is no time zone `Europe/Berln`
+              --> spec.toml:12:47 (joins.a.time.zone)
+               |
+            12 | time = { row = "src_port", from = "t", zone = "Europe/Berln", format = ["%d", "dd"] }
+               |                                               ^^^^^^^^^^^^^^
+               = help: did you mean `Europe/Berlin`?
+               = see `jayflow help E0008`
+
+            error[E0008]: `dd` is no form of times: it has no part of a time
+              --> spec.toml:12:79 (joins.a.time.format[1])
+               |
+            12 | time = { row = "src_port", from = "t", zone = "Europe/Berln", format = ["%d", "dd"] }
+               |                                                                               ^^^^
+               = help: as of strptime: `%d/%m/%Y %H:%M:%S`, or one of `s`, `ms`, `us`, `ns`
+               = see `jayflow help E0008`
+        "#]],
     );
     shows(
         &[],
         "[joins.a]\nwith = \"view\"\non = \"a\"\npath = \"b\"\nreload = \"5m\"\n\n\
         [joins.b]\nwith = \"list\"\npath = \"a.txt\"\non = { dst_ip = \"ip\" }\nmany = \"all\"\n\n\
         [joins.c]\ninput = \"b\"\nwith = \"mmdb\"\npath = \"a.mmdb\"\non = \"dst_port\"\ncolumns = { in_b = \"x\" }\n",
-        &expect![[r#""#]],
+        &expect![[r#"
+            error[E0008]: rows are not joined with views yet
+             --> spec.toml:7:8 (joins.a.with)
+              |
+            7 | with = "view"
+              |        ^^^^^^
+              = help: a join reads a file: one of `csv`, `jsonl`, `parquet`, `arrow`, `list`, `mmdb`
+              = see `jayflow help E0008`
+
+            error[E0005]: unknown key `reload`: files are read once, before the first packet
+              --> spec.toml:10:1 (joins.a.reload)
+               |
+            10 | reload = "5m"
+               | ^^^^^^
+               = help: a file is read again only in live runs, which this version of jayflow does not have
+               = see `jayflow help E0005`
+
+            error[E0008]: a list has no columns to compare with
+              --> spec.toml:15:6 (joins.b.on)
+               |
+            15 | on = { dst_ip = "ip" }
+               |      ^^^^^^^^^^^^^^^^^
+               = help: name the column of the rows alone: `on = "dst_ip"`
+               = see `jayflow help E0008`
+
+            error[E0008]: a list has no lines that could be compared so
+              --> spec.toml:16:8 (joins.b.many)
+               |
+            16 | many = "all"
+               |        ^^^^^
+               = help: leave it out
+               = see `jayflow help E0008`
+
+            error[E0203]: `dst_port` is of type int, which is not looked up
+              --> spec.toml:22:6 (joins.c.on)
+               |
+            22 | on = "dst_port"
+               |      ^^^^^^^^^^
+               = help: a database is joined on an address
+               = see `jayflow help E0203`
+
+            error[E0301]: there is a column named `in_b` already
+              --> spec.toml:23:13 (joins.c.columns.in_b)
+               |
+            23 | columns = { in_b = "x" }
+               |             ^^^^
+               = help: choose another name: `columns = { name = "name in the file" }`
+               = see `jayflow help E0301`
+        "#]],
     );
 }
 
@@ -250,15 +370,46 @@ fn what_is_wrong_with_a_file_is_found_where_it_is_named() {
     shows(
         &[("labels.csv", LABELS)],
         "[joins.a]\nwith = \"csv\"\npath = [\"labels.csv\"]\non = { src_ip = \"From\" }\ncolumns = { label = \"label\" }\n\n\
-        [joins.b]\nwith = \"csv\"\npath = \"lables.csv\"\non = [\"src_ip\"]\ncolumns = [\"x\"]\n",
-        &expect![[r#""#]],
+        [joins.b]\ninput = \"a\"\nwith = \"csv\"\npath = \"lables.csv\"\non = [\"src_ip\"]\ncolumns = [\"x\"]\n",
+        &expect![[r#"
+            error[E0704]: the file has no column `From`
+             --> spec.toml:9:17 (joins.a.on.src_ip)
+              |
+            9 | on = { src_ip = "From" }
+              |                 ^^^^^^
+              = help: did you mean `from`? header: from, to, port, ... (5 columns)
+              = see `jayflow help E0704`
+
+            error[E0704]: the file has no column `label`
+              --> spec.toml:10:21 (joins.a.columns.label)
+               |
+            10 | columns = { label = "label" }
+               |                     ^^^^^^^
+               = help: did you mean `Label`? header: from, to, port, ... (5 columns)
+               = see `jayflow help E0704`
+
+            error[E0703]: there is no file `lables.csv`
+              --> spec.toml:15:8 (joins.b.path)
+               |
+            15 | path = "lables.csv"
+               |        ^^^^^^^^^^^^
+               = help: the file `labels.csv` exists; paths are relative to the spec file
+               = see `jayflow help E0703`
+        "#]],
     );
     // the types of columns are in the file
     shows(
         &[("labels.csv", LABELS)],
         "[joins.a]\nwith = \"csv\"\npath = \"labels.csv\"\non = { src_ip = \"from\" }\ncolumns = { label = \"Label\" }\n\n\
         [filters.f]\ninput = \"a\"\nwhere = 'label > 3'\n",
-        &expect![[r#""#]],
+        &expect![[r#"
+            error[E0207]: `>` compares text with int
+              --> spec.toml:14:10 (filters.f.where)
+               |
+            14 | where = 'label > 3'
+               |          ^^^^^^^^^
+               = see `jayflow help E0207`
+        "#]],
     );
 }
 
@@ -273,7 +424,7 @@ fn the_plan_says_what_is_joined_and_what_it_holds() {
     let plan = settle(folder.path(), &spec).unwrap();
     let text = explain(&plan).replace(&folder.path().display().to_string(), "DIR");
     let line = text.lines().find(|line| line.contains("join ")).unwrap();
-    expect![""].assert_eq(line);
+    expect!["2 decode   decode    from 1: tunnels stay on, later fragments join the flow of the first"].assert_eq(line);
 }
 
 /// A spec with joins of each kind, the rows of each line with what they say.
