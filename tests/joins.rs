@@ -423,8 +423,8 @@ fn the_plan_says_what_is_joined_and_what_it_holds() {
     );
     let plan = settle(folder.path(), &spec).unwrap();
     let text = explain(&plan).replace(&folder.path().display().to_string(), "DIR");
-    let line = text.lines().find(|line| line.contains("join ")).unwrap();
-    expect!["2 decode   decode    from 1: tunnels stay on, later fragments join the flow of the first"].assert_eq(line);
+    let line = text.lines().find(|line| line.contains("csv DIR/")).unwrap();
+    expect!["5 join     labels    from 4: csv DIR/labels.csv on src_ip = from, dst_ip = to, src_port = port; gives label; left rows, first of several lines; 4 entries, 290 B in each process"].assert_eq(line);
 }
 
 /// A spec with joins of each kind, the rows of each line with what they say.
