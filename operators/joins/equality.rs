@@ -58,8 +58,8 @@ impl Part {
 
     /// Adds a value of a line to its key; `false` = it is none.
     pub fn read(self, text: &str, key: &mut Vec<u8>) -> bool {
-        let mut read = || {
-            Some(match self {
+        let mut read = || -> Option<()> {
+            match self {
                 Self::Int => key.extend(int(text)?.to_le_bytes()),
                 Self::Protocol => {
                     let mut known = PROTOCOLS.iter();
@@ -86,7 +86,8 @@ impl Part {
                     }
                     key.push(u8::from(is));
                 }
-            })
+            }
+            Some(())
         };
         read().is_some()
     }
