@@ -14,6 +14,7 @@ mod flows;
 mod groups;
 mod read;
 mod trace;
+mod user_views;
 mod views;
 
 fn main() {

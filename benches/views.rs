@@ -5,15 +5,12 @@
 use differential_dataflow::input::{Input as _, InputSession};
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use jayflow_operators::columns::Address;
-use jayflow_operators::views::ConnectionOptions;
 use jayflow_operators::views::graph::{
-    Emit, Fact, Graph, Measured, Measures, Named, Node, Record, Relation, Table, Tables, Written,
-    betweenness, components, core_numbers, label_propagation, louvain, maintain, merge_when_idle,
-    pagerank, updates_held,
+    Graph, Measures, Record, betweenness, components, core_numbers, label_propagation, louvain,
+    maintain, merge_when_idle, pagerank, updates_held,
 };
 use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -311,77 +308,6 @@ fn slide(bencher: Bencher<'_, '_>, measures: &str) {
             most.1
         );
     });
-}
-
-/// Prints what it costs to write a table of nodes at a tick at which 1,000 records came: whole, and what changed.
-#[divan::bench(sample_size = 1, sample_count = 1)]
-fn table(bencher: Bencher<'_, '_>) {
-    let all = records();
-    bencher.bench(|| {
-        let options = ConnectionOptions::default();
-        let mut tables = Tables::default();
-        tables.track();
-        let relation = |emit| Relation {
-            table: Some(Table::Nodes),
-            emit,
-            metrics: Vec::new(),
-            communities: options.communities,
-            use_ports: false,
-            only_last: false,
-            is_windowed: true,
-        };
-        let named: Vec<Named> = (0..=HOSTS).map(|host| (host, Some(node(host)))).collect();
-        let (mut flows, mut edges) = (HashMap::new(), HashMap::new());
-        let mut take = |records: &[Record]| -> Vec<(Fact, isize)> {
-            let mut facts = Vec::new();
-            for record in records {
-                let sums = flows.entry(record.from).or_insert((0, 0, 0));
-                facts.push((Fact::From(record.from, *sums), -1));
-                sums.0 += 1;
-                facts.push((Fact::From(record.from, *sums), 1));
-                let ends = (record.from, record.to);
-                let edge = edges.entry(ends).or_insert((0, 0, 0));
-                facts.push((Fact::Edge(ends.0, ends.1, *edge), -1));
-                edge.0 += 1;
-                facts.push((Fact::Edge(ends.0, ends.1, *edge), 1));
-            }
-            // of the values that a record had in a tick only the last one counts
-            facts.retain(|(fact, diff)| match fact {
-                Fact::From(node, sums) => *diff < 0 || flows[node] == *sums,
-                Fact::Edge(from, to, sums) => *diff < 0 || edges[&(*from, *to)] == *sums,
-                _ => true,
-            });
-            facts
-        };
-        tables.come(&named, take(&all[2 * CHANGE..]));
-        let mut changes = Written::new(relation(Emit::Changes));
-        let mut whole = Written::new(relation(Emit::Changes));
-        changes.changes(&tables, 0);
-        whole.tick(&tables, &Measured::new(&tables, &options), 0);
-        tables.come(&[], take(&all[..2 * CHANGE][..CHANGE]));
-        let start = Instant::now();
-        let rows = whole.tick(&tables, &Measured::new(&tables, &options), 1);
-        let compared = start.elapsed();
-        let start = Instant::now();
-        let same = changes.changes(&tables, 1);
-        println!(
-            "table of {HOSTS} nodes, {} rows change: {:.1} ms by comparing, {:.2} ms by what changed",
-            rows.rows(),
-            ms(compared),
-            ms(start.elapsed())
-        );
-        assert_eq!(rows, same);
-    });
-}
-
-fn node(host: u32) -> Node {
-    let mut bytes = [0; 16];
-    bytes[..4].copy_from_slice(&host.to_be_bytes());
-    let address = Address { family: 4, bytes };
-    Node {
-        address,
-        port: None,
-    }
 }
 
 /// A graph of 100,000 nodes and a million edges.

@@ -111,6 +111,15 @@ impl Inputs {
         self.paths.iter().any(waits)
     }
 
+    /// Whether one of them has no end of its own: a file that grows, without patience.
+    pub fn is_endless(&self) -> bool {
+        let endless = |(_, bounds): &(PathBuf, Bounds)| {
+            let follow = bounds.follow.as_ref();
+            follow.is_some_and(|follow| follow.patience.is_none())
+        };
+        self.paths.iter().any(endless)
+    }
+
     /// How the work is shared: whole inputs where they have flows of their own and there are enough of them.
     pub fn sharing(&self, peers: usize) -> Sharing {
         if peers == 1 || (!self.is_merged && self.paths.len() >= peers) {

@@ -6,6 +6,7 @@
 
 extern crate jayflow_operators as operators;
 
+pub mod analysis;
 pub mod cli;
 mod cluster;
 mod facts;

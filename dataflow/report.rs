@@ -3,7 +3,7 @@
 use crate::matched;
 use crate::spec::diagnostic::visible;
 use operators::Books;
-use operators::books::{Counts, Fault, FilterBooks, Reason, SinkBooks};
+use operators::books::{Counts, Fault, FilterBooks, Partial, Reason, SinkBooks};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,6 +17,8 @@ pub struct Report {
     /// The signal that stopped the run before the end of its inputs: `SIGINT`, `SIGTERM`, or `SIGPIPE` where the reader of standard
     /// output went away.
     pub stopped: Option<&'static str>,
+    /// Whether an input has no end of its own: it is read until a signal comes, which is then no fault.
+    pub endless: bool,
     /// Rows made by the flow table.
     pub rows: u64,
     /// What was written, one entry a sink, in the order of the spec.
@@ -49,18 +51,24 @@ impl Report {
     /// The exit code of the program.
     pub fn exit_code(&self) -> u8 {
         let inputs = &self.books.inputs;
-        let faults = inputs.partial.total() + inputs.refused.total();
+        let is_ended = self.endless && self.stopped.is_some();
+        let ended = if is_ended {
+            inputs.partial.get(Partial::Stopped)
+        } else {
+            0
+        };
+        let faults = inputs.partial.total() + inputs.refused.total() - ended;
         // a damaged input of which no record was read is of no use either
         let is_useless = inputs.whole + inputs.skipped == 0 && self.books.packets.read == 0;
         match self.stopped {
             Some("SIGPIPE") => 141,
             _ if self.strict && faults > 0 => 1,
             _ if !self.books.imbalances().is_empty() => 5,
-            Some("SIGTERM") => 143,
-            Some(_) => 130,
+            Some("SIGTERM") if !is_ended => 143,
+            Some(_) if !is_ended => 130,
             None if inputs.listed > 0 && is_useless => 4,
-            None if faults > 0 => 3,
-            None => 0,
+            _ if faults > 0 => 3,
+            _ => 0,
         }
     }
 
@@ -410,7 +418,7 @@ impl<'a> Summary<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use operators::books::{Anomaly, EndReason, Partial, Refused, Skip};
+    use operators::books::{Anomaly, EndReason, Refused, Skip};
 
     /// The run that documents the shape: one capture cut in its 13th record.
     fn sample() -> Report {
@@ -524,7 +532,17 @@ warning: a.pcap: truncated at byte 91 (record 12), 17 B not read: ...
         assert!(wrong.json().contains("\"balanced\": false"));
         for (signal, code) in [("SIGINT", 130), ("SIGTERM", 143), ("SIGPIPE", 141)] {
             let mut stopped = sample();
+            stopped.books.inputs = whole.books.inputs.clone();
             stopped.stopped = Some(signal);
+            assert_eq!(stopped.exit_code(), code);
+            stopped.books.inputs.whole = 0;
+            stopped.books.inputs.partial.add(Partial::Stopped);
+            stopped.endless = true;
+            let code = if signal == "SIGPIPE" { code } else { 0 };
+            assert_eq!(stopped.exit_code(), code, "how it ends");
+            stopped.books.inputs.listed += 1;
+            stopped.books.inputs.partial.add(Partial::Damaged);
+            let code = if signal == "SIGPIPE" { code } else { 3 };
             assert_eq!(stopped.exit_code(), code);
         }
     }

@@ -1,19 +1,25 @@
 //! A plan, run: opens what it writes, starts the workers, gathers their books, and lets the rows appear.
 
+use crate::analysis::{SharedAnalysis, Watch};
 use crate::cluster::{Cluster, Failure, Place, Started};
 use crate::inputs::Inputs;
 use crate::matched;
 use crate::memory::{self, Guard, Needs, Over};
 use crate::plan::{Edge, Kind, Plan};
 use crate::report::{Output, Report};
-use crate::topology::{Context, Entrance, ViewEntrance, ViewPlan, build, build_graph};
+use crate::spec::View;
+use crate::topology::{
+    Beyond, Context, Entrance, LookUpEntrance, ViewEntrance, ViewPlan, build, build_graph,
+};
 use operators::Error;
 use operators::books::{Books, FileBooks, Partial};
+use operators::features::ConnectionPlan;
 use operators::flows::FlowOptions;
 use operators::joins::Joined;
 use operators::privacy::Anonymiser;
 use operators::sinks::{self, Collector, Description, Sort, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
+use operators::views::look_ups::{Answers, Come, LookUpPlan};
 use operators::views::{Between, FeedPlan, GatePlan, Handover, SharedBetween};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
@@ -47,6 +53,8 @@ pub struct Control {
     pub signal: Arc<AtomicI32>,
     /// Bytes read so far.
     pub progress: Arc<Progress>,
+    /// What operators do is added to this, and no sink writes anything.
+    pub analysis: Option<SharedAnalysis>,
 }
 
 /// What a worker has at the end.
@@ -97,6 +105,7 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let mut report = Report {
         workers: place.workers * place.processes,
         strict: inputs.strict,
+        endless: inputs.is_endless(),
         spec: plan.digest.clone(),
         ..Report::default()
     };
@@ -146,11 +155,14 @@ fn needs(plan: &Plan, workers: usize) -> Needs {
     let written: usize = plan.sinks().map(|(_, sink)| sink.columns.len()).sum();
     let sorted = |sink: &&crate::spec::Sink| sink.options.sort() == Sort::Start;
     let sorters = plan.sinks().map(|(_, sink)| sink).filter(sorted).count();
-    // rows that wait for the connection graph are sorted too
+    // rows that wait for the connection graph or for views are sorted too
     let graph = plan
         .features()
         .and_then(|features| features.plan.connection());
-    let sorters = sorters + usize::from(graph.is_some());
+    let stages = plan
+        .features()
+        .map_or(0, |features| features.look_ups.stages.len());
+    let sorters = sorters + usize::from(graph.is_some()) + stages;
     // rows are copied once when they are sorted
     let sorted = (sorters as u64).saturating_mul(2 * plan.run.sort_memory.0.min(1 << 48));
     let tables = plan.joins().filter_map(|(_, join)| join.joined.as_ref());
@@ -182,6 +194,19 @@ fn open_sinks(
     let run = format!("{}-{}", std::process::id(), run_number());
     let mut open: Vec<Collector> = Vec::new();
     for (_, sink) in plan.sinks() {
+        if control.analysis.is_some() {
+            let (pool, stop) = (Arc::clone(pool), Arc::clone(&control.stop));
+            let label = sink.label.clone();
+            open.push(Collector::new(
+                label,
+                sinks::nothing(),
+                None,
+                None,
+                pool,
+                stop,
+            ));
+            continue;
+        }
         if let Some(path) = sink.options.path().filter(|path| *path != "-") {
             sinks::sweep(Path::new(path));
         }
@@ -212,14 +237,15 @@ fn open_sinks(
             let folder = sink.options.spill_folder();
             Sorter::new(&description.schema, sort_memory(plan), &folder)
         });
-        open.push(Collector::new(
+        let collector = Collector::new(
             sink.label.clone(),
             opened,
             anonymiser,
             sorter,
             Arc::clone(pool),
             Arc::clone(&control.stop),
-        ));
+        );
+        open.push(collector.limited(sink.limit));
     }
     Ok(open)
 }
@@ -253,6 +279,12 @@ fn work(
     sinks: Vec<Collector>,
 ) -> Finished {
     let books = Rc::new(RefCell::new(Books::default()));
+    let mut watch = control.analysis.as_ref().map(|_| Watch::new(worker));
+    let mut building = |worker: &Worker, name: String| {
+        if let Some(watch) = &mut watch {
+            watch.next(worker, name);
+        }
+    };
     let collectors: Vec<Rc<RefCell<Collector>>> = sinks
         .into_iter()
         .map(|collector| {
@@ -272,10 +304,47 @@ fn work(
     let connection = plan
         .features()
         .and_then(|features| features.plan.connection());
+    let look_ups = look_ups(plan, control, inputs, connection.as_ref());
+    let betweens: Vec<SharedBetween> = plan
+        .views()
+        .map(|(_, view)| Between::new(&view.rules, Arc::clone(&control.stop)))
+        .collect();
+    let views = plan.views().zip(&betweens).map(|((name, view), between)| {
+        let feed = FeedPlan {
+            rules: Arc::clone(&view.rules),
+            places: plan
+                .features()
+                .map(|features| Arc::clone(&features.places))
+                .unwrap_or_default(),
+            window: view.options.window,
+            slicing: inputs.slicing,
+            inputs: inputs.count(),
+            lag: plan.flows().and_then(FlowOptions::longest_wait),
+        };
+        building(worker, format!("view {name}"));
+        worker.dataflow::<u64, _, _>(|scope| {
+            let view = ViewPlan {
+                name,
+                feed,
+                turns: view.options.max_iterations,
+                most: view.options.max_rows,
+                between,
+                look_ups: look_ups.as_ref(),
+            };
+            ViewEntrance::build(scope, plan, view, &collectors, &books)
+        })
+    });
+    let mut views: Vec<ViewEntrance> = views.collect();
     let graph = connection.map(|connection| {
+        building(worker, "graph".to_owned());
         let session = worker.dataflow::<u64, _, _>(|scope| {
-            let (collectors, handover) = (collectors.clone(), Rc::clone(&handover));
-            build_graph(scope, plan, &connection, collectors, &books, handover)
+            let beyond = Beyond {
+                collectors: collectors.clone(),
+                handover: Rc::clone(&handover),
+                views: &mut views,
+                look_ups: look_ups.clone(),
+            };
+            build_graph(scope, plan, &connection, beyond, &books)
         });
         Entrance {
             plan: GatePlan {
@@ -290,42 +359,6 @@ fn work(
             handover: Rc::clone(&handover),
         }
     });
-    let betweens: Vec<(String, u64, SharedBetween)> = plan
-        .views()
-        .map(|(name, view)| {
-            (
-                name.to_owned(),
-                view.options.max_iterations,
-                Between::new(&view.rules),
-            )
-        })
-        .collect();
-    let views = plan
-        .views()
-        .zip(&betweens)
-        .map(|((name, view), (_, turns, between))| {
-            let feed = FeedPlan {
-                rules: Arc::clone(&view.rules),
-                places: plan
-                    .features()
-                    .map(|features| Arc::clone(&features.places))
-                    .unwrap_or_default(),
-                window: view.options.window,
-                slicing: inputs.slicing,
-                inputs: inputs.count(),
-                lag: plan.flows().and_then(FlowOptions::longest_wait),
-            };
-            worker.dataflow::<u64, _, _>(|scope| {
-                let view = ViewPlan {
-                    name,
-                    feed,
-                    turns: *turns,
-                    between,
-                };
-                ViewEntrance::build(scope, plan, view, &collectors, &books)
-            })
-        });
-    let views = views.collect();
     let (index, peers) = (worker.index(), worker.peers());
     let (mine, rows) = match plan.is_rows {
         true => (Vec::new(), inputs.paths_of_worker(index, peers)),
@@ -344,9 +377,11 @@ fn work(
         books: Rc::clone(&books),
         graph,
         views,
+        look_ups: look_ups.clone(),
         rows,
         failed: Rc::clone(&handover),
     };
+    building(worker, "rows".to_owned());
     worker.dataflow::<u64, _, _>(|scope| build(scope, context));
     let mut told = tell_stop(worker, control);
     while worker.has_dataflows() {
@@ -360,28 +395,77 @@ fn work(
             input.send(control.signal.load(Ordering::Relaxed));
         }
     }
+    if let (Some(watch), Some(analysis)) = (watch, &control.analysis) {
+        watch.end(worker, analysis);
+    }
     let books = gather(worker, books.take(), limits.failure);
     let sinks = collectors
         .into_iter()
         .filter_map(|collector| Some(Rc::into_inner(collector)?.into_inner()))
         .collect();
+    let lost = |looked: LookUpEntrance| looked.answers.borrow_mut().take_error();
     let failed = handover.borrow_mut().take_error();
-    let beyond = betweens
-        .iter()
-        .find(|(_, _, between)| between.borrow().is_beyond);
+    let failed = failed.or_else(|| look_ups.and_then(lost));
     let failed = failed.or_else(|| {
-        beyond.map(|(name, turns, _)| {
-            Error::new(format!(
-                "the recursion of the view `{name}` had no end after {turns} turns"
-            ))
-            .help("set `max_iterations` higher, or let the rules make fewer new values")
-        })
+        let mut views = plan.views().zip(&betweens);
+        views.find_map(|((name, view), between)| failed_view(name, view, &between.borrow()))
     });
     Finished {
         books,
         sinks,
         failed,
     }
+}
+
+/// Why the result of a view is not whole, if it is not.
+fn failed_view(name: &str, view: &View, between: &Between) -> Option<Error> {
+    if between.is_beyond {
+        let turns = view.options.max_iterations;
+        let text = format!("the recursion of the view `{name}` had no end after {turns} turns");
+        let help = "set `max_iterations` higher, or let the rules make fewer new values";
+        return Some(Error::new(text).help(help));
+    }
+    let made = view.rules.relations.get(between.full?)?;
+    let most = view.options.max_rows;
+    let text = match made.name == name {
+        true => format!("the view `{name}` has more than {most} rows"),
+        false => format!(
+            "the relation `{}` of the view `{name}` has more than {most} rows",
+            made.name
+        ),
+    };
+    let help = "set `max_rows` higher, or give the view a window or a narrower condition";
+    Some(Error::new(text).help(help))
+}
+
+/// What rows look up in views, if they do.
+fn look_ups(
+    plan: &Plan,
+    control: &Control,
+    inputs: &Inputs,
+    connection: Option<&ConnectionPlan>,
+) -> Option<LookUpEntrance> {
+    let features = plan.features()?;
+    let look_ups = &features.look_ups;
+    let come = match connection {
+        Some(connection) => Come::ByTick(connection.options.window),
+        None => Come::ByClock {
+            slicing: inputs.slicing,
+            inputs: inputs.count(),
+            lag: plan.flows().and_then(FlowOptions::longest_wait),
+        },
+    };
+    (!look_ups.is_empty()).then(|| LookUpEntrance {
+        answers: Answers::new(look_ups, Arc::clone(&control.stop)),
+        plan: LookUpPlan {
+            look_ups: look_ups.clone(),
+            schema: features.plan.schema.clone(),
+            places: Arc::clone(&features.places),
+            come,
+            budget: sort_memory(plan),
+            folder: spool_folder(plan),
+        },
+    })
 }
 
 /// What ends a worker before its work is done.

@@ -20,9 +20,10 @@ use operators::sources::{
     Bounds, Chunk, Mark, ReadControl, Slicing, Splitter, read, read_rows, read_written,
 };
 use operators::views::graph::maintain;
+use operators::views::look_ups::{LookUpPlan, SharedAnswers, look_up, tell};
 use operators::views::rules::{self, Row};
 use operators::views::{
-    FeedPlan, GatePlan, Inlet, Session, Shared, SharedBetween, feed, gate, join, table,
+    FeedPlan, GatePlan, Inflow, Inlet, Session, Shared, SharedBetween, feed, gate, join, table,
 };
 use petgraph::Direction;
 use petgraph::algo::toposort;
@@ -73,6 +74,8 @@ pub struct Context<'a> {
     pub graph: Option<Entrance>,
     /// The ways into views.
     pub views: Vec<ViewEntrance>,
+    /// What rows look up, if they do.
+    pub look_ups: Option<LookUpEntrance>,
     /// The files of rows that this worker reads, where the sources are such.
     pub rows: Vec<(u32, PathBuf, Bounds)>,
     /// What is told where rows cannot be read.
@@ -89,21 +92,61 @@ pub struct Entrance {
     pub handover: Shared,
 }
 
+/// Where rows look things up in views.
+#[derive(Clone)]
+pub struct LookUpEntrance {
+    /// What the operator is told.
+    pub plan: LookUpPlan,
+    /// Between views and rows.
+    pub answers: SharedAnswers,
+}
+
+/// What the rows go into that have to wait for the connection graph.
+pub struct Beyond<'v> {
+    /// Those of the sinks.
+    pub collectors: Vec<Rc<RefCell<Collector>>>,
+    /// Between gate and join.
+    pub handover: Shared,
+    /// The views: those that read rows are taken.
+    pub views: &'v mut Vec<ViewEntrance>,
+    /// Where rows look things up, if they do.
+    pub look_ups: Option<LookUpEntrance>,
+}
+
 /// Builds the operators behind the rows that have to wait for the connection graph: a dataflow of its own, whose times are ticks.
-/// Gives where edges go in, on the first worker.
+/// Gives where edges go in, on the first worker. Of `views` it takes those that read rows.
 pub fn build_graph(
     scope: Scope<'_, u64>,
     plan: &Plan,
     connection: &ConnectionPlan,
-    collectors: Vec<Rc<RefCell<Collector>>>,
+    beyond: Beyond<'_>,
     books: &Rc<RefCell<Books>>,
-    handover: Shared,
 ) -> Option<Session> {
+    let Beyond {
+        collectors,
+        handover,
+        views,
+        look_ups,
+    } = beyond;
     let (session, records) = scope.new_collection();
     let facts = maintain(records, connection.measures);
     let relations = plan.relations().cloned().collect();
-    let joined = join(facts, connection.clone(), relations, handover);
-    behind_features(plan, joined.rows, joined.tables, collectors, books);
+    let (mut behind, of_flows): (Vec<_>, Vec<_>) =
+        views.drain(..).partition(|view| view.reads_rows(plan));
+    *views = of_flows;
+    for view in &mut behind {
+        view.wait_for_all();
+    }
+    let keeps_edges = look_ups.is_some() || !behind.is_empty();
+    let joined = join(facts, connection.clone(), relations, handover, keeps_edges);
+    let rows = looked_up(joined.rows, empty(scope), look_ups, books);
+    let behind = Behind {
+        tables: joined.tables,
+        marks: empty(scope),
+        views: behind,
+        collectors,
+    };
+    behind_features(plan, rows, behind, books);
     // an open input would keep the dataflow alive
     (scope.index() == 0).then_some(session)
 }
@@ -116,8 +159,12 @@ pub struct ViewPlan<'a> {
     pub feed: FeedPlan,
     /// Turns of a recursion at most.
     pub turns: u64,
+    /// Rows of a relation at most.
+    pub most: u64,
     /// Between feed and tables.
     pub between: &'a SharedBetween,
+    /// What rows look up, if they do.
+    pub look_ups: Option<&'a LookUpEntrance>,
 }
 
 /// The way into a view, by the width of its rows.
@@ -130,12 +177,10 @@ pub enum ViewEntrance {
 
 /// The way into a view.
 pub struct Inlets<R: Row> {
-    plan: FeedPlan,
-    /// Where rows go, one a source; `None` on all workers but the first.
-    inlets: Option<Vec<Inlet<R>>>,
-    between: SharedBetween,
-    /// Where its tables have got to.
-    shown: ProbeHandle<u64>,
+    /// The name of the view.
+    name: String,
+    /// What its rows go into.
+    to: Inflow<R>,
 }
 
 impl ViewEntrance {
@@ -153,17 +198,51 @@ impl ViewEntrance {
         }
     }
 
-    fn is_prompt(&self) -> bool {
+    fn told(&mut self) -> (&str, &mut FeedPlan) {
         match self {
-            Self::Four(inlets) => inlets.plan.is_prompt(),
-            Self::Eight(inlets) => inlets.plan.is_prompt(),
+            Self::Four(inlets) => (&inlets.name, &mut inlets.to.plan),
+            Self::Eight(inlets) => (&inlets.name, &mut inlets.to.plan),
         }
     }
 
-    fn feed<'scope>(self, rows: Stream<'scope, u64, Columns>, marks: StreamVec<'scope, u64, Mark>) {
+    fn name(&self) -> &str {
         match self {
-            Self::Four(to) => feed(rows, marks, to.plan, to.inlets, to.between, to.shown),
-            Self::Eight(to) => feed(rows, marks, to.plan, to.inlets, to.between, to.shown),
+            Self::Four(inlets) => &inlets.name,
+            Self::Eight(inlets) => &inlets.name,
+        }
+    }
+
+    fn is_prompt(&self) -> bool {
+        match self {
+            Self::Four(inlets) => inlets.to.plan.is_prompt(),
+            Self::Eight(inlets) => inlets.to.plan.is_prompt(),
+        }
+    }
+
+    /// Lets its windows close at the end: rows behind the connection graph have another time.
+    fn wait_for_all(&mut self) {
+        self.told().1.lag = None;
+    }
+
+    /// Whether it reads rows with all their columns, or parts of them, and not flow records alone.
+    fn reads_rows(&self, plan: &Plan) -> bool {
+        let mut nodes = plan.graph.node_indices();
+        let own = nodes.find(|node| plan.graph[*node].name == self.name());
+        own.is_some_and(|node| {
+            let mut edges = plan.graph.edges_directed(node, Direction::Incoming);
+            edges.any(|edge| *edge.weight() != Edge::Flows)
+        })
+    }
+
+    fn feed<'scope>(
+        self,
+        inputs: Vec<Stream<'scope, u64, Columns>>,
+        marks: StreamVec<'scope, u64, Mark>,
+        books: &Rc<RefCell<Books>>,
+    ) {
+        match self {
+            Self::Four(inlets) => feed(inputs, marks, inlets.to, Rc::clone(books)),
+            Self::Eight(inlets) => feed(inputs, marks, inlets.to, Rc::clone(books)),
         }
     }
 }
@@ -180,7 +259,9 @@ impl<R: Row> Inlets<R> {
             name,
             feed: told,
             turns,
+            most,
             between,
+            look_ups,
         } = view;
         let (inlets, sources): (Vec<Inlet<R>>, Vec<_>) = told
             .rules
@@ -193,6 +274,10 @@ impl<R: Row> Inlets<R> {
         built
             .beyond
             .inspect(move |_| beyond.borrow_mut().is_beyond = true);
+        for (at, relation) in built.relations.iter().enumerate() {
+            let full = Rc::clone(between);
+            rules::at_most(relation, most, move || full.borrow_mut().overflow(at));
+        }
         let probe = ProbeHandle::new();
         for (at, (_, sink)) in plan.sinks().enumerate() {
             let Some(Table {
@@ -217,12 +302,24 @@ impl<R: Row> Inlets<R> {
                 );
             }
         }
+        if let Some(LookUpEntrance { plan, answers }) = look_ups {
+            for (place, (_, asked)) in plan.look_ups.asked().enumerate() {
+                if asked.view == name {
+                    let changes = built.relations[asked.relation].clone();
+                    let (between, answers) = (Rc::clone(between), Rc::clone(answers));
+                    tell(changes, asked.made.clone(), place, between, answers).probe_with(&probe);
+                }
+            }
+        }
         Self {
-            plan: told,
-            // an open input would keep the dataflow alive
-            inlets: (scope.index() == 0).then_some(inlets),
-            between: Rc::clone(between),
-            shown: probe,
+            name: name.to_owned(),
+            to: Inflow {
+                plan: told,
+                // an open input would keep the dataflow alive
+                inlets: (scope.index() == 0).then_some(inlets),
+                between: Rc::clone(between),
+                shown: probe,
+            },
         }
     }
 }
@@ -254,6 +351,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         books,
         mut graph,
         mut views,
+        look_ups,
         rows,
         failed,
     } = context;
@@ -262,7 +360,13 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         let schema = features.plan.schema.clone();
         let rows = read_written(scope, rows, (schema, all), failed, Rc::clone(&books));
         let rows = rows.probe_with(&control.probe);
-        behind_features(plan, rows, Vec::new(), collectors, &books);
+        let behind = Behind {
+            tables: Vec::new(),
+            marks: empty(scope),
+            views: Vec::new(),
+            collectors,
+        };
+        behind_features(plan, rows, behind, &books);
         return;
     }
     if plan.is_rows {
@@ -365,8 +469,10 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     (false, false) => track_apart(packets, by_shard, marks, &track_plan, own),
                 };
                 let rows = rows.probe_with(&control.probe);
-                for view in views.drain(..) {
-                    view.feed(rows.clone(), seen.clone());
+                let (of_rows, of_flows): (Vec<_>, Vec<_>) =
+                    views.drain(..).partition(|view| view.reads_rows(plan));
+                for view in of_flows {
+                    view.feed(vec![rows.clone()], seen.clone(), &books);
                 }
                 if let Some(Entrance {
                     plan,
@@ -378,33 +484,78 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     gate(rows, seen, plan, session, handover);
                     continue;
                 }
-                let collectors = std::mem::take(&mut collectors);
-                behind_features(plan, rows, Vec::new(), collectors, &books);
+                let mut behind = Behind {
+                    tables: Vec::new(),
+                    marks: seen.clone(),
+                    views: of_rows,
+                    collectors: std::mem::take(&mut collectors),
+                };
+                if look_ups.is_some() {
+                    // rows that have waited have other times
+                    behind.views.iter_mut().for_each(ViewEntrance::wait_for_all);
+                }
+                let rows = looked_up(rows, seen, look_ups.clone(), &books);
+                behind_features(plan, rows, behind, &books);
                 continue;
             }
             // behind the features, or behind the graph
-            Kind::Filter(_) | Kind::View(_) | Kind::Join(_) | Kind::Sink(_) => continue,
+            Kind::Filter(_) | Kind::View(_) | Kind::LookUp | Kind::Join(_) | Kind::Sink(_) => {
+                continue;
+            }
         };
         streams.insert(node, stream);
     }
 }
 
-/// Builds what rows go through: derived columns, filters, joins, sinks. `tables` are those of graph sinks, in their order.
-fn behind_features(
-    plan: &Plan,
-    rows: Stream<'_, u64, Columns>,
-    tables: Vec<Stream<'_, u64, Columns>>,
+/// Lets rows wait for what they look up, if anything.
+fn looked_up<'scope>(
+    rows: Stream<'scope, u64, Columns>,
+    marks: StreamVec<'scope, u64, Mark>,
+    look_ups: Option<LookUpEntrance>,
+    books: &Rc<RefCell<Books>>,
+) -> Stream<'scope, u64, Columns> {
+    match look_ups {
+        Some(LookUpEntrance { plan, answers }) => {
+            look_up(rows, marks, &plan, answers, Rc::clone(books))
+        }
+        None => rows,
+    }
+}
+
+/// What is behind the features, beside derived columns and filters.
+struct Behind<'scope> {
+    /// Those of graph sinks, in their order.
+    tables: Vec<Stream<'scope, u64, Columns>>,
+    /// How far the inputs are.
+    marks: StreamVec<'scope, u64, Mark>,
+    /// Views that read rows.
+    views: Vec<ViewEntrance>,
+    /// Those of the sinks.
     collectors: Vec<Rc<RefCell<Collector>>>,
+}
+
+/// Builds what rows go through: derived columns, filters, sinks.
+fn behind_features<'scope>(
+    plan: &Plan,
+    records: Stream<'scope, u64, Columns>,
+    behind: Behind<'scope>,
     books: &Rc<RefCell<Books>>,
 ) {
+    let Behind {
+        tables,
+        marks,
+        mut views,
+        collectors,
+    } = behind;
     let features = plan.features().expect("a plan has features");
+    let rows = records.clone();
     let rows = match features.computer() {
         Some(computer) => derive(rows, computer, Rc::clone(books)),
         None => rows,
     };
     let (mut tables, mut collectors) = (tables.into_iter(), collectors.into_iter());
     // the outputs of each node
-    let mut outputs: HashMap<NodeIndex, Vec<Stream<'_, u64, Columns>>> = HashMap::new();
+    let mut outputs: HashMap<NodeIndex, Vec<Stream<'scope, u64, Columns>>> = HashMap::new();
     let order = toposort(&plan.graph, None).expect("a plan has no cycle");
     let sinks = |node: &NodeIndex| matches!(plan.graph[*node].kind, Kind::Sink(_));
     // sinks in the order of the spec, as their collectors are
@@ -419,15 +570,23 @@ fn behind_features(
         inputs.sort_by_key(|edge| edge.id());
         let read = inputs.into_iter().filter_map(|edge| {
             let output = match edge.weight() {
+                Edge::Flows => return Some(records.clone()),
                 Edge::Route(output) => *output,
                 _ => 0,
             };
             outputs.get(&edge.source())?.get(output).cloned()
         });
-        let read = read.reduce(|one, other| one.concat(other));
+        let read: Vec<_> = read.collect();
         let Node { name, kind } = &plan.graph[node];
+        if let Kind::View(_) = kind {
+            if let Some(at) = views.iter().position(|view| view.name() == name) {
+                views.remove(at).feed(read, marks.clone(), books);
+            }
+            continue;
+        }
+        let read = read.into_iter().reduce(|one, other| one.concat(other));
         match (kind, read) {
-            (Kind::Features(_), _) => {
+            (Kind::Features(_) | Kind::LookUp, _) => {
                 outputs.insert(node, vec![rows.clone()]);
             }
             (Kind::Filter(options), Some(read)) => {

@@ -120,6 +120,8 @@ fn cut(path: &Path, seeds: &mut Seeds) {
                 streams.entry((flow, is_low)).or_default().extend(payload);
             } else if header.protocol == 17 && ports.iter().any(|port| [53, 5353].contains(port)) {
                 add("dns", payload.to_vec());
+            } else if header.protocol == 17 && ports.iter().any(|port| [67, 68].contains(port)) {
+                add("dhcp", payload.to_vec());
             } else if header.protocol == 17 && payload.first().is_some_and(|first| *first >= 0xC0) {
                 add("quic", payload.to_vec());
             }
@@ -127,6 +129,7 @@ fn cut(path: &Path, seeds: &mut Seeds) {
     }
     for ((flow, _), mut stream) in streams {
         stream.truncate(MOST);
+        add("greeting", stream.iter().copied().take(64).collect());
         let target = match stream.first() {
             Some(0x14..=0x18) => "tls",
             Some(b'S') if stream.starts_with(b"SSH-") => "ssh",

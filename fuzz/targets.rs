@@ -12,7 +12,7 @@ fn size(bytes: &[u8]) -> usize {
 }
 
 /// Name and body.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("archive", |bytes| {
         sources::total::archive(bytes, size(bytes))
     }),
@@ -26,7 +26,11 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("tls", |bytes| protocols::total::tls(bytes, size(bytes))),
     ("quic", |bytes| protocols::total::quic(bytes, size(bytes))),
     ("ssh", |bytes| protocols::total::ssh(bytes, size(bytes))),
+    ("dhcp", |bytes| protocols::total::dhcp(bytes, size(bytes))),
     ("dns", |bytes| protocols::total::dns(bytes, size(bytes))),
+    ("greeting", |bytes| {
+        protocols::total::greeting(bytes, size(bytes))
+    }),
     ("http", |bytes| protocols::total::http(bytes, size(bytes))),
     ("spec", spec::total::bytes),
     ("expression", expressions::total::text),

@@ -320,6 +320,19 @@ pub struct PacketBooks {
     pub ethertypes: BTreeMap<u16, u64>,
 }
 
+/// The most there was of something at once. It depends on how the work is shared, as no fate does, so books that differ in nothing
+/// else are equal.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Peak(pub u64);
+
+impl PartialEq for Peak {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Peak {}
+
 /// Fates of the flow records: `opened = emitted + discarded + open`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowBooks {
@@ -331,6 +344,9 @@ pub struct FlowBooks {
     pub discarded: Counts<Discard>,
     /// Records still open: 0 after a finished run.
     pub open: u64,
+    /// The most records that were open at once, the sum over workers.
+    #[serde(default)]
+    pub most_open: Peak,
     /// Packets of all ended records.
     pub packets: u64,
     /// IP bytes of all ended records.
@@ -416,6 +432,7 @@ impl Books {
         self.flows.emitted.merge(&other.flows.emitted);
         self.flows.discarded.merge(&other.flows.discarded);
         self.flows.open += other.flows.open;
+        self.flows.most_open.0 += other.flows.most_open.0;
         self.flows.packets += other.flows.packets;
         self.flows.bytes += other.flows.bytes;
         for (name, filter) in &other.filters {

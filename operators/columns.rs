@@ -58,6 +58,14 @@ impl Address {
     }
 }
 
+impl From<std::net::Ipv4Addr> for Address {
+    fn from(address: std::net::Ipv4Addr) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&address.octets());
+        Self { family: 4, bytes }
+    }
+}
+
 impl From<Address> for std::net::IpAddr {
     fn from(address: Address) -> Self {
         let bytes = address.bytes;

@@ -638,7 +638,7 @@ fn wrong_ways_to_extend() {
           |
         2 | extends = "xyz"
           |           ^^^^^
-          = help: the presets are `joyfuljay`; for a file write `./xyz.toml`
+          = help: the presets are `joyfuljay`, `nfstream`, `nfstream-stats`, `nfstream-core`, `ml-small`, `live`; for a file write `./xyz.toml`
           = see `jayflow help E0503`
 
         error[E0503]: the preset `joyfuljay` has no version `2`
@@ -998,7 +998,7 @@ rows = 1
         1 read     source    pcap a.pcap; each input has its own flows; an input is read and decompressed by one worker
         2 decode   decode    from 1: tunnels stay on, later fragments join the flow of the first
         3 flows    flows     from 2: by hash of 5tuple in 256 shards; 201 B/flow; idle 20s, active off, tcp linger 5s
-        4 features features  from 3: flow_meta (2 of 550 columns); 40 B/flow; payload not read
+        4 features features  from 3: flow_meta (2 of 559 columns); 40 B/flow; payload not read
         5 sink     sink      csv a.csv <- 4, 2 columns, sorted by start, encoded by a thread a worker, written by one
         2 columns; workers 1, processes 1; 4096 records a chunk, 8192 packets an epoch; spec e5c586019be3
         ```

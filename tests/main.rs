@@ -2,16 +2,21 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails says so")]
 
 mod agreement;
+#[cfg(unix)]
+mod explained;
 mod expressions;
 mod fuzz;
 mod golden;
 mod graph;
+mod guides;
 mod invariance;
 mod joins;
 mod labels;
 #[cfg(unix)]
 mod live;
 mod loading;
+#[cfg(unix)]
+mod look_ups;
 mod mistakes;
 #[cfg(unix)]
 mod processes;
@@ -19,6 +24,7 @@ mod processes;
 mod program;
 mod reliability;
 mod shared;
+mod shipped;
 mod spec;
 mod spec_tests;
 #[cfg(unix)]

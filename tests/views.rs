@@ -285,3 +285,260 @@ fn a_view_without_a_reader_and_a_wrong_emit_are_told() {
     assert_eq!(wrong("\"change\""), [("E0008", "sinks.to.emit".to_owned())]);
     assert_eq!(wrong("3"), [("E0007", "sinks.to.emit".to_owned())]);
 }
+
+/// A view of groups over the rows of a filter, with a derived column, in all three ways of emitting.
+const GROUPS: &str = "
+[features.derive]
+middle = 'total_bytes / total_packets'
+[filters.some]
+where = 'total_packets > 1'
+[views.g]
+input = \"some\"
+group_by = [\"src_ip\", \"protocol\"]
+select = {
+  flows = \"count()\",
+  peers = \"distinct(dst_ip)\",
+  bytes = \"sum(total_bytes)\",
+  mean = \"mean(middle)\",
+  last = \"last(dst_port)\",
+}
+having = 'flows > 1 or protocol == 17'
+top = { by = \"bytes\", n = 3, per = [\"protocol\"] }
+";
+
+fn group_spec(window: &str, run: &str) -> String {
+    let mut text = format!(
+        "spec = 1\n[sources]\npath = \"in.pcap\"\n{GROUPS}window = {window}\n[run]\n{run}\n\
+        [sinks.rows]\ninput = \"some\"\npath = \"rows.csv\"\noverwrite = true\n\
+        columns = [\"src_ip\", \"dst_ip\", \"start_time\", \"end_time\", \"total_packets\", \"protocol\", \"total_bytes\", \"dst_port\"]\n"
+    );
+    for emit in ["snapshot", "changes"] {
+        text.push_str(&format!(
+            "[sinks.{emit}]\ninput = \"g\"\nemit = \"{emit}\"\noverwrite = true\npath = \"g_{emit}.csv\"\n"
+        ));
+    }
+    text
+}
+
+/// A row of the filter with its end, ns.
+type Line = (i64, Vec<String>);
+
+/// The groups of some rows, in the order of their starts: what `having` leaves, and of these the first by bytes, with ties.
+fn plain_groups(lines: &[&Line]) -> BTreeMap<(String, String), Vec<String>> {
+    let mut groups: BTreeMap<(String, String), Vec<&Vec<String>>> = BTreeMap::new();
+    for (_, line) in lines {
+        groups
+            .entry((line[0].clone(), line[5].clone()))
+            .or_default()
+            .push(line);
+    }
+    let number = |text: &String| text.parse::<i64>().unwrap();
+    groups.retain(|(_, protocol), lines| lines.len() > 1 || protocol == "17");
+    let rows = groups.into_iter().map(|(key, lines)| {
+        let peers: BTreeSet<&String> = lines.iter().map(|line| &line[1]).collect();
+        let bytes: i64 = lines.iter().map(|line| number(&line[6])).sum();
+        let means = lines
+            .iter()
+            .map(|line| number(&line[6]) as f64 / number(&line[4]) as f64);
+        let mean = means.sum::<f64>() / lines.len() as f64;
+        // rows of one start stand in the order of the file
+        let last = lines.iter().max_by_key(|line| ns(&line[2])).unwrap();
+        let shown = [
+            lines.len().to_string(),
+            peers.len().to_string(),
+            bytes.to_string(),
+            format!("{mean:.6}"),
+            last[7].clone(),
+        ];
+        (key, shown.to_vec())
+    });
+    rows.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn groups_are_those_of_the_rows_that_a_filter_leaves(
+        traffic in records(120), workers in 1usize..4, fused: bool, epoch in prop_oneof![Just(1usize), Just(7), Just(8192)],
+        (size, step) in prop_oneof![Just((0, 0)), Just((60, 20)), Just((30, 30))],
+    ) {
+        let mut traffic = traffic;
+        traffic.sort_by_key(|(time, _)| *time);
+        let window = match (size, step) {
+            (0, _) => "\"all\"".to_owned(),
+            (size, step) => format!("{{ sliding = \"{size}s\", step = \"{step}s\" }}"),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        execute(path, &traffic, &group_spec(&window, "workers = 1"));
+        let rows: Vec<Line> = lines(path, "rows.csv").into_iter().map(|line| (ns(&line[3]), line)).collect();
+        let (size, step) = (size * SECOND, step * SECOND);
+        let mut held: BTreeMap<i64, Vec<&Line>> = BTreeMap::new();
+        if size == 0 {
+            held.insert(0, rows.iter().collect());
+        } else {
+            let ticks: BTreeSet<i64> = rows.iter().map(|(end, _)| end.div_euclid(step)).collect();
+            let last = ticks.iter().max().copied().unwrap_or(0);
+            let gone: BTreeSet<i64> = ticks.iter().map(|tick| tick + size / step).filter(|tick| *tick <= last).collect();
+            for tick in ticks.union(&gone) {
+                let is_in = |(end, _): &&Line| (end.div_euclid(step)..end.div_euclid(step) + size / step).contains(tick);
+                held.insert((tick + 1) * step, rows.iter().filter(is_in).collect());
+            }
+        }
+        let mut shown: BTreeMap<i64, BTreeMap<(String, String), Vec<String>>> = BTreeMap::new();
+        for mut line in lines(path, "g_snapshot.csv") {
+            let at = if size > 0 { ns(&line.remove(0)) } else { 0 };
+            let rest = line.split_off(2);
+            let mean: f64 = rest[3].parse().unwrap();
+            let mut rest = rest;
+            rest[3] = format!("{mean:.6}");
+            shown.entry(at).or_default().insert((line[0].clone(), line[1].clone()), rest);
+        }
+        for (at, lines) in held {
+            let all = plain_groups(&lines);
+            let found = shown.remove(&at).unwrap_or_default();
+            for (key, row) in &found {
+                prop_assert_eq!(&row[..4], &all[key][..4]);
+            }
+            for protocol in ["6", "17", "1"] {
+                let bytes = |rows: &BTreeMap<(String, String), Vec<String>>| {
+                    let of = rows.iter().filter(|((_, own), _)| own == protocol);
+                    let mut bytes: Vec<i64> = of.map(|(_, row)| -row[2].parse::<i64>().unwrap()).collect();
+                    bytes.sort_unstable();
+                    bytes.truncate(3);
+                    bytes
+                };
+                prop_assert_eq!(bytes(&found), bytes(&all));
+            }
+        }
+        prop_assert!(shown.is_empty());
+        let files = || ["g_snapshot.csv", "g_changes.csv", "rows.csv"].map(|name| std::fs::read_to_string(path.join(name)).unwrap());
+        let alone = files();
+        execute(path, &traffic, &group_spec(&window, &format!("workers = {workers}\nepoch = {epoch}\nfused = {fused}")));
+        prop_assert_eq!(files(), alone);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_groups_is_told_where_it_is() {
+    let check = |view: &str| {
+        let text = format!(
+            "spec = 1\n[sources]\npath = \"a.pcap\"\n[filters.kind]\nroutes = {{ tcp = \"protocol == 6\", rest = \"else\" }}\n\
+            [views.v]\n{view}\n[sinks.out]\npath = \"a.csv\"\ninput = \"v\"\n[sinks.rest]\npath = \"b.csv\"\ninput = [\"kind.tcp\", \"kind.rest\"]\n"
+        );
+        let loaded = Loaded::text("spec.toml", text.clone(), std::path::PathBuf::new()).unwrap();
+        let list = loaded
+            .check()
+            .map_or_else(|found| found.list, |spec| spec.warnings.list);
+        let told = list.into_iter();
+        told.map(|one| {
+            format!(
+                "{} {} `{}` {}",
+                one.code,
+                one.path,
+                &text[one.at.start..one.at.end],
+                one.message
+            )
+        })
+        .collect::<Vec<_>>()
+    };
+    let right = "input = \"kind.tcp\"\ngroup_by = \"src_ip\"\nselect = { n = \"count()\" }";
+    assert_eq!(check(right), Vec::<String>::new());
+    let wrong = check(
+        "input = \"features\"\ngroup_by = [\"src_ip\", \"dst_pot\"]\nwhere = 'total_packets'\n\
+        select = { n = \"count(\", src_ip = \"count()\", m = \"min(src_ip)\" }\ntop = { by = \"k\" }",
+    );
+    assert_eq!(
+        wrong,
+        [
+            "E0201 views.v.group_by[1] `dst_pot` unknown field `dst_pot`",
+            "E0204 views.v.where `total_packets` `where` needs a condition, found int",
+            "E0103 views.v.select.n `` the expression ends where a value should follow",
+            "E0301 views.v.select.src_ip `src_ip` `src_ip` is grouped by, and selected under this name",
+            "E0207 views.v.select.m `min(src_ip)` over the rows of a group `min` needs a number, a time or a duration, found ip",
+            "E0201 views.v.top.by `k` `k` is neither grouped by nor selected",
+        ]
+    );
+    let of_flows = check("group_by = [\"src_ip\", \"iat_mean\"]");
+    assert_eq!(
+        of_flows,
+        [
+            "E0201 views.v.group_by[1] `iat_mean` `flows` gives flow records, which have no `iat_mean`"
+        ]
+    );
+    let forms = check("rules = 'a(x) :- flows(src_ip: x).'\ngroup_by = \"src_ip\"");
+    assert_eq!(
+        forms,
+        ["E0607 views.v.group_by `group_by` a view of rules has no `group_by`"]
+    );
+    assert_eq!(
+        check("window = \"all\""),
+        ["E0006 views.v.group_by `v` `[views.v]` has neither `group_by` nor `rules`"]
+    );
+    let inputs = |input: &str| check(&format!("input = \"{input}\"\ngroup_by = \"src_ip\""));
+    assert_eq!(
+        inputs("kind"),
+        ["E0303 views.v.input `\"kind\"` `kind` has several outputs"]
+    );
+    assert_eq!(
+        inputs("source"),
+        [
+            "E0304 views.v.input `\"source\"` a view reads flow records or rows, and `source` gives packets"
+        ]
+    );
+    assert_eq!(
+        inputs("feature"),
+        ["E0302 views.v.input `\"feature\"` no node is named `feature`"]
+    );
+}
+
+#[test]
+fn a_view_with_too_many_rows_fails_the_run_and_leaves_nothing() {
+    let folder = Folder::new();
+    let frames = [
+        (1, crate::traffic::udp_frame(1, 2)),
+        (2, crate::traffic::udp_frame(3, 4)),
+    ];
+    folder.put("in.pcap", pcap(&frames));
+    let spec = |most: usize| {
+        let text = "[views.v]\ngroup_by = \"src_ip\"\n[sinks.out]\ninput = \"v\"\npath = \"v.csv\"\noverwrite = true\n";
+        let text = text.replace("group_by", &format!("max_rows = {most}\ngroup_by"));
+        folder.put(
+            "spec.toml",
+            format!("spec = 1\n[sources]\npath = \"in.pcap\"\n{text}"),
+        );
+        folder.run("run spec.toml")
+    };
+    let ended = spec(1);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(
+        ended.err.contains("the view `v` has more than 1 rows"),
+        "{}",
+        ended.err
+    );
+    assert!(!folder.path().join("v.csv").exists());
+    assert_eq!(spec(2).code, Some(0));
+    assert_eq!(lines(folder.path(), "v.csv").len(), 2);
+}
+
+#[test]
+fn groups_are_the_same_on_two_processes() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let traffic: Vec<Record> = (0..10)
+        .flat_map(|_| records(120).new_tree(&mut runner).unwrap().current())
+        .collect();
+    let folder = Folder::new();
+    folder.put("in.pcap", pcap(&traffic));
+    let window = "{ sliding = \"60s\", step = \"20s\" }";
+    folder.put("spec.toml", group_spec(window, "workers = 1"));
+    let run = |processes: usize| {
+        let ended = folder.run(&format!("run spec.toml --processes {processes}"));
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        ["g_snapshot.csv", "g_changes.csv"]
+            .map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap())
+    };
+    let alone = run(1);
+    assert!(alone.iter().all(|text| text.lines().count() > 3));
+    assert!(run(2) == alone);
+}

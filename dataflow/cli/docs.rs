@@ -1,9 +1,9 @@
 //! `jayflow docs`.
 
-use super::features::type_name;
 use super::schema::markdown;
 use super::{Global, Outcome, SpecArguments, print};
 use crate::plan;
+use crate::plan::type_name;
 use crate::spec::variables::written;
 use clap::Args;
 use std::fmt::Write as _;

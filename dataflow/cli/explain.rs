@@ -1,10 +1,12 @@
 //! `jayflow explain`.
 
-use super::{Global, Outcome, SpecArguments, print};
-use crate::Layout;
-use crate::plan;
+use super::{Failure, Global, Outcome, SpecArguments, print, warn};
+use crate::analysis::SharedAnalysis;
+use crate::plan::{self, Drawing};
 use crate::spec::diagnostic::visible;
+use crate::{Control, Layout, Plan};
 use clap::Args;
+use std::sync::{Arc, PoisonError};
 
 /// Shows the plan of a spec: what each operator reads, keeps and gives.
 ///
@@ -14,29 +16,76 @@ pub struct Explain {
     #[command(flatten)]
     spec: SpecArguments,
     /// As JSON.
-    #[arg(long, conflicts_with = "memory")]
+    #[arg(long, conflicts_with_all = ["memory", "physical"])]
     json: bool,
     /// Bytes kept of each open flow.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["types", "physical", "analyze"])]
     memory: bool,
+    /// The columns of each node: type, unit, when they are null, who reads them.
+    #[arg(long, conflicts_with_all = ["physical", "analyze"])]
+    types: bool,
+    /// The operators that each worker runs, and what goes from worker to worker.
+    #[arg(long, conflicts_with = "analyze")]
+    physical: bool,
+    /// Runs the spec over a capture, without its sinks, and shows what each operator took and gave, how long it worked, and what it
+    /// held. Rows, time and updates are told by the logs of timely and differential, open flows are counted by the flow table.
+    #[arg(long, value_name = "CAPTURE")]
+    analyze: Option<String>,
 }
 
 impl Explain {
     /// Prints the plan.
     pub(super) fn run(&self, global: &Global) -> Outcome {
+        if let Some(capture) = &self.analyze {
+            return self.analyzed(capture, global);
+        }
         let (_, plan) = self.spec.plan(global)?;
         // a plan can be explained also where its inputs are not
         let layout = Layout::of(&plan);
-        print(&if self.json {
+        print(&if self.types && self.json {
+            format!("{:#}\n", plan::types_json(&plan))
+        } else if self.types {
+            plan::types(&plan)
+        } else if self.json {
             format!("{:#}\n", plan::json(&plan, layout.ok().as_ref()))
         } else if self.memory {
             plan::memory(&plan)
+        } else if self.physical {
+            Drawing::physical(&plan, &layout.map_err(Failure::Usage)?).text()
         } else {
             let here = match &layout {
                 Ok(layout) => plan::layout(layout),
                 Err(error) => format!("here: {}\n", visible(&error.to_string())),
             };
             plan::explain(&plan) + &here
+        })
+    }
+
+    fn analyzed(&self, capture: &str, global: &Global) -> Outcome {
+        let mut loaded = self.spec.load()?;
+        let mut spec = loaded.settled()?;
+        warn(&spec, global);
+        // one source, which reads the capture instead of its own
+        spec.sources.truncate(1);
+        for source in &mut spec.sources {
+            source.options.path = vec![capture.to_owned()];
+            source.options.follow = false;
+            spec.flows.inputs = vec![source.name.clone()];
+        }
+        spec.run.processes = 1;
+        spec.run.hosts = None;
+        let plan = Plan::new(&spec);
+        let analysis = SharedAnalysis::default();
+        let control = Control {
+            analysis: Some(Arc::clone(&analysis)),
+            ..Control::default()
+        };
+        let report = crate::run(&plan, &control).map_err(Failure::Run)?;
+        let analysis = analysis.lock().unwrap_or_else(PoisonError::into_inner);
+        print(&if self.json {
+            format!("{:#}\n", plan::analyzed_json(&plan, &analysis, &report))
+        } else {
+            plan::analyzed(&plan, &analysis, &report)
         })
     }
 }

@@ -1,6 +1,6 @@
 //! `jayflow extract`.
 
-use super::run::Ending;
+use super::run::{Around, Ending};
 use super::{Failure, Global, Outcome, Set, print};
 use crate::Error;
 use crate::spec::diagnostic::Source;
@@ -233,8 +233,11 @@ impl Extract {
             loaded.check()?;
             return print(&format::text(&loaded.root));
         }
-        let process = self.running.process;
-        self.ending.run(loaded, &self.set, process, false, global)
+        let around = Around {
+            process: self.running.process,
+            ..Around::default()
+        };
+        self.ending.run(loaded, &self.set, &around, global)
     }
 
     /// The spec that the options mean.

@@ -3,10 +3,11 @@
 use super::help::wrapped;
 use super::{Failure, Outcome, print};
 use crate::Error;
+use crate::plan::type_name;
 use crate::spec::suggest::did_you_mean;
 use clap::Args;
 use operators::features::{Cost, catalogue, costs, difference};
-use operators::schema::{DataType, Feature, Profile};
+use operators::schema::{Feature, Profile};
 use std::fmt::Write as _;
 
 /// Lists the features, those of a group, or explains one.
@@ -142,20 +143,4 @@ fn cost_of(cost: &Cost) -> String {
         needs.class(),
         cost.state
     )
-}
-
-/// The type of a column as documents name it.
-pub(super) fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::List(item) => format!("list<{}>", type_name(item)),
-        DataType::Struct(parts) => {
-            let parts: Vec<String> = parts
-                .iter()
-                .map(|(name, part)| format!("{name}: {}", type_name(part)))
-                .collect();
-            format!("struct<{}>", parts.join(", "))
-        }
-        DataType::Address => "ip".to_owned(),
-        plain => format!("{plain:?}").to_lowercase(),
-    }
 }

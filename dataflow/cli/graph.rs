@@ -1,6 +1,6 @@
 //! `jayflow graph`.
 
-use super::run::Ending;
+use super::run::{Around, Ending};
 use super::{Failure, Global, Outcome, Set, print};
 use crate::Error;
 use crate::spec::{Loaded, format, reference};
@@ -81,7 +81,8 @@ impl Graph {
             loaded.check()?;
             return print(&format::text(&loaded.root));
         }
-        self.ending.run(loaded, &self.set, None, false, global)
+        self.ending
+            .run(loaded, &self.set, &Around::default(), global)
     }
 
     fn text(&self) -> Result<String, Failure> {

@@ -74,9 +74,34 @@ fn over(name: &str) -> Result<String, Failure> {
         return Err(Failure::Usage(error.help(help)));
     };
     let version = preset.versions.last().copied().unwrap_or(1);
-    Ok(format!(
-        "spec = 1\nextends = \"{name}@{version}\"\n\n[sources]\npath = \"capture.pcap\"\n\n[sinks]\npath = \"flows.parquet\"\n"
-    ))
+    let mut text: String = lines(preset.text, |line| line.starts_with('#'));
+    text += &format!(
+        "spec = 1
+extends = \"{name}@{version}\" # what stands below is laid over it, key by key; `jayflow explain` shows the whole
+
+[sources]
+path = \"capture.pcap\" # a file, a glob, a directory, or a list of such
+
+"
+    );
+    // its rules of a flow, to be changed
+    if let Some((_, flows)) = preset.text.split_once("\n[flows]\n") {
+        text += "# [flows]\n";
+        for line in lines(flows, |line| !line.is_empty()).lines() {
+            text += &format!("# {line}\n");
+        }
+        text += "\n";
+    }
+    text += "[sinks]\npath = \"flows.parquet\"\n";
+    Ok(text)
+}
+
+/// The first lines for which this is true.
+fn lines(text: &str, is_in: impl Fn(&&str) -> bool) -> String {
+    text.lines()
+        .take_while(is_in)
+        .flat_map(|line| [line, "\n"])
+        .collect()
 }
 
 #[cfg(test)]

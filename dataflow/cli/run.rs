@@ -33,8 +33,29 @@ pub struct Run {
     /// Checks and plans, but reads nothing.
     #[arg(long)]
     dry: bool,
+    /// Writes the rows that come out of a node (`features`, `FILTER.ROUTE`, `VIEW.RELATION`) to standard output too, as CSV, as they
+    /// come.
+    #[arg(long, value_name = "NODE")]
+    tap: Option<String>,
+    /// Of these only those for which an expression is true.
+    #[arg(long = "where", value_name = "EXPRESSION", requires = "tap")]
+    condition: Option<String>,
+    /// Of these only the first so many.
+    #[arg(long, value_name = "N", requires = "tap")]
+    limit: Option<u64>,
     #[command(flatten)]
     ending: Ending,
+}
+
+/// What surrounds a run and is no part of its spec.
+#[derive(Debug, Default)]
+pub(super) struct Around {
+    /// Which line of the hosts file this process is.
+    pub process: Option<usize>,
+    /// Checks and plans, but reads nothing.
+    pub dry: bool,
+    /// Rows of the tap.
+    pub limit: Option<u64>,
 }
 
 /// What happens around a run.
@@ -64,8 +85,15 @@ impl Run {
             let hosts = crate::spec::format::setting(&hosts);
             loaded.set(&format!("run.hosts={hosts}"))?;
         }
-        let set = &self.spec.set;
-        self.ending.run(loaded, set, self.process, self.dry, global)
+        if let Some(node) = &self.tap {
+            loaded.tap(node, self.condition.as_deref())?;
+        }
+        let around = Around {
+            process: self.process,
+            dry: self.dry,
+            limit: self.limit,
+        };
+        self.ending.run(loaded, &self.spec.set, &around, global)
     }
 }
 
@@ -75,10 +103,14 @@ impl Ending {
         &self,
         mut loaded: Loaded,
         set: &Set,
-        process: Option<usize>,
-        dry: bool,
+        around: &Around,
         global: &Global,
     ) -> Outcome {
+        let Around {
+            process,
+            dry,
+            limit,
+        } = *around;
         let started = Started::from_environment().map_err(Failure::Usage)?;
         let spec = loaded.check()?;
         if started.is_none() {
@@ -87,7 +119,10 @@ impl Ending {
         loaded.check_files(&spec)?;
         set.find_secrets(&mut loaded)?;
         // with the secrets, which `check` alone does not ask for
-        let plan = Plan::new(&loaded.check()?);
+        let mut plan = Plan::new(&loaded.check()?);
+        if let Some(rows) = limit {
+            plan.limit_tap(rows);
+        }
         if dry {
             return Ok(0);
         }

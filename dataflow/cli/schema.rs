@@ -1,7 +1,7 @@
 //! `jayflow schema`.
 
-use super::features::type_name;
 use super::{Failure, Global, Outcome, Set, SpecArguments, print};
+use crate::plan::type_name;
 use clap::{Args, ValueEnum};
 use operators::features::{Cost, catalogue, costs, difference};
 use operators::schema::Feature;

@@ -26,6 +26,8 @@ enum Format {
     Mermaid,
     /// For Graphviz.
     Dot,
+    /// A picture, drawn by this program.
+    Svg,
 }
 
 impl Topology {
@@ -40,6 +42,7 @@ impl Topology {
         print(&match self.format {
             Format::Mermaid => drawing.mermaid(),
             Format::Dot => drawing.dot(),
+            Format::Svg => drawing.svg(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The plan as a drawing: Mermaid for documents, DOT for Graphviz. Neither draws by itself.
+//! The plan as a drawing: Mermaid for documents, DOT for Graphviz, neither of which draws by itself, and lines of text.
 
 use super::{Edge, Kind, Node, Plan};
 use crate::Layout;
@@ -11,16 +11,16 @@ use std::fmt::Write as _;
 /// Boxes and arrows.
 #[derive(Clone, Debug, Default)]
 pub struct Drawing {
-    boxes: Vec<Shape>,
+    pub(super) boxes: Vec<Shape>,
     /// From box, to box (places in `boxes`), label.
-    arrows: Vec<(usize, usize, String)>,
+    pub(super) arrows: Vec<(usize, usize, String)>,
 }
 
 #[derive(Clone, Debug)]
-struct Shape {
-    lines: [String; 2],
+pub(super) struct Shape {
+    pub lines: [String; 2],
     /// Whether it stands at the border, to the outside world.
-    is_round: bool,
+    pub is_round: bool,
 }
 
 impl Drawing {
@@ -48,10 +48,31 @@ impl Drawing {
             1 => "1 input".to_owned(),
             inputs => format!("{inputs} inputs"),
         };
-        let rows = match plan.written {
-            Some(_) => drawing.add("rows", &inputs, true),
+        let [read, fed, rows] = match plan.written {
+            Some(_) => [drawing.add("rows", &inputs, true); 3],
             None => drawing.flow_rows(plan, layout, &inputs),
         };
+        let looked = plan.graph.node_weights();
+        let mut looked = looked.filter(|node| matches!(node.kind, Kind::LookUp));
+        let rows = match looked.next() {
+            None => rows,
+            Some(_) => {
+                let values = plan
+                    .features()
+                    .map_or(0, |features| features.look_ups.values().count());
+                let look_up = drawing.add(
+                    "look up",
+                    &count(values, "value of views", "values of views"),
+                    false,
+                );
+                drawing.arrow(rows, look_up, "rows, to worker 0");
+                if rows == fed {
+                    drawing.arrow(read, look_up, "marks");
+                }
+                look_up
+            }
+        };
+        let look_up = rows;
         let derived = plan
             .features()
             .map_or(0, |features| features.derived.schema.len());
@@ -67,7 +88,7 @@ impl Drawing {
         for node in plan.graph.node_indices() {
             let Node { name, kind } = &plan.graph[node];
             let place = match kind {
-                Kind::Features(_) => rows,
+                Kind::Features(_) | Kind::LookUp => rows,
                 Kind::Filter(_) => drawing.add("filter", name, false),
                 Kind::View(_) => drawing.add("view", name, false),
                 Kind::Join(_) => drawing.add("join", name, false),
@@ -77,8 +98,17 @@ impl Drawing {
         }
         for edge in plan.graph.edge_references() {
             let ends = (boxes.get(&edge.source()), boxes.get(&edge.target()));
-            if let (Some(from), Some(to)) = ends {
-                drawing.arrow(*from, *to, "rows");
+            let kinds = [edge.source(), edge.target()].map(|node| &plan.graph[node].kind);
+            match (ends, kinds) {
+                (_, [Kind::Features(_), Kind::LookUp]) => {}
+                ((_, Some(to)), [Kind::Features(_), Kind::View(_)]) => {
+                    drawing.arrow(fed, *to, "rows, to worker 0");
+                }
+                ((Some(from), _), [_, Kind::LookUp]) => {
+                    drawing.arrow(*from, look_up, "what changes, to worker 0");
+                }
+                ((Some(from), Some(to)), _) => drawing.arrow(*from, *to, "rows"),
+                _ => {}
             }
         }
         for node in plan.graph.node_indices() {
@@ -102,8 +132,8 @@ impl Drawing {
         drawing
     }
 
-    /// From captures to rows; gives the box that rows come out of.
-    fn flow_rows(&mut self, plan: &Plan, layout: &Layout, inputs: &str) -> usize {
+    /// From captures to rows; gives the boxes that read, that rows come out of, and behind the connection graph.
+    fn flow_rows(&mut self, plan: &Plan, layout: &Layout, inputs: &str) -> [usize; 3] {
         let drawing = self;
         let exchanged = |text: &str, how: &str| match layout.is_exchanged {
             true => format!("{text}, {how}"),
@@ -145,7 +175,8 @@ impl Drawing {
         let connection = plan
             .features()
             .and_then(|features| features.plan.connection());
-        match connection {
+        let fed = rows;
+        let rows = match connection {
             None => rows,
             Some(connection) => {
                 let gate = drawing.add("gate", "rows wait for their window", false);
@@ -159,7 +190,8 @@ impl Drawing {
                 drawing.arrow(gate, join, "rows");
                 join
             }
-        }
+        };
+        [read, fed, rows]
     }
 
     fn add(&mut self, name: &str, detail: &str, is_round: bool) -> usize {
@@ -170,6 +202,42 @@ impl Drawing {
 
     fn arrow(&mut self, from: usize, to: usize, label: &str) {
         self.arrows.push((from, to, label.to_owned()));
+    }
+
+    /// One box a line, with what comes in.
+    pub fn text(&self) -> String {
+        let width = |line: usize| {
+            self.boxes
+                .iter()
+                .map(|one| one.lines[line].chars().count())
+                .max()
+        };
+        let widths = [width(0).unwrap_or(0), width(1).unwrap_or(0)];
+        let mut out = String::new();
+        for (at, Shape { lines, .. }) in self.boxes.iter().enumerate() {
+            let into = self.arrows.iter().filter(|(_, to, _)| *to == at);
+            let into: Vec<String> = into
+                .map(|(from, _, label)| format!("{label} of {}", from + 1))
+                .collect();
+            let _ = writeln!(
+                out,
+                "{}",
+                format!(
+                    "{:>2} {:<w0$}  {:<w1$}  {}",
+                    at + 1,
+                    lines[0],
+                    lines[1],
+                    match into.is_empty() {
+                        true => String::new(),
+                        false => format!("<- {}", into.join("; ")),
+                    },
+                    w0 = widths[0],
+                    w1 = widths[1]
+                )
+                .trim_end()
+            );
+        }
+        out
     }
 
     /// As a Mermaid flowchart.
@@ -220,16 +288,27 @@ fn detail(plan: &Plan, kind: &Kind) -> String {
             parts.join(" + ")
         }
         Kind::Features(features) => format!("{} columns", features.columns().len()),
-        Kind::View(view) => format!("{} relations", view.rules.relations.len()),
-        Kind::Join(join) => format!(
-            "{}, {} columns",
-            join.options.with.name(),
-            join.gives.schema.len()
-        ),
+        Kind::View(view) => count(view.rules.relations.len(), "relation", "relations"),
+        Kind::LookUp => {
+            let features = plan.features();
+            let values = features.map_or(0, |features| features.look_ups.values().count());
+            count(values, "value of views", "values of views")
+        }
+        Kind::Join(join) => {
+            let columns = count(join.gives.schema.len(), "column", "columns");
+            format!("{}, {columns}", join.options.with.name())
+        }
         Kind::Filter(filter) if filter.routes.is_empty() => "one output".to_owned(),
         Kind::Filter(filter) => format!("{} routes", filter.routes.len()),
         Kind::Sink(sink) => {
             format!("{}, {} columns", sink.label, plan.columns_of(sink).count())
         }
+    }
+}
+
+fn count(number: usize, one: &str, several: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        number => format!("{number} {several}"),
     }
 }

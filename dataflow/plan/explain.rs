@@ -1,5 +1,6 @@
 //! The plan in words: what each operator reads, keeps and gives.
 
+use super::bpf::bpf;
 use super::{Kind, Plan, graph};
 use crate::Layout;
 use crate::spec::diagnostic::visible;
@@ -200,7 +201,7 @@ fn line(out: &mut String, name: &str, fixed: usize, grown: [usize; 3]) {
 }
 
 /// The verb of an operator.
-const fn kind(kind: &Kind) -> &'static str {
+pub(super) const fn kind(kind: &Kind) -> &'static str {
     match kind {
         Kind::Source(_) => "read",
         Kind::Decode(_) => "decode",
@@ -209,6 +210,7 @@ const fn kind(kind: &Kind) -> &'static str {
         Kind::Filter(_) => "filter",
         Kind::View(_) => "view",
         Kind::Join(_) => "join",
+        Kind::LookUp => "look up",
         Kind::Sink(_) => "sink",
     }
 }
@@ -259,7 +261,13 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
         Kind::Flows(options) => {
             let text = flows(options, inputs);
             match plan.condition {
-                Some(_) => format!("{text}; where over packets"),
+                Some(_) => {
+                    let filter = options.condition.as_deref().and_then(bpf);
+                    let filter = filter.map(|filter| {
+                        format!(", as a capture filter `{filter}` (for packets without tags, and first fragments)")
+                    });
+                    format!("{text}; where over packets{}", filter.unwrap_or_default())
+                }
                 None => text,
             }
         }
@@ -305,8 +313,9 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             )
         }
         Kind::Filter(filter) => describe_filter(inputs, filter),
-        Kind::View(view) => describe_view(view),
+        Kind::View(view) => describe_view(view, inputs),
         Kind::Join(join) => describe_join(inputs, join),
+        Kind::LookUp => describe_look_ups(plan, inputs),
         Kind::Sink(sink) => format!(
             "{} <- {inputs}, {} columns{}, {}, {}",
             match sink.options.path() {
@@ -332,8 +341,15 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
     }
 }
 
-fn describe_view(view: &View) -> String {
+fn describe_view(view: &View, inputs: &str) -> String {
     let rules = &view.rules;
+    let window = view.options.window.text();
+    let state = format!("{} B a row", 8 * rules.row_words());
+    if let Some(text) = rules.text_of_groups() {
+        return format!(
+            "from {inputs}, at worker 0; window {window}; {text}; exchanged by group, {state}"
+        );
+    }
     let made = rules.strata.iter().flat_map(|stratum| {
         let names = stratum
             .relations
@@ -346,12 +362,28 @@ fn describe_view(view: &View) -> String {
     });
     let made: Vec<String> = made.collect();
     format!(
-        "from flow records, at worker 0, {} reading{} of them; window {}; incremental: {}; exchanged by what is joined, {} B a row",
+        "from {inputs}, at worker 0, {} reading{} of them; window {window}; incremental: {}; exchanged by what is joined, {state}",
         rules.sources.len(),
         if rules.sources.len() == 1 { "" } else { "s" },
-        view.options.window.text(),
         made.join(", "),
-        8 * rules.row_words(),
+    )
+}
+
+fn describe_look_ups(plan: &Plan, inputs: &str) -> String {
+    let stages = plan.features().map(|features| &features.look_ups.stages);
+    let stages = stages.into_iter().flatten().map(|stage| {
+        let values = stage.questions.iter().flat_map(|one| &one.values);
+        let values = values.map(|value| format!("{}: {}", value.feature.name, value.kind));
+        let when = match stage.step {
+            Some(ns) => format!("as of the end of their step of {}:", Duration(ns)),
+            None => "as of the end of the input:".to_owned(),
+        };
+        format!("{when} {}", values.collect::<Vec<_>>().join(", "))
+    });
+    let stages: Vec<String> = stages.collect();
+    format!(
+        "from {inputs}: half-join, rows wait at worker 0, beyond sort_memory on disk; {}",
+        stages.join("; then ")
     )
 }
 

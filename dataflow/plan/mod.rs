@@ -2,15 +2,23 @@
 //!
 //! Data only: `topology.rs` turns it into timely operators, `explain` and `draw` into text. It can be printed, compared and sent.
 
+mod analyzed;
+mod bpf;
 mod draw;
 mod explain;
 mod graph;
 mod prune;
+mod svg;
+mod types;
 
+pub use analyzed::{analyzed, analyzed_json};
 pub use draw::Drawing;
 pub use explain::{explain, json, layout, memory};
+pub use types::{type_name, types, types_json};
 
-use crate::spec::{Behind, FLOW_ID, Filter, Join, RunOptions, Sink, Spec, Table, TableOf, View};
+use crate::spec::{
+    Behind, FLOW_ID, Filter, Join, RunOptions, Sink, Spec, TAP, Table, TableOf, View,
+};
 use operators::decode::DecodeOptions;
 use operators::expressions::{Computer, Derived, Places, RowProgram, Typed};
 use operators::features::FeaturePlan;
@@ -20,6 +28,7 @@ use operators::joins::JoinPlan;
 use operators::schema::{Feature, Schema};
 use operators::sources::PcapOptions;
 use operators::views::graph::{Measures, Relation};
+use operators::views::look_ups::LookUps;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use sha2::{Digest as _, Sha256};
@@ -43,6 +52,8 @@ pub enum Kind {
     View(View),
     /// What a file says of rows.
     Join(Box<Join>),
+    /// Rows with values of views.
+    LookUp,
     /// Rows to a destination.
     Sink(Sink),
 }
@@ -54,20 +65,21 @@ pub struct Features {
     pub plan: FeaturePlan,
     /// How many columns the settings alone would give.
     pub selected: usize,
-    /// The columns that are computed of these, behind them.
+    /// The values of views that rows look up, behind them.
+    pub look_ups: LookUps,
+    /// The columns that are computed of all these, behind them.
     pub derived: Derived,
     /// Where each column is in the rows, by the place that expressions know it by.
     pub places: Places,
 }
 
 impl Features {
-    /// The columns of the rows: features, then derived ones.
+    /// The columns of the rows: features, values of views, then derived ones.
     pub fn columns(&self) -> impl ExactSizeIterator<Item = &Feature> + Clone {
-        (0..self.plan.schema.len() + self.derived.schema.len()).map(|at| {
-            let features = &self.plan.schema;
-            let derived = || &self.derived.schema[at - features.len()];
-            features.get(at).unwrap_or_else(derived)
-        })
+        let values = self.look_ups.values().map(|value| &value.feature);
+        let features = self.plan.schema.iter().chain(values);
+        let all: Vec<&Feature> = features.chain(&self.derived.schema).collect();
+        all.into_iter()
     }
 
     /// What computes the derived columns, if there are any.
@@ -99,6 +111,8 @@ pub enum Edge {
     Rows,
     /// Rows of an output of a filter, counted from 0.
     Route(usize),
+    /// Values of a view.
+    Values,
 }
 
 impl Edge {
@@ -109,6 +123,7 @@ impl Edge {
             Self::Packets => "packets",
             Self::Flows => "flow records",
             Self::Rows | Self::Route(_) => "rows",
+            Self::Values => "values",
         }
     }
 }
@@ -138,6 +153,8 @@ impl Plan {
     /// The plan of a spec, pruned.
     pub fn new(spec: &Spec) -> Self {
         let mut plan = Self::whole(spec);
+        prune::nodes(&mut plan.graph);
+        prune::look_ups(&mut plan.graph);
         prune::nodes(&mut plan.graph);
         prune::columns(&mut plan.graph);
         plan.want_graph();
@@ -204,6 +221,7 @@ impl Plan {
             Kind::Features(Features {
                 plan: spec.columns.clone(),
                 selected: spec.columns.visible,
+                look_ups: spec.look_ups.clone(),
                 derived: spec.derived.clone(),
                 places: Arc::new(spec.places.clone()),
             }),
@@ -221,6 +239,7 @@ impl Plan {
             graph.add_edge(flows, features, Edge::Flows);
         }
         let mut rows: BTreeMap<String, (NodeIndex, Edge)> = BTreeMap::new();
+        rows.insert(spec.flows.name.clone(), (features, Edge::Flows));
         rows.insert(spec.features.name.clone(), (features, Edge::Rows));
         let mut filters = Vec::new();
         for filter in &spec.filters {
@@ -249,13 +268,40 @@ impl Plan {
             filters.push((at, &join.inputs));
             rows.insert(join.name.clone(), (at, Edge::Rows));
         }
+        if !spec.look_ups.is_empty() {
+            let at = graph.add_node(node(&spec.features.name, Kind::LookUp));
+            graph.add_edge(features, at, Edge::Rows);
+            let mut asked: Vec<&str> = spec
+                .look_ups
+                .questions()
+                .map(|one| one.view.as_str())
+                .collect();
+            asked.sort_unstable();
+            asked.dedup();
+            for view in asked {
+                if let Some((view, _)) = rows.get(view) {
+                    graph.add_edge(*view, at, Edge::Values);
+                }
+            }
+            rows.insert(spec.features.name.clone(), (at, Edge::Rows));
+        }
         for sink in &spec.sinks {
             let at = graph.add_node(node(&sink.name, Kind::Sink(sink.options.clone())));
             filters.push((at, &sink.inputs));
         }
         for (to, inputs) in filters {
-            for (from, edge) in inputs.iter().filter_map(|input| rows.get(input)) {
-                graph.add_edge(*from, to, *edge);
+            for input in inputs {
+                // views are fed before anything is looked up in them
+                let is_view = matches!(graph[to].kind, Kind::View(_));
+                match rows.get(input) {
+                    Some(_) if is_view && *input == spec.features.name => {
+                        graph.add_edge(features, to, Edge::Rows);
+                    }
+                    Some((from, edge)) => {
+                        graph.add_edge(*from, to, *edge);
+                    }
+                    None => {}
+                }
             }
         }
         Self {
@@ -302,6 +348,15 @@ impl Plan {
             Kind::Features(features) => Some(features),
             _ => None,
         })
+    }
+
+    /// Lets the sink of `run --tap` take only so many rows.
+    pub fn limit_tap(&mut self, rows: u64) {
+        for node in self.graph.node_weights_mut() {
+            if let (Kind::Sink(sink), true) = (&mut node.kind, node.name == TAP) {
+                sink.limit = Some(rows);
+            }
+        }
     }
 
     /// Tells the features what the inputs are called, by ordinal.

@@ -1242,6 +1242,36 @@ near(a, b: c, hops: min(n + 1)) :- near(a, b, hops: n), flows(src_ip: b, dst_ip:
 input = \"v\"
 path = \"out.csv\"
 "
+"E0605" "a view of everything, of an input without an end"
+"A view without windows keeps all that ever came, and a file that is followed has no end. Give the view a window, or say with `max_rows` how large it may become."
+wrong "spec = 1
+
+[sources]
+path = \"growing.pcap\"
+follow = true
+
+[views.v]
+group_by = [\"src_ip\"]
+select = { flows = \"count()\" }
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"growing.pcap\"
+follow = true
+
+[views.v]
+group_by = [\"src_ip\"]
+select = { flows = \"count()\" }
+window = { sliding = \"5m\", step = \"10s\" }
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
 "E0606" "a column that is aggregated in one rule only"
 "All rules of a relation make its columns in the same way: one that is aggregated in one of them is in each."
 wrong "spec = 1
@@ -1273,8 +1303,8 @@ n(a, k: count(b)) :- flows(dst_ip: a, src_ip: b).
 input = \"v\"
 path = \"out.csv\"
 "
-"E0607" "rules that cannot run"
-"A relation has at least one and at most 8 columns, the same ones in all of its rules, and a type that a rule tells without recursion. Texts and addresses of joined relations are compared by `==` and `!=` only: ask more of them where `flows` is read alone. A sink over a view has no `where`."
+"E0607" "a view that cannot run"
+"A relation has at least one and at most 8 columns, the same ones in all of its rules, and a type that a rule tells without recursion. A view of groups keeps at most 8 values of a row and 8 of a group: take a wider one apart. Texts and addresses that are joined or grouped are compared by `==` and `!=` only: ask more of them where `flows` is read alone, or in `where`. A view is written as groups or as rules, not both. A sink over a view has no `where`."
 wrong "spec = 1
 
 [sources]

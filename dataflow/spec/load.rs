@@ -125,6 +125,8 @@ pub struct Loaded {
     pub given: Vec<Given>,
     /// Whether who wrote the spec is somebody else than who runs it: no secrets, no paths out of its directory.
     pub untrusted: bool,
+    /// What the sink says that `run --tap` adds.
+    pub tap: Vec<Entry>,
     /// What was looked up for the secrets that the spec names.
     pub secrets: Secrets,
     /// The files that rows are joined with, by join, as far as they were looked at.

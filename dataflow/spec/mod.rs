@@ -23,6 +23,7 @@ mod secrets;
 mod sections;
 pub mod suggest;
 mod tables;
+mod tap;
 #[doc(hidden)]
 pub mod total;
 pub mod variables;
@@ -34,6 +35,7 @@ pub use load::Loaded;
 pub use options::{Progress, RunOptions};
 pub use secrets::Secrets;
 pub use sections::{SECTIONS, Section, section_keys, sink_keys, source_types};
+pub use tap::TAP;
 
 use crate::testing::Test;
 use operators::decode::DecodeOptions;
@@ -46,6 +48,7 @@ use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 use operators::views::graph::Relation;
+use operators::views::look_ups::LookUps;
 use operators::views::rules::Plan;
 use operators::views::{Shown, ViewOptions};
 use std::collections::HashMap;
@@ -89,6 +92,8 @@ pub struct Spec {
     pub features: Node<FeatureSettings>,
     /// The columns that the settings of `features` give.
     pub columns: FeaturePlan,
+    /// The values of views that rows look up, behind these.
+    pub look_ups: LookUps,
     /// The columns that are computed of others, behind these.
     pub derived: Derived,
     /// Where each column is in the rows, by the place that expressions know it by.
@@ -114,7 +119,7 @@ pub struct Spec {
 impl Spec {
     /// Positions in the rows of what a sink can write: features, then derived columns. What only expressions read is between.
     pub fn visible(&self) -> Vec<usize> {
-        let all = self.columns.schema.len();
+        let all = self.columns.schema.len() + self.look_ups.values().count();
         let derived = all..all + self.derived.schema.len();
         (0..self.columns.visible).chain(derived).collect()
     }
@@ -131,6 +136,8 @@ pub struct Sink {
     pub columns: Vec<usize>,
     /// Only rows for which this is true are written.
     pub condition: Option<Typed>,
+    /// Only so many rows are written; `None` = all.
+    pub limit: Option<u64>,
     /// The table that it writes, if it is one of the connection graph or of a view.
     pub table: Option<Table>,
     /// The columns that joins have put behind those of its rows.

@@ -11,12 +11,23 @@ pub struct Preset {
     pub text: &'static str,
 }
 
-/// Every preset.
-pub const PRESETS: &[Preset] = &[Preset {
-    name: "joyfuljay",
-    versions: &[1],
-    text: include_str!("../../specs/joyfuljay.toml"),
-}];
+macro_rules! presets {
+    ($($name:literal)+) => {
+        /// Every preset.
+        pub const PRESETS: &[Preset] = &[$(Preset {
+            name: $name,
+            versions: &[1],
+            text: include_str!(concat!("../../specs/", $name, ".toml")),
+        },)+];
+    };
+}
+
+presets! {
+    "joyfuljay"
+    "nfstream" "nfstream-stats" "nfstream-core"
+    "ml-small"
+    "live"
+}
 
 /// The preset called `name`.
 pub fn find(name: &str) -> Option<&'static Preset> {

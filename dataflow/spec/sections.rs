@@ -286,7 +286,9 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
             FilterOptions::keys(),
         ),
         "views" => (
-            vec![input("What the rules read: the flow table.")],
+            vec![input(
+                "What the view reads: the flow table (the default), `features`, or filters and their outputs.",
+            )],
             ViewOptions::keys(),
         ),
         "joins" => (

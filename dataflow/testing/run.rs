@@ -85,7 +85,8 @@ fn rows(
     folder: &Path,
 ) -> Result<Rows, Error> {
     let behind = &test.options.behind;
-    let all = spec.columns.schema.len() + spec.derived.schema.len();
+    let all =
+        spec.columns.schema.len() + spec.look_ups.values().count() + spec.derived.schema.len();
     let mut columns = spec.visible();
     columns.extend(all..all + behind.schema.len());
     let files = ["rows.jsonl", "rows.csv"].map(|name| folder.join(name));
@@ -120,6 +121,7 @@ fn rows(
                 options,
                 columns: columns.clone(),
                 condition: None,
+                limit: None,
                 table: None,
                 behind: behind.clone(),
             },

@@ -8,6 +8,7 @@ pub(crate) mod eval;
 mod fault;
 pub mod functions;
 pub(crate) mod lexer;
+pub mod lookups;
 mod parser;
 mod program;
 mod rows;

@@ -42,6 +42,11 @@ impl<'a> Fields<'a> for Chunk<'a, '_> {
 }
 
 impl RowProgram {
+    /// A program over rows whose columns are at these places.
+    pub const fn of(program: Program, places: Places) -> Self {
+        Self { program, places }
+    }
+
     /// The program of conditions over rows whose columns are at these places.
     pub fn new<'t>(expressions: impl IntoIterator<Item = &'t Typed>, places: Places) -> Self {
         Self {
@@ -145,6 +150,33 @@ impl Derived {
             }
         }
         self.order.retain(|(place, _)| needed.contains(place));
+    }
+
+    /// The program of expressions that may read these columns, whether or not rows have them.
+    pub fn program<'t>(&self, expressions: impl IntoIterator<Item = &'t Typed>) -> Program {
+        let expressions: Vec<&Typed> = expressions.into_iter().collect();
+        let mut needed = BTreeSet::new();
+        let need = |typed: &Typed, needed: &mut BTreeSet<u32>| {
+            typed.loads(&mut |place| {
+                needed.insert(place);
+            });
+        };
+        for typed in &expressions {
+            need(typed, &mut needed);
+        }
+        for (place, typed) in self.order.iter().rev() {
+            if needed.contains(place) {
+                need(typed, &mut needed);
+            }
+        }
+        let mut builder = Builder::default();
+        for (place, typed) in self.order.iter().filter(|(at, _)| needed.contains(at)) {
+            let result = builder.add(typed);
+            builder.define(*place, result);
+        }
+        let outputs = expressions.into_iter().map(|typed| builder.add(typed));
+        let outputs = outputs.collect();
+        builder.build(outputs)
     }
 
     /// What computes them of rows whose columns are at these places.

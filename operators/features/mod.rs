@@ -6,6 +6,7 @@ mod aggregated;
 #[cfg(test)]
 mod applications;
 mod connection;
+mod dhcp;
 mod differences;
 mod dns;
 mod dns_more;
@@ -109,6 +110,7 @@ extractors! {
     http::State,
     vpn::State,
     tunnel::State,
+    dhcp::State,
 }
 
 /// The names of all groups, in column order.

@@ -9,6 +9,8 @@ use crate::flows::{Endpoint, Flow};
 use crate::packet::{Direction, Header, Packet, marks};
 use crate::protocols::community_id::{End, community_id};
 use crate::protocols::conversation::Conversation;
+
+use crate::protocols::greeting::{self, Service};
 use crate::protocols::{Message, Protocols, ssh, tls};
 use crate::schema::Features;
 use std::sync::Arc;
@@ -38,8 +40,10 @@ pub struct Record {
     /// Sum of the frame lengths of the responder on the wire, link layer included (the larger of original and captured length).
     #[column(unit = "bytes", scope = "bwd")]
     pub wire_bytes_bwd: u64,
-    /// Application protocols that were recognised by their content, joined by ",": dns (a valid message; a port is one of
-    /// `dns_ports`), http (a first line or HTTP/2), quic, ssh (a line), tls (a ClientHello or ServerHello).
+    /// Application protocols that were recognised by their content, joined by ",": dhcp, dns (a valid message; a port is
+    /// one of `dns_ports`), http (a first line or HTTP/2), quic, ssh (a line), tls (a ClientHello or ServerHello); by what both ends
+    /// say first ftp, imap, pop3, smtp, telnet, by what one says mqtt, rdp, sip, smb, stun; ntp (a reply with the time stamp of the
+    /// request).
     #[column(scope = "flow", null = "none was recognised")]
     pub service: Option<String>,
     /// What became of the conversation, as Zeek's conn_state: S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR or OTH;
@@ -67,25 +71,55 @@ pub struct State {
     /// Type and code of the first ICMP message, and who sent it.
     icmp: Option<(u8, u8, Direction)>,
     services: Services,
+    /// The time stamp of the last request that may be one of NTP; 0 = there was none.
+    asked: u64,
 }
 
 /// Which protocols were recognised: bits in the order of [`SERVICES`].
 #[derive(Clone, Copy, Default)]
-struct Services(u8);
+struct Services(u32);
 
-const SERVICES: [&str; 5] = ["dns", "http", "quic", "ssh", "tls"];
+const SERVICES: [&str; 17] = [
+    "dhcp", "dns", "ftp", "http", "imap", "mqtt", "ntp", "pop3", "quic", "rdp", "sip", "smb",
+    "smtp", "ssh", "stun", "telnet", "tls",
+];
 
 impl Services {
-    /// The bit of the protocol that a message shows.
-    const fn shown_by(message: &Message<'_>) -> u8 {
-        match message {
-            Message::Dns(_) => 1,
-            Message::Http(_) => 1 << 1,
-            Message::Quic(_) => 1 << 2,
-            Message::Ssh(ssh::Message::Line(_)) => 1 << 3,
-            Message::Tls(tls::Message::ClientHello(_) | tls::Message::ServerHello(_)) => 1 << 4,
-            Message::Http1(_) | Message::Ssh(_) | Message::Tls(_) => 0,
-        }
+    /// Adds the protocol that a message shows. `asked` is the time stamp of the last request that may be one of NTP.
+    fn see(&mut self, message: &Message<'_>, asked: &mut u64) {
+        let name = match message {
+            Message::Dhcp(_) => "dhcp",
+            Message::Dns(_) => "dns",
+            Message::Greeting(greeting::Message::Is(service)) => match service {
+                Service::Ftp => "ftp",
+                Service::Imap => "imap",
+                Service::Mqtt => "mqtt",
+                Service::Pop3 => "pop3",
+                Service::Rdp => "rdp",
+                Service::Sip => "sip",
+                Service::Smb => "smb",
+                Service::Smtp => "smtp",
+                Service::Stun => "stun",
+                Service::Telnet => "telnet",
+            },
+            Message::Greeting(greeting::Message::Time { is_reply, stamp }) => {
+                if !is_reply {
+                    *asked = *stamp;
+                    return;
+                }
+                if asked != stamp {
+                    return;
+                }
+                "ntp"
+            }
+            Message::Http(_) => "http",
+            Message::Quic(_) => "quic",
+            Message::Ssh(ssh::Message::Line(_)) => "ssh",
+            Message::Tls(tls::Message::ClientHello(_) | tls::Message::ServerHello(_)) => "tls",
+            Message::Http1(_) | Message::Ssh(_) | Message::Tls(_) => return,
+        };
+        let place = SERVICES.iter().position(|service| *service == name);
+        self.0 |= place.map_or(0, |place| 1 << place);
     }
 
     fn names(self) -> Option<String> {
@@ -110,7 +144,9 @@ impl Extractor for State {
     type Plan = Plan;
 
     fn needs(plan: &Plan) -> Needs {
-        const ALL: Protocols = Protocols::DNS
+        const ALL: Protocols = Protocols::DHCP
+            .union(Protocols::GREETING)
+            .union(Protocols::DNS)
             .union(Protocols::HTTP)
             .union(Protocols::QUIC)
             .union(Protocols::SSH)
@@ -153,7 +189,7 @@ impl Extractor for State {
     }
 
     fn message(&mut self, message: &Message<'_>, _: Direction, _: i64, _: &Plan) {
-        self.services.0 |= Services::shown_by(message);
+        self.services.see(message, &mut self.asked);
     }
 
     fn finish(&self, flow: &Flow, plan: &Plan) -> Record {

@@ -18,7 +18,7 @@ use super::flow::Flow;
 use super::stream::Stream;
 use crate::decode::DecodeOptions;
 use crate::packet::{Direction, Packet, marks, tcp};
-use crate::protocols::{Message, Protocols, dns, http, quic, ssh, sum, tls};
+use crate::protocols::{Message, Protocols, dhcp, dns, greeting, http, quic, ssh, sum, tls};
 use crate::slots::Slots;
 
 const TCP: u8 = 6;
@@ -48,11 +48,13 @@ impl Rules {
 
     fn wants_streams(&self, flow: &Flow) -> bool {
         let others = Protocols::HTTP.union(Protocols::SSH).union(Protocols::TLS);
-        self.wanted.has(others.union(Protocols::HTTP1)) || self.wants_dns(flow)
+        let others = others.union(Protocols::HTTP1).union(Protocols::GREETING);
+        self.wanted.has(others) || self.wants_dns(flow)
     }
 
     fn wants_datagrams(&self, flow: &Flow) -> bool {
-        self.wanted.has(Protocols::QUIC) || self.wants_dns(flow)
+        let others = Protocols::DHCP.union(Protocols::GREETING);
+        self.wanted.has(others.union(Protocols::QUIC)) || self.wants_dns(flow)
     }
 
     fn wants_dns(&self, flow: &Flow) -> bool {
@@ -203,6 +205,16 @@ impl State {
         {
             tell(&Message::Dns(message), from);
         }
+        if rules.wanted.has(Protocols::DHCP)
+            && let Some(message) = dhcp::Message::read(payload)
+        {
+            tell(&Message::Dhcp(message), from);
+        }
+        if rules.wanted.has(Protocols::GREETING)
+            && let Some(message) = greeting::datagram(payload)
+        {
+            tell(&Message::Greeting(message), from);
+        }
         if let Self::Datagrams = self
             && rules.wanted.has(Protocols::QUIC)
             && quic::may_open(payload)
@@ -225,6 +237,8 @@ struct Connection {
     http: Option<http::Connection>,
     /// HTTP/1 in full, each way by itself; in one box, as most runs do not ask for it.
     messages: Option<Box<Both>>,
+    /// How both ends begin.
+    greeting: Option<Box<greeting::Connection>>,
 }
 
 /// The parsers of both directions.
@@ -277,6 +291,7 @@ impl Connection {
             http: rules.wanted.has(Protocols::HTTP).then(Default::default),
             messages: (rules.wanted.has(Protocols::HTTP1))
                 .then(|| Box::new([(); 2].map(|()| Some(http::Messages::default())))),
+            greeting: (rules.wanted.has(Protocols::GREETING)).then(Default::default),
         }
     }
 
@@ -287,12 +302,13 @@ impl Connection {
             sides,
             http,
             messages,
+            greeting,
         } = self;
         let has_messages = messages
             .as_deref()
             .is_some_and(|both| from.of(both).is_some());
         let side = from.of_mut(sides);
-        if side.reads(http.as_ref(), from) || has_messages {
+        if side.reads(http.as_ref(), from) || has_messages || greeting.is_some() {
             let Side {
                 stream,
                 dns,
@@ -319,6 +335,10 @@ impl Connection {
                         messages.push(piece.bytes, &mut |part| tell(&Message::Http1(part), from))
                     });
                 }
+                keep(greeting, |greeting| {
+                    let tell = &mut |message| tell(&Message::Greeting(message), from);
+                    greeting.push(piece.bytes, from, tell)
+                });
                 if let Some(http) = http {
                     http.push(piece.bytes, from, &mut |message, from| {
                         tell(&Message::Http(message), from);
@@ -352,7 +372,10 @@ impl Connection {
                 || side.tls.is_some()
                 || side.encrypted.is_some()
         };
-        self.http.is_some() || self.messages.is_some() || self.sides.iter().any(is_read)
+        self.http.is_some()
+            || self.messages.is_some()
+            || self.greeting.is_some()
+            || self.sides.iter().any(is_read)
     }
 
     fn heap_bytes(&self) -> usize {
@@ -364,7 +387,17 @@ impl Connection {
             sum([size_of_val(both), forward, backward])
         });
         let [forward, backward] = &self.sides;
-        sum([forward.heap_bytes(), backward.heap_bytes(), http, messages])
+        let greeting = self
+            .greeting
+            .as_ref()
+            .map_or(0, |_| size_of::<greeting::Connection>());
+        sum([
+            forward.heap_bytes(),
+            backward.heap_bytes(),
+            http,
+            messages,
+            greeting,
+        ])
     }
 }
 

@@ -273,6 +273,7 @@ impl FlowTable {
         let slot = self.open_flow(group, hash, key, extra, header, continued.as_ref());
         books.flows.opened += 1;
         books.flows.open += 1;
+        books.flows.most_open.0 = books.flows.most_open.0.max(books.flows.open);
         meter.open(slot, &self.flows[slot as usize]);
         self.add(group, slot, header);
         Some(slot)

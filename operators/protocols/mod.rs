@@ -16,7 +16,9 @@
 pub mod community_id;
 pub mod conversation;
 pub mod coverage;
+pub mod dhcp;
 pub mod dns;
+pub mod greeting;
 pub mod handshake;
 pub mod http;
 pub mod icmp;
@@ -45,7 +47,7 @@ pub(crate) fn sum<const N: usize>(parts: [usize; N]) -> usize {
 
 /// A set of protocols.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Protocols(u8);
+pub struct Protocols(u16);
 
 impl Protocols {
     /// None of them.
@@ -62,6 +64,10 @@ impl Protocols {
     pub const TLS: Self = Self(16);
     /// Messages of HTTP/1 in full.
     pub const HTTP1: Self = Self(32);
+    /// DHCP for IPv4.
+    pub const DHCP: Self = Self(64);
+    /// Those that are told by how they begin.
+    pub const GREETING: Self = Self(128);
 
     /// Those of both.
     #[must_use]
@@ -83,8 +89,12 @@ impl Protocols {
 /// What a parser has read.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
+    /// A DHCP message.
+    Dhcp(dhcp::Message<'a>),
     /// A DNS message.
     Dns(dns::Message<'a>),
+    /// How a protocol begins of which nothing more is read.
+    Greeting(greeting::Message),
     /// What opens a message of HTTP/1, or a frame of HTTP/2.
     Http(http::Message),
     /// A part of a message of HTTP/1.
@@ -101,7 +111,9 @@ impl Message<'_> {
     /// The protocol it is of.
     pub const fn protocol(&self) -> Protocols {
         match self {
+            Self::Dhcp(_) => Protocols::DHCP,
             Self::Dns(_) => Protocols::DNS,
+            Self::Greeting(_) => Protocols::GREETING,
             Self::Http(_) => Protocols::HTTP,
             Self::Http1(_) => Protocols::HTTP1,
             Self::Quic(_) => Protocols::QUIC,

@@ -10,7 +10,7 @@
 
 use super::tcp_options::{Options, Timestamps, kind};
 use super::tls::{ClientHello, ServerHello};
-use super::{dns, http, icmp, mptcp, quic, ssh, text, tls, x509};
+use super::{dhcp, dns, greeting, http, icmp, mptcp, quic, ssh, text, tls, x509};
 use crate::packet::Direction;
 
 /// Bytes of a stream that are read at most.
@@ -42,8 +42,18 @@ fn bounded(held: usize, bytes: &[u8]) {
 
 /// As every protocol.
 pub fn read(bytes: &[u8], size: usize) {
-    for target in [dns, http, quic, ssh, tcp_options, tls] {
+    for target in [dhcp, dns, greeting, http, quic, ssh, tcp_options, tls] {
         target(bytes, size);
+    }
+}
+
+/// As a DHCP message.
+pub fn dhcp(bytes: &[u8], _: usize) {
+    if let Some(message) = dhcp::Message::read(bytes) {
+        for code in 0..=u8::MAX {
+            let value = message.option(code).unwrap_or_default();
+            assert!(value.len() <= bytes.len(), "{} bytes", value.len());
+        }
     }
 }
 
@@ -73,6 +83,24 @@ pub fn dns(bytes: &[u8], size: usize) {
         for piece in pieces(bytes, size) {
             let goes_on = side.push(piece, |message| said.push(say(message)));
             bounded(side.heap_bytes(), bytes);
+            if !goes_on {
+                break;
+            }
+        }
+        said
+    };
+    assert_eq!(stream(size), stream(usize::MAX));
+}
+
+/// As how a protocol begins.
+pub fn greeting(bytes: &[u8], size: usize) {
+    greeting::datagram(bytes);
+    let stream = |size: usize| {
+        let (mut connection, mut said) = (greeting::Connection::default(), None);
+        for piece in pieces(bytes, size) {
+            let goes_on = connection.push(piece, Direction::Forward, &mut |message| {
+                assert!(said.replace(message).is_none(), "told twice");
+            });
             if !goes_on {
                 break;
             }

@@ -11,6 +11,8 @@ pub(super) struct Clock {
     inputs: usize,
     /// The clocks at the ends of epochs that are not complete.
     ends: BTreeMap<u64, i64>,
+    /// The largest of those that are.
+    passed: Option<i64>,
 }
 
 impl Clock {
@@ -19,6 +21,7 @@ impl Clock {
             slicing,
             inputs,
             ends: BTreeMap::new(),
+            passed: None,
         }
     }
 
@@ -30,17 +33,33 @@ impl Clock {
         }
     }
 
+    /// The clock at the end of the input; `None` = none is known.
+    pub fn last(&self) -> Option<i64> {
+        match self.slicing {
+            Slicing::Packets(_) if self.inputs > 1 => None,
+            _ => self.ends.values().max().copied().max(self.passed),
+        }
+    }
+
     /// A clock that no record to come is below, as `open` is the first epoch that is not complete; `None` = none is known.
     pub fn at(&mut self, open: u64) -> Option<i64> {
         match self.slicing {
-            Slicing::Time { .. } => self.slicing.clock(open),
+            Slicing::Time { .. } => {
+                self.pass(open);
+                self.slicing.clock(open)
+            }
             // inputs that are not merged have clocks of their own
             Slicing::Packets(_) if self.inputs > 1 => None,
             Slicing::Packets(_) => {
-                let later = self.ends.split_off(&open);
-                let passed = std::mem::replace(&mut self.ends, later);
-                passed.into_values().max()
+                self.pass(open);
+                self.passed
             }
         }
+    }
+
+    fn pass(&mut self, open: u64) {
+        let later = self.ends.split_off(&open);
+        let passed = std::mem::replace(&mut self.ends, later);
+        self.passed = self.passed.max(passed.into_values().max());
     }
 }

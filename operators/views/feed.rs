@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::options::Window;
 use super::rules::{Numbers, Plan, Row, take};
 use super::windowed::{Tick, Windowed};
+use crate::books::{Anomaly, Books};
 use crate::columns::Columns;
 use crate::container::Deal;
 use crate::expressions::Places;
@@ -13,6 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::probe::Handle;
@@ -54,15 +56,26 @@ pub struct Between {
     pub ticks: Vec<VecDeque<u64>>,
     /// Whether a recursion had no end in as many turns as it may take.
     pub is_beyond: bool,
+    /// A relation that has more rows than it may: its place.
+    pub full: Option<usize>,
+    /// Set when the view fails, so that readers stop.
+    stop: Arc<AtomicBool>,
 }
 
 impl Between {
-    /// Of a view of these rules, for all of its tables.
-    pub fn new(rules: &Plan) -> SharedBetween {
+    /// Of a view of these rules, for all of its tables; `stop` is set when it fails.
+    pub fn new(rules: &Plan, stop: Arc<AtomicBool>) -> SharedBetween {
         Rc::new(RefCell::new(Self {
             numbers: Numbers::new(&rules.constants),
+            stop,
             ..Self::default()
         }))
+    }
+
+    /// Takes note of a relation that has more rows than it may.
+    pub fn overflow(&mut self, relation: usize) {
+        self.full.get_or_insert(relation);
+        self.stop.store(true, Ordering::Relaxed);
     }
 
     /// The place of another table.
@@ -78,20 +91,40 @@ pub type SharedBetween = Rc<RefCell<Between>>;
 /// Ticks on their way at once.
 const AHEAD: usize = 4;
 
-/// Operator `feed`: takes rows from all workers. `inlets`, one a source, is `None` on all workers but the first; `shown` is where
-/// the tables of the view have got to.
+/// What a feed goes into. `inlets`, one a source, is `None` on all workers but the first; `shown` is where the tables of the view
+/// have got to.
+pub struct Inflow<R: Row> {
+    /// The view.
+    pub plan: FeedPlan,
+    /// Where rows go.
+    pub inlets: Option<Vec<Inlet<R>>>,
+    /// Between feed and tables.
+    pub between: SharedBetween,
+    /// Where the tables are.
+    pub shown: Handle<u64>,
+}
+
+/// Operator `feed`: takes the rows of each input of the view from all workers.
 pub fn feed<'scope, R: Row>(
-    rows: Stream<'scope, u64, Columns>,
+    inputs: Vec<Stream<'scope, u64, Columns>>,
     marks: StreamVec<'scope, u64, Mark>,
-    plan: FeedPlan,
-    inlets: Option<Vec<Inlet<R>>>,
-    between: SharedBetween,
-    shown: Handle<u64>,
+    to: Inflow<R>,
+    books: Rc<RefCell<Books>>,
 ) {
-    let scope = rows.scope();
+    let Inflow {
+        plan,
+        inlets,
+        between,
+        shown,
+    } = to;
+    let scope = marks.scope();
     let mut builder = OperatorBuilder::new("feed".to_owned(), scope);
     let activator = scope.activator_for(builder.operator_info().address);
-    let mut rows = builder.new_input(rows, DistributorPact(|_| Deal::new(|_: &Columns| 0)));
+    let to_first = || DistributorPact(|_| Deal::new(|_: &Columns| 0));
+    let inputs = inputs.into_iter();
+    let mut inputs: Vec<_> = inputs
+        .map(|rows| builder.new_input(rows, to_first()))
+        .collect();
     let mut marks = builder.new_input(marks, Pipeline);
     // nothing goes out here, but a dataflow ends when all its operators have given up their outputs
     let (_, _) = builder.new_output::<Vec<()>>();
@@ -100,11 +133,13 @@ pub fn feed<'scope, R: Row>(
             inlets.map(|inlets| (Feed::new(&plan, inlets, between, shown), capabilities));
         let mut clock = Clock::new(plan.slicing, plan.inputs);
         move |frontiers| {
-            rows.for_each(|_, rows| {
-                if let Some((feed, _)) = &mut feed {
-                    feed.push(&std::mem::take(rows));
-                }
-            });
+            for (input, rows) in inputs.iter_mut().enumerate() {
+                rows.for_each(|_, rows| {
+                    if let Some((feed, _)) = &mut feed {
+                        feed.push(input, &std::mem::take(rows));
+                    }
+                });
+            }
             marks.for_each(|stamp, marks| {
                 clock.marks(stamp.least().copied(), marks.drain(..));
             });
@@ -113,8 +148,11 @@ pub fn feed<'scope, R: Row>(
                 .filter_map(|frontier| frontier.frontier().first().copied())
                 .min();
             let Some((here, _)) = &mut feed else { return };
+            let overflows = here.overflows.take();
+            let anomalies = &mut books.borrow_mut().anomalies;
+            anomalies.add_many(Anomaly::ExpressionOverflow, overflows);
             match open {
-                None => here.end(),
+                None => here.end(clock.last()),
                 Some(open) => {
                     here.until(clock.at(open));
                 }
@@ -143,6 +181,8 @@ struct Feed<R: Row> {
     /// Numbers that no row names any more, once their time is shown.
     leaving: VecDeque<(u64, Vec<u64>)>,
     overflows: Cell<u64>,
+    /// The largest clock of a row, in the view or not.
+    last: Option<i64>,
     is_over: bool,
 }
 
@@ -165,13 +205,18 @@ impl<R: Row> Feed<R> {
             working: VecDeque::new(),
             leaving: VecDeque::new(),
             overflows: Cell::new(0),
+            last: None,
             is_over: false,
         }
     }
 
-    fn push(&mut self, batch: &Columns) {
+    fn push(&mut self, input: usize, batch: &Columns) {
+        self.last = self
+            .last
+            .max(batch.edges.iter().map(|edge| edge.clock).max());
         let numbers = &mut self.between.borrow_mut().numbers;
-        for (at, source) in self.plan.rules.sources.iter().enumerate() {
+        let sources = self.plan.rules.sources.iter().enumerate();
+        for (at, source) in sources.filter(|(_, source)| source.inputs.contains(&input)) {
             let taken = take::<R>(source, batch, &self.plan.places, numbers, &self.overflows);
             for (row, place) in taken {
                 match (&mut self.window, batch.edges.get(place)) {
@@ -188,12 +233,20 @@ impl<R: Row> Feed<R> {
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, clock: Option<i64>) {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
         match &mut self.window {
-            Some(window) => window.end(),
+            Some(window) => {
+                // as far as it would have come without an end, so that no row depends on where epochs end
+                let lag = self.plan.lag;
+                let open = clock.zip(lag).map(|(clock, lag)| clock.saturating_sub(lag));
+                if let Some(open) = open {
+                    window.until(open);
+                }
+                window.end(self.last);
+            }
             None => self.tick(0, Vec::new(), Vec::new()),
         }
     }
@@ -206,10 +259,24 @@ impl<R: Row> Feed<R> {
                 return false;
             }
             let Some(tick) = self.window.as_mut().and_then(Windowed::next) else {
+                self.pass();
                 return true;
             };
             let Tick { tick, comes, goes } = tick;
             self.tick(Window::time(tick), comes, goes);
+        }
+    }
+
+    /// Tells the view that it has come to a tick at which nothing happened.
+    fn pass(&mut self) {
+        let passed = self.window.as_ref().and_then(Windowed::passed);
+        let Some(passed) = passed else { return };
+        let time = Window::time(passed).saturating_add(1);
+        for inlet in &mut self.inlets {
+            if *inlet.time() < time {
+                inlet.advance_to(time);
+                inlet.flush();
+            }
         }
     }
 

@@ -8,11 +8,12 @@ use super::graph::{Named, Names, Record};
 use super::handover::{Handover, Ready, Rows, Shared};
 use super::options::Window;
 use super::past::{Pasts, Recent};
+use super::waiting::Waiting;
 use crate::columns::{Columns, FlowEdge, RowKey};
 use crate::container::Deal;
 use crate::error::Error;
 use crate::features::ConnectionPlan;
-use crate::sinks::{Sorted, Sorter, Spool};
+use crate::sinks::{Sorted, Sorter};
 use crate::sources::{Mark, Slicing};
 use differential_dataflow::input::InputSession;
 use std::collections::BTreeMap;
@@ -113,11 +114,8 @@ enum State {
     Done,
 }
 
-/// The records of a tick that has not come.
-struct Open {
-    edges: Vec<(RowKey, FlowEdge)>,
-    rows: Sorter,
-}
+/// Records of a tick.
+type Edges = Vec<(RowKey, FlowEdge)>;
 
 /// What waits on one worker.
 struct Gate {
@@ -130,16 +128,15 @@ struct Gate {
     /// With `asof`: the rows in the order of their starts, once all are there.
     sorted: Option<Sorted>,
     /// What is compared with records that ended before, if anything: of those whose tick has not come, and of all others.
-    ended: Vec<(RowKey, FlowEdge)>,
+    ended: Edges,
     recent: Option<Recent>,
     /// With `asof`: what is known of all rows.
     past: Pasts,
     /// The start of the last of them that was counted, and its tick.
     last: Option<(i64, u64)>,
-    /// Where rows wait that have no room: those of all ticks share few files.
-    spool: Spool,
     /// With windows: what has come, by tick.
-    open: BTreeMap<i64, Open>,
+    open: BTreeMap<i64, Edges>,
+    waiting: Waiting,
     /// With windows: the records that go, by tick.
     leaving: BTreeMap<i64, Vec<Record>>,
     /// Ticks up to this one may come.
@@ -148,8 +145,8 @@ struct Gate {
 
 impl Gate {
     fn new(plan: &GatePlan, session: Session) -> Self {
-        let spool = Spool::new(&plan.folder);
-        let sorter = Sorter::sharing(plan.connection.schema(), plan.budget, &spool);
+        let schema = plan.connection.schema();
+        let sorter = Sorter::new(schema, plan.budget, &plan.folder);
         Self {
             plan: plan.clone(),
             session,
@@ -161,8 +158,8 @@ impl Gate {
             recent: plan.connection.past.then(Recent::default),
             past: Pasts::default(),
             last: None,
-            spool,
             open: BTreeMap::new(),
+            waiting: Waiting::new(schema, plan.budget, &plan.folder),
             leaving: BTreeMap::new(),
             limit: None,
         }
@@ -195,41 +192,15 @@ impl Gate {
 
     /// Puts rows to their ticks.
     fn sort_into(&mut self, rows: &Columns, step: i64) -> Result<(), Error> {
-        let mut places: BTreeMap<i64, Vec<(u32, u32)>> = BTreeMap::new();
-        for (row, edge) in (0..).zip(&rows.edges) {
-            let tick = Window::tick(step, edge.clock);
-            places.entry(tick).or_default().push((0, row));
-        }
-        let schema = self.plan.connection.schema();
-        for (tick, picks) in places {
-            let open = self.open.entry(tick).or_insert_with(|| Open {
-                edges: Vec::new(),
-                rows: Sorter::sharing(schema, self.plan.budget, &self.spool),
-            });
+        let open = &mut self.open;
+        let tick = |edge: &FlowEdge| Window::tick(step, edge.clock);
+        self.waiting.push(rows, tick, |tick, picks| {
             let edges = picks.iter().map(|(_, row)| {
                 let row = *row as usize;
                 (rows.keys[row], rows.edges[row])
             });
-            open.edges.extend(edges);
-            let mut part = Columns::new(schema);
-            part.gather(&[rows], &picks);
-            open.rows.push(part);
-        }
-        // the budget is that of all ticks together: the largest makes room
-        while self
-            .open
-            .values()
-            .map(|open| open.rows.bytes())
-            .sum::<usize>()
-            > self.plan.budget
-        {
-            let all = self.open.values_mut().map(|open| &mut open.rows);
-            let Some(largest) = all.max_by_key(|rows| rows.bytes()) else {
-                break;
-            };
-            largest.spill()?;
-        }
-        Ok(())
+            open.entry(tick).or_default().extend(edges);
+        })
     }
 
     /// The records that ended, each compared with those before it.
@@ -304,7 +275,7 @@ impl Gate {
             self.session.advance_to(time);
             let open = self.open.remove(&tick);
             let mut staying = Vec::new();
-            for (_, edge) in open.iter().flat_map(|open| &open.edges) {
+            for (_, edge) in open.iter().flatten() {
                 let use_ports = self.plan.connection.options.use_ports;
                 let record = self.names.enter(edge, use_ports, &mut self.named);
                 self.session.insert(record);
@@ -320,13 +291,8 @@ impl Gate {
             }
             self.session.advance_to(time.saturating_add(1));
             self.session.flush();
-            let rows = match open {
-                Some(open) => {
-                    self.ended = open.edges;
-                    Rows::Of(open.rows.finish()?)
-                }
-                None => Rows::None,
-            };
+            self.ended = open.unwrap_or_default();
+            let rows = self.waiting.take(tick)?.map_or(Rows::None, Rows::Of);
             to.ready.push_back(Ready {
                 past: self.compared(),
                 named: vec![(time, std::mem::take(&mut self.named))],

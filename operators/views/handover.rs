@@ -37,8 +37,31 @@ pub enum Rows {
 pub struct Handover {
     /// In the order of their ticks.
     pub ready: VecDeque<Ready>,
+    lost: Lost,
+}
+
+/// Whether rows that waited are lost.
+pub(super) struct Lost {
     failed: Option<Error>,
     stop: Arc<AtomicBool>,
+}
+
+impl Lost {
+    /// None so far; `stop` is set when some are, so that readers stop.
+    pub const fn new(stop: Arc<AtomicBool>) -> Self {
+        Self { failed: None, stop }
+    }
+
+    /// Tells that rows are lost: the run fails.
+    pub fn fail(&mut self, error: Error) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.failed.get_or_insert(error);
+    }
+
+    /// What failed, if anything.
+    pub const fn take_error(&mut self) -> Option<Error> {
+        self.failed.take()
+    }
 }
 
 /// As both hold it.
@@ -49,20 +72,18 @@ impl Handover {
     pub fn new(stop: Arc<AtomicBool>) -> Shared {
         Rc::new(RefCell::new(Self {
             ready: VecDeque::new(),
-            failed: None,
-            stop,
+            lost: Lost::new(stop),
         }))
     }
 
     /// Tells that rows are lost: the run fails.
     pub fn fail(&mut self, error: Error) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.failed.get_or_insert(error);
+        self.lost.fail(error);
         self.ready.clear();
     }
 
     /// What failed, if anything.
-    pub fn take_error(&mut self) -> Option<Error> {
-        self.failed.take()
+    pub const fn take_error(&mut self) -> Option<Error> {
+        self.lost.take_error()
     }
 }

@@ -28,12 +28,13 @@ pub struct Joined<'scope> {
     pub tables: Vec<Stream<'scope, u64, Columns>>,
 }
 
-/// Operator `join`: facts come from all workers to the first, which has the rows.
+/// Operator `join`: facts come from all workers to the first, which has the rows. With `keeps_edges` they go on with their edges.
 pub fn join<'scope>(
     facts: StreamVec<'scope, u64, (Fact, u64, isize)>,
     plan: ConnectionPlan,
     relations: Vec<Relation>,
     handover: Shared,
+    keeps_edges: bool,
 ) -> Joined<'scope> {
     let scope = facts.scope();
     let is_first = scope.index() == 0;
@@ -51,7 +52,7 @@ pub fn join<'scope>(
     }
     builder.build(move |capabilities| {
         let mut held = Some(capabilities).filter(|_| is_first);
-        let mut view = View::new(plan);
+        let mut view = View::new(plan, keeps_edges);
         if outputs
             .iter()
             .any(|(_, written)| written.is_by_difference())
@@ -66,10 +67,12 @@ pub fn join<'scope>(
                     stash.entry(tick).or_default().push((fact, diff));
                 }
             });
-            let Some(capabilities) = &held else { return };
+            let Some((own, others)) = held.as_mut().and_then(|held| held.split_first_mut()) else {
+                return;
+            };
             let open = frontiers[0].frontier().first().copied();
             let mut write = |view: &mut View, is_last: bool| {
-                for ((output, written), capability) in outputs.iter_mut().zip(&capabilities[1..]) {
+                for ((output, written), capability) in outputs.iter_mut().zip(&*others) {
                     if written.wants(is_last) {
                         let at = view.ends();
                         let mut batch = if written.is_by_difference() {
@@ -111,10 +114,16 @@ pub fn join<'scope>(
                 match view.next(ready, &mut stash) {
                     Ok(Some(mut batch)) => {
                         given += 1;
-                        let mut session = rows.session_with_builder(&capabilities[0]);
+                        let mut session = rows.session_with_builder(&*own);
                         session.give_container(&mut batch);
                     }
-                    Ok(None) => working = None,
+                    Ok(None) => {
+                        if view.plan.options.window != Window::All {
+                            // who waits for the rows of this tick has them
+                            own.downgrade(&ready.last.saturating_add(1));
+                        }
+                        working = None;
+                    }
                     Err(error) => {
                         handover.borrow_mut().fail(error);
                         working = None;
@@ -136,6 +145,7 @@ pub fn join<'scope>(
 /// The graph at one tick, and what is computed of it.
 struct View {
     plan: ConnectionPlan,
+    keeps_edges: bool,
     tables: Tables,
     /// Names that change at ticks to come.
     names: BTreeMap<u64, Vec<super::graph::Named>>,
@@ -144,9 +154,10 @@ struct View {
 }
 
 impl View {
-    fn new(plan: ConnectionPlan) -> Self {
+    fn new(plan: ConnectionPlan, keeps_edges: bool) -> Self {
         Self {
             plan,
+            keeps_edges,
             tables: Tables::default(),
             names: BTreeMap::new(),
             tick: None,
@@ -181,25 +192,35 @@ impl View {
                 let Some(mut rows) = sorted.next().transpose()? else {
                     return Ok(None);
                 };
-                let edges = std::mem::take(&mut rows.edges);
+                let edges = self.edges(&mut rows);
                 let records = edges.iter().zip(&rows.keys);
                 let values: Result<_, Error> = records
                     .map(|(edge, key)| self.value(edge, ready.past.of(key)))
                     .collect();
                 let values = values?;
+                rows.edges = edges;
                 Ok(Some(self.filled(rows, values)))
             }
             Rows::Each(rows, ticks) => {
                 let (mut rows, ticks) = (std::mem::take(rows), std::mem::take(ticks));
                 ready.rows = Rows::None;
-                let edges = std::mem::take(&mut rows.edges);
+                let edges = self.edges(&mut rows);
                 let mut values = Vec::with_capacity(edges.len());
                 for ((edge, key), tick) in edges.iter().zip(&rows.keys).zip(ticks) {
                     self.come(tick, stash);
                     values.push(self.value(edge, ready.past.of(key))?);
                 }
+                rows.edges = edges;
                 Ok(Some(self.filled(rows, values)))
             }
+        }
+    }
+
+    /// The edges of rows, which lose them where nobody reads them later.
+    fn edges(&self, rows: &mut Columns) -> Vec<FlowEdge> {
+        match self.keeps_edges {
+            true => rows.edges.clone(),
+            false => std::mem::take(&mut rows.edges),
         }
     }
 
@@ -329,7 +350,7 @@ mod tests {
     fn a_row_whose_node_is_not_there_ends_the_run() {
         let mut plan = FeatureSettings::default().plan().unwrap();
         plan.want_graph(Measures::ALL);
-        let mut view = View::new(plan.connection().unwrap());
+        let mut view = View::new(plan.connection().unwrap(), false);
         let address = |last| Address {
             family: 4,
             bytes: [10, 0, 0, last, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],

@@ -1,5 +1,6 @@
 //! The settings of the connection graph and of windows.
 
+use crate::features::Expressions;
 use crate::options::{
     Duration, OptionError, OptionValue, Options, Setting, Step, Wrong, read_table, table_kind,
     wrong_kind,
@@ -57,21 +58,86 @@ impl OptionValue for ConnectionOptions {
     }
 }
 
-/// Settings of a view in the form of rules.
+/// Settings of a view: of groups, or of rules.
 #[derive(Clone, Debug, Options)]
 pub struct ViewOptions {
-    /// The rules: `name(column, ...) :- condition, condition.`, over `flows`, the columns of the group `flow_meta`.
-    #[option(required)]
-    pub rules: String,
+    /// Groups: only the rows for which this expression is true count.
+    #[option(name = "where")]
+    pub condition: Option<String>,
+    /// Groups: the columns that the rows of a group agree in; `[]` = one group of all.
+    #[option]
+    pub group_by: Option<Vec<String>>,
+    /// Groups: a table `{ name = "expression" }` of columns behind these, over aggregates such as `count()`, `distinct(dst_ip)` or
+    /// `sum(total_bytes where dst_port == 443)`.
+    #[option]
+    pub select: Expressions,
+    /// Groups: only those for which this expression is true are in the view; over its columns and aggregates.
+    #[option]
+    pub having: Option<String>,
+    /// Groups: only the first `n` by a column, `{ by = "bytes", n = 20, per = [] }`; as many for each value of the columns `per`.
+    #[option]
+    pub top: Option<TopOptions>,
+    /// Rules instead of groups: `name(column, ...) :- condition, condition.`, over the nodes that the view reads.
+    #[option]
+    pub rules: Option<String>,
     /// Which flows are in the view together: `"all"`, `{ tumbling = "60s" }` or `{ sliding = "300s", step = "10s" }`.
     #[option(default = "all")]
     pub window: Window,
+    /// When rows that look it up see it: `"end"`, at the end of the step of their window, or `"input"`, at the end of the input. By
+    /// default `"end"` with a window and `"input"` without.
+    #[option]
+    pub asof: Option<AsOf>,
     /// Whether relations may be joined that share no variable.
     #[option(default = "false")]
     pub allow_cross: bool,
     /// Turns of a recursion at most: a run whose view needs more fails.
     #[option(default = "1000")]
     pub max_iterations: u64,
+    /// Rows of a relation at most: a run whose view has more fails.
+    #[option(default = "50000000")]
+    pub max_rows: u64,
+}
+
+/// Which groups are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Options)]
+pub struct TopOptions {
+    /// The column that decides: the greatest come first.
+    #[option(required)]
+    pub by: String,
+    /// How many.
+    #[option(default = "20")]
+    pub n: usize,
+    /// Columns for each of whose values as many are kept; none = of all.
+    #[option]
+    pub per: Option<Vec<String>>,
+}
+
+impl OptionValue for TopOptions {
+    fn kind() -> String {
+        table_kind::<Self>()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let options: Self = read_table(setting)?;
+        if options.by.is_empty() {
+            let text = "`top` needs `by`: the column that decides";
+            return Err(Wrong::Other(text.to_owned()).into());
+        }
+        if options.n == 0 {
+            let wrong: OptionError = Wrong::Other("expected 1 or more, found 0".to_owned()).into();
+            return Err(wrong.inside(Step::Key("n".to_owned())));
+        }
+        Ok(options)
+    }
+}
+
+/// When a view is seen by rows that look it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub enum AsOf {
+    /// At the end of the step in which the last packet of the flow came.
+    End,
+    /// At the end of the input.
+    Input,
 }
 
 /// What makes a community.

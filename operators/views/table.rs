@@ -5,7 +5,7 @@
 use super::feed::SharedBetween;
 use super::graph::Emit;
 use super::options::Window;
-use super::rules::{Made, Numbers, Row, Rows, is_named, write};
+use super::rules::{Made, MadeColumn, NULL, Numbers, Row, Rows, is_named, write, write_list};
 use crate::columns::{Address, Columns, Values};
 use crate::expressions::{Constant, Type};
 use crate::schema::{DataType, Feature, Private, Profile, Schema, Scope, Split};
@@ -45,12 +45,20 @@ impl Shown {
             let definition = "1 = the row holds from `at` on, -1 = it no longer does.";
             schema.push(feature("diff", DataType::I8, "", definition));
         }
-        for (name, kind) in &self.made.columns {
+        for MadeColumn {
+            name, kind, null, ..
+        } in &self.made.columns
+        {
             let (data_type, unit) = kind.column().unwrap_or((DataType::I64, ""));
             let definition = format!("Column `{name}` of `{}`.", self.made.name);
             let mut column = feature(name, data_type, unit, &definition);
+            let item = match kind {
+                Type::List(item) => item,
+                plain => plain,
+            };
             // a text of a view may be any name, and a rule does not tell which
-            column.private = (*kind == Type::Text).then_some(Private::Name);
+            column.private = (*item == Type::Text).then_some(Private::Name);
+            column.null = null.then(|| "no row of the group has a value".to_owned());
             schema.push(column);
         }
         schema
@@ -152,6 +160,8 @@ enum Value {
     Float(i64),
     Text(String),
     Ip(Address),
+    /// Behind all others.
+    Null,
 }
 
 impl<R: Row> Written<R> {
@@ -202,27 +212,40 @@ impl<R: Row> Written<R> {
                 }
                 next += 1;
             }
-            let kinds = self.shown.made.columns.iter().enumerate();
-            for ((at, (_, kind)), column) in kinds.zip(&mut columns.columns[next..]) {
-                write(row.word(at), kind, column, |number| numbers.spell(number));
+            let made = self.shown.made.columns.iter();
+            for (one, column) in made.zip(&mut columns.columns[next..]) {
+                let spell = |number| numbers.spell(number);
+                match &one.kind {
+                    Type::List(item) => {
+                        let words = one.word..one.word + one.words;
+                        write_list(words.map(|at| row.word(at)), item, column, spell);
+                    }
+                    kind => write(row.word(one.word), kind, column, spell),
+                }
             }
         }
         columns
     }
 
     fn values(&self, row: &R, numbers: &Numbers) -> Vec<Value> {
-        let kinds = self.shown.made.columns.iter().enumerate();
-        kinds
-            .map(|(at, (_, kind))| {
+        let columns = self.shown.made.columns.iter();
+        let words = columns.flat_map(|one| {
+            let kind = match &one.kind {
+                Type::List(item) => item,
+                plain => plain,
+            };
+            (one.word..one.word + one.words).map(move |at| (at, kind))
+        });
+        words
+            .map(|(at, kind)| {
                 let word = row.word(at);
-                if is_named(kind) {
-                    return match numbers.spell(word) {
+                match kind {
+                    _ if word == NULL => Value::Null,
+                    kind if is_named(kind) => match numbers.spell(word) {
                         Constant::Text(text) => Value::Text(text),
                         Constant::Ip(address) => Value::Ip(address),
-                        _ => Value::Plain(0),
-                    };
-                }
-                match kind {
+                        _ => Value::Null,
+                    },
                     // the order of the bits of floats, negative ones turned around
                     Type::Float => {
                         let bits = word.cast_signed();

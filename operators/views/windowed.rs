@@ -50,13 +50,20 @@ impl<X: Clone> Windowed<X> {
         self.limit = self.limit.max(Some(tick));
     }
 
-    /// Nothing comes any more. What would leave after the last tick in which something came is seen by nobody, and stays.
-    pub fn end(&mut self) {
-        let last = self.comes.keys().next_back().copied();
+    /// Nothing comes any more, and nobody looks behind this clock: what would leave later stays.
+    pub fn end(&mut self, last: Option<i64>) {
+        let last = last.map(|clock| Window::tick(self.step, clock));
         self.limit = self.limit.max(last);
-        if let Some(last) = last {
-            self.goes.retain(|tick, _| *tick <= last);
-        }
+        let limit = self.limit;
+        self.goes.retain(|tick, _| Some(*tick) <= limit);
+    }
+
+    /// The last tick that nothing happens at any more, nor at any before.
+    pub fn passed(&self) -> Option<i64> {
+        let first = [self.comes.keys().next(), self.goes.keys().next()];
+        let first = first.into_iter().flatten().min();
+        let limit = self.limit?;
+        Some(first.map_or(limit, |first| limit.min(first.saturating_sub(1))))
     }
 
     /// The next tick that may come and at which something happens.
@@ -94,12 +101,16 @@ mod tests {
         };
         assert_eq!(window.next(), Some(tick(0, &['a'], &[])));
         assert_eq!(window.next(), None);
+        assert_eq!(window.passed(), Some(1));
         window.push(64, 'c');
-        window.end();
+        window.end(Some(64));
         assert_eq!(window.next(), Some(tick(2, &['b'], &[])));
         assert_eq!(window.next(), Some(tick(3, &[], &['a'])));
         assert_eq!(window.next(), Some(tick(5, &[], &['b'])));
         assert_eq!(window.next(), Some(tick(6, &['c'], &[])));
-        assert_eq!(window.next(), None);
+        assert_eq!((window.next(), window.passed()), (None, Some(6)));
+        window.end(Some(95));
+        assert_eq!(window.next(), Some(tick(9, &[], &['c'])));
+        assert_eq!((window.next(), window.passed()), (None, Some(9)));
     }
 }

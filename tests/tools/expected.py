@@ -110,7 +110,7 @@ def zeek(found, mine):
 def services(text):
     """the services that we know too, under our names, in one order"""
     names = {"ssl": "tls"}
-    known = {"dns", "http", "quic", "ssh", "tls"}
+    known = {"dhcp", "dns", "ftp", "http", "imap", "mqtt", "ntp", "pop3", "quic", "rdp", "sip", "smb", "smtp", "ssh", "stun", "telnet", "tls"}
     found = {names.get(name, name) for name in text.split(",") if name}
     if "quic" in found:
         found.discard("tls")

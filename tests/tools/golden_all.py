@@ -3,31 +3,33 @@
 
     golden_all.py BINARY [JOBS]
 
-The flow rules are those of specs/joyfuljay.toml with the idle timeout off (JoyfulJay looks at it with every 10,000th packet only,
-and no golden capture is that long). Records that differ, and columns whose catalogue status is `exact`, are reported. Known
+The rows are those of the preset `joyfuljay`, with the idle timeout off (JoyfulJay looks at it with every 10,000th packet only, and no
+golden capture is that long) and with the columns that options add. Records that differ, and columns whose catalogue status is `exact`, are reported. Known
 differences: tests/golden_differences.toml, lines `CAPTURE COLUMN ROWS`.
 """
-import json
 import os
 import sys
 import tempfile
-import tomllib
 
 import kit
 import oracle_all
 
 KNOWN = os.path.join(kit.REPOSITORY, "tests", "golden_differences.toml")
 GROUPS = [*kit.GROUPS, "connection"]
-
-
-def settings():
-    """the [flows] and [features] of the shipped spec as lines, with the idle timeout off"""
-    with open(os.path.join(kit.REPOSITORY, "specs", "joyfuljay.toml"), "rb") as file:
-        shipped = tomllib.load(file)
-    flows = shipped["flows"] | {"idle_timeout": "off"}
-    features = {name: value for name, value in shipped["features"].items() if name != "groups"}
-    lines = ["\n".join(f"{name} = {json.dumps(value)}" for name, value in table.items()) for table in (flows, features)]
-    return lines[0], lines[1] + "\nsplt = true\nconnection = { temporal = true }"
+# the golden files were made with all options on, and with an extractor of HTTP/2
+SPEC = """spec = 1
+extends = "joyfuljay"
+[sources]
+path = '{capture}'
+[flows]
+idle_timeout = "off"
+[features]
+groups = ["all", "connection"]
+splt = true
+connection = {{ temporal = true }}
+[sinks]
+path = '{out}'
+"""
 
 
 def same(golden, column, expected, actual):
@@ -44,7 +46,7 @@ def compare(binary, capture):
     expected = golden.read_rows(os.path.join(kit.SHARED, "features", "golden", os.path.basename(capture) + ".csv.gz"))
     with tempfile.TemporaryDirectory() as folder:
         base = os.path.join(folder, "ours")
-        kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", *settings(), GROUPS), base)
+        kit.run_spec(binary, SPEC.format(capture=kit.capture_path(capture), out=base + ".csv"), base)
         actual = golden.read_rows(base + ".csv")
     pairs, missing, extra = golden.pair_rows(expected, actual)
     lines = [f"{name} {len(rows)}" for name, rows in (("only_golden", missing), ("only_ours", extra)) if rows]

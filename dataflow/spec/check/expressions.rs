@@ -6,14 +6,15 @@ use crate::spec::load::{Entry, Value};
 use crate::spec::suggest::{did_you_mean, nearest};
 use crate::spec::variables::{Variable, VariableType};
 use operators::expressions::aggregates::{AGGREGATES, Aggregate, declared};
+use operators::expressions::lookups::LookUp;
 use operators::expressions::{
     Checker, Constant, Context, Derived, Fault, Field, KEYWORDS, Known, Type, Typed, parse, syntax,
 };
 use operators::features::{FeaturePlan, FeatureSettings};
 use operators::options::{Duration, OptionValue as _, Setting, Size};
-use operators::schema::Schema;
+use operators::schema::{Feature, Schema};
 use operators::sources::Moment;
-use operators::views::rules::RelationColumn;
+use operators::views::look_ups::LookUps;
 use std::collections::{BTreeSet, HashMap};
 
 /// The place of the first derived column at check; features come before, aggregates behind.
@@ -29,6 +30,7 @@ pub(super) struct Rows {
     pub context: Context,
     readable: Schema,
     pub aggregates: Vec<Aggregate>,
+    pub asked: Vec<LookUp>,
     pub derived: Derived,
     pub reads: BTreeSet<u32>,
 }
@@ -74,6 +76,7 @@ impl Rows {
             context,
             readable,
             aggregates: Vec::new(),
+            asked: Vec::new(),
             derived: Derived::default(),
             reads: BTreeSet::new(),
         }
@@ -91,7 +94,7 @@ impl Rows {
     }
 
     /// Where each column is in the rows of a plan, by its place at check.
-    pub(super) fn places(&self, plan: &FeaturePlan) -> HashMap<u32, usize> {
+    pub(super) fn places(&self, plan: &FeaturePlan, look_ups: &LookUps) -> HashMap<u32, usize> {
         let mut places = HashMap::new();
         for place in self.reads.range(..DERIVED) {
             let feature = self.readable.get(*place as usize);
@@ -102,27 +105,36 @@ impl Rows {
         }
         let first = plan.schema.len() - self.aggregates.len();
         places.extend((AGGREGATES..).zip(first..plan.schema.len()));
-        let derived = self.derived.places().iter().copied();
-        places.extend(derived.zip(plan.schema.len()..));
+        let behind = look_ups.values().map(|value| value.place);
+        let behind = behind.chain(self.derived.places().iter().copied());
+        places.extend(behind.zip(plan.schema.len()..));
         places
     }
 
-    /// The columns of flow records, as rules read them.
-    pub(super) fn flow_columns(&self) -> Vec<RelationColumn> {
-        let all = self
-            .readable
-            .iter()
-            .filter(|feature| feature.group == "flow_meta");
-        let known = all.filter_map(|feature| match self.context.find(&feature.name)? {
-            Known::Field(field) => Some(RelationColumn {
-                name: feature.name.clone(),
-                kind: field.kind.clone(),
-                null: field.null,
-                place: field.place,
-            }),
-            Known::Fault(..) => None,
-        });
-        known.collect()
+    /// The names of flow records, as views read them; of all other columns it is told that they are none of these.
+    pub(super) fn of_flows(&self, flows: &str, features: &str) -> Context {
+        let mut context = Context::new("a flow record has the columns of the group `flow_meta`");
+        for name in self.context.names() {
+            let is_own = |feature: &&Feature| feature.name == name && feature.group == "flow_meta";
+            let known = match self.readable.iter().find(is_own) {
+                Some(_) => self.context.find(&name).cloned(),
+                None => {
+                    let message = format!("`{flows}` gives flow records, which have no `{name}`");
+                    let help = format!("read `{features}` here: `input = \"{features}\"`");
+                    Some(Known::Fault("E0201", message, Some(help)))
+                }
+            };
+            if let Some(known) = known {
+                context.add(&name, known);
+            }
+        }
+        context.borrow_variables(&self.context);
+        context
+    }
+
+    /// Takes note of places that a view reads.
+    pub(super) fn read(&mut self, places: impl Iterator<Item = u32>) {
+        self.reads.extend(places.filter(|place| *place < DERIVED));
     }
 
     fn note(&mut self, typed: &Typed) {
@@ -135,20 +147,33 @@ impl Rows {
             self.reads.insert(place);
         }
     }
+
+    /// What expressions read to look things up.
+    pub(super) fn note_keys(&mut self) {
+        let keys = self.asked.iter().flat_map(|asked| asked.keys.clone());
+        for key in keys.collect::<Vec<_>>() {
+            self.note(&key);
+        }
+    }
 }
 
 impl<'a> Check<'a> {
-    /// The derived columns of `[features]`.
-    pub(super) fn derived(&mut self, settings: &FeatureSettings, raw: Option<&Raw<'a>>) -> Rows {
+    /// What rows have before anything is derived.
+    pub(super) fn known(&self, settings: &FeatureSettings) -> Rows {
         let mut rows = Rows::new(settings, self.is_open());
         for variable in self.variables {
             let value = constant(variable);
             rows.context.set(&variable.name, value);
         }
+        rows
+    }
+
+    /// The derived columns of `[features]`.
+    pub(super) fn derived(&mut self, rows: &mut Rows, raw: Option<&Raw<'a>>) {
         let Some((raw, entries)) =
             raw.and_then(|raw| Some((raw, raw.entry("derive")?.value.entries()?)))
         else {
-            return rows;
+            return;
         };
         if entries.len() > MOST {
             let at = entries[MOST].at;
@@ -159,7 +184,7 @@ impl<'a> Check<'a> {
                 format!("{}.derive", raw.path),
                 message,
             ));
-            return rows;
+            return;
         }
         let mut columns: Vec<Column<'a>> = Vec::new();
         for entry in entries {
@@ -167,7 +192,7 @@ impl<'a> Check<'a> {
             let Some(text) = entry.value.text() else {
                 continue;
             };
-            if !self.column_name(entry, &path, &rows) {
+            if !self.column_name(entry, &path, rows) {
                 continue;
             }
             match parse(text) {
@@ -187,7 +212,7 @@ impl<'a> Check<'a> {
             }
         }
         let Some(order) = self.order(&columns) else {
-            return rows;
+            return;
         };
         let mut schema: Vec<Option<operators::schema::Feature>> = vec![None; columns.len()];
         let mut ordered = Vec::new();
@@ -196,6 +221,7 @@ impl<'a> Check<'a> {
             let place = DERIVED + u32::try_from(at).unwrap_or(0);
             let name = &column.entry.name;
             let checked = Checker::rows(&rows.context, column.text, &mut rows.aggregates)
+                .looking(&mut rows.asked)
                 .check(&column.tree)
                 .and_then(|typed| {
                     let kind = typed
@@ -211,7 +237,7 @@ impl<'a> Check<'a> {
                         .null
                         .then(|| "an operand is null, or there is no value".to_owned());
                     let mut feature = declared(name.clone(), "derived", column.text, kind, null);
-                    if let (Type::Text, true) = (&typed.kind, self.is_private(&rows, &typed)) {
+                    if let (Type::Text, true) = (&typed.kind, self.is_private(rows, &typed)) {
                         feature.private = Some(operators::schema::Private::Name);
                     }
                     schema[at] = Some(feature);
@@ -233,7 +259,6 @@ impl<'a> Check<'a> {
         if ordered.len() == columns.len() {
             rows.derived = Derived::new(schema.into_iter().flatten().collect(), DERIVED, ordered);
         }
-        rows
     }
 
     /// Whether a text tells what a private column does.
@@ -373,7 +398,9 @@ impl<'a> Check<'a> {
             return None;
         };
         let checked = parse(text).and_then(|tree| {
-            Checker::rows(&rows.context, text, &mut rows.aggregates).truth(&tree, what)
+            Checker::rows(&rows.context, text, &mut rows.aggregates)
+                .looking(&mut rows.asked)
+                .truth(&tree, what)
         });
         match checked {
             Ok(typed) => {
@@ -445,12 +472,13 @@ impl<'a> Check<'a> {
         }
         let at = self.inner(value, text, fault.at);
         let mut told = Diagnostic::new(fault.code, at, path, &fault.message);
-        let name = fault.at.of(text);
+        let written = fault.at.of(text);
+        let name = written.trim_matches(['"', '\'']);
         let known = || fault.known.iter().map(String::as_str);
         told.help = did_you_mean(name, known()).or_else(|| fault.help.clone());
         let is_exact = at != value.at;
         if let (true, [one]) = (is_exact, &nearest(name, known())[..]) {
-            told = told.edit(*one);
+            told = told.edit(written.replace(name, one));
         } else if let (true, Some(edit)) = (is_exact, &fault.edit) {
             told = told.edit(edit);
         }

@@ -17,6 +17,23 @@ pub(super) struct RowNode {
     pub outputs: Vec<String>,
 }
 
+/// The features and filters, with their outputs.
+pub(super) fn row_nodes(features: &str, filters: &[(Raw<'_>, Filter)]) -> Vec<RowNode> {
+    let filters = filters.iter().map(|(raw, filter)| {
+        let routes = filter.routes.iter();
+        let outputs = routes.map(|route| format!("{}.{}", raw.name, route.name));
+        RowNode {
+            name: raw.name.clone(),
+            outputs: outputs.collect(),
+        }
+    });
+    let features = RowNode {
+        name: features.to_owned(),
+        outputs: Vec::new(),
+    };
+    [features].into_iter().chain(filters).collect()
+}
+
 impl<'a> Check<'a> {
     /// The filters of the spec with what they say.
     pub(super) fn filters(
@@ -164,12 +181,11 @@ impl<'a> Check<'a> {
                 }
                 None => match others.iter().find(|(other, _)| other == name) {
                     Some((_, gives)) => {
-                        let what = if path.starts_with("filters") {
-                            "a filter reads rows"
-                        } else if path.starts_with("joins") {
-                            "a join reads rows"
-                        } else {
-                            "a sink writes rows"
+                        let what = match path.split('.').next() {
+                            Some("filters") => "a filter reads rows",
+                            Some("views") => "a view reads flow records or rows",
+                            Some("joins") => "a join reads rows",
+                            _ => "a sink writes rows",
                         };
                         let may = list(outputs().filter(|known| *known != own));
                         fault("E0304", format!("{what}, and `{name}` gives {gives}"))

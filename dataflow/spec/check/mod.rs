@@ -7,6 +7,7 @@ mod filters;
 mod graph;
 mod joins;
 mod keys;
+mod look_ups;
 mod nodes;
 mod outputs;
 mod sections;
@@ -19,14 +20,18 @@ pub(crate) use expressions::FLOW_ID;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
 use crate::spec::variables::Variable;
-use crate::spec::{Behind, Filter, Join, Node, RunOptions, Sink, Spec, Table, TableOf, format};
+use crate::spec::{
+    Behind, Filter, Join, Node, RunOptions, Sink, Spec, TAP, Table, TableOf, format,
+};
 use filters::RowNode;
 use graph::Graph;
+use look_ups::look_ups;
 use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::flows::FlowOptions;
 use operators::schema::Schema;
 use operators::sinks::SinkOptions;
+use views::{Readable, reads_flows};
 
 impl Loaded {
     /// Checks everything that can be checked without opening a file.
@@ -131,6 +136,13 @@ fn last_of(read: &[Vec<String>], shown: &[Option<TableOf>]) -> Option<String> {
 /// The inputs a node names, and where.
 type Inputs = Vec<(String, Span, String)>;
 
+/// The sinks, the inputs that they name, and which of them write tables.
+type SinksRead<'s, 'a> = (
+    &'s [(Raw<'a>, SinkOptions)],
+    &'s [Inputs],
+    &'s [Option<TableOf>],
+);
+
 struct Check<'a> {
     loaded: &'a Loaded,
     /// Those that are put in: expressions name them.
@@ -163,16 +175,42 @@ impl<'a> Check<'a> {
         if settings.written.is_some() {
             self.of_rows(&[&decode_raw, &flows_raw], features_raw.as_ref());
         }
-        let mut rows = self.derived(&settings, features_raw.as_ref());
+        let mut rows = self.known(&settings);
+        let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
+        self.no_loops(flow_table, features_raw.as_ref());
+        let feature_set = features_raw.as_ref().map_or("features", |raw| &raw.name);
+        // derived columns may look up what these show; what reads rows comes behind them
+        let (of_flows, of_rows) = self
+            .nodes("views")
+            .into_iter()
+            .partition(|raw| reads_flows(raw, flow_table));
+        let mut readable = Readable {
+            flows: flow_table,
+            features: feature_set,
+            filters: &[],
+            sources: sources.iter().map(|(raw, _)| raw.name.clone()).collect(),
+        };
+        let (mut views, mut views_from) = self.views(of_flows, &mut rows, &readable);
+        self.show_views(&mut rows, &views, &of_rows);
+        self.derived(&mut rows, features_raw.as_ref());
         let condition = self.of_packets(&rows, flows_raw.as_ref());
         let (filter_raws, join_raws) = (self.nodes("filters"), self.nodes("joins"));
         let mut joins = self.joins(&mut rows, &filter_raws, join_raws);
         let filters = self.filters(&mut rows, filter_raws, &joins);
-        let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
-        let views = self.views(&mut rows, flow_table);
+        readable.filters = &filters;
+        let later = self.views(of_rows, &mut rows, &readable);
+        views.extend(later.0);
+        views_from.extend(later.1);
+        let tap = (!loaded.tap.is_empty()).then(|| Raw {
+            name: TAP.to_owned(),
+            at: Span::default(),
+            path: TAP.to_owned(),
+            entries: &loaded.tap,
+        });
         let sinks: Vec<_> = self
             .nodes("sinks")
             .into_iter()
+            .chain(tap)
             .filter_map(|raw| {
                 let options = self.sink(&raw)?;
                 Some((raw, options))
@@ -192,6 +230,8 @@ impl<'a> Check<'a> {
                 condition
             })
             .collect();
+        rows.note_keys();
+        let look_ups = look_ups(&rows, &views);
         rows.tell(&mut settings);
         self.identity(&rows, &settings, &filters);
         let columns = self.select(&settings, features_raw.as_ref());
@@ -298,7 +338,13 @@ impl<'a> Check<'a> {
                     sinks_in.iter().zip(&shown).map(resolve).collect(),
                 )
             }
-            false => self.behind_features(&graph, middle, &filters_in, &sinks, &sinks_in, &shown),
+            false => self.behind_features(
+                &graph,
+                middle,
+                &filters_in,
+                (&sinks, &sinks_in, &shown),
+                &views_from,
+            ),
         };
         if self.found.has_errors() {
             return None;
@@ -317,20 +363,23 @@ impl<'a> Check<'a> {
                 );
             }
         }
-        self.unread(&views, &shown);
+        self.unread(&views, &shown, &look_ups);
+        self.endless(sources.iter().map(|(_, source)| source), &views);
+        if self.found.has_errors() {
+            return None;
+        }
         self.paths(&sinks);
         let is_rows = self.rows(sources.iter().map(|(raw, _)| raw), &sinks);
-        let places = rows.places(&columns);
-        // the operator of the features has the records
-        let views = views.into_iter();
-        let views = views.map(|(raw, view)| self.node(&raw, vec![features_name.clone()], view));
+        let places = rows.places(&columns, &look_ups);
+        let views = views.into_iter().zip(views_from);
+        let views = views.map(|((raw, view), inputs)| self.node(&raw, inputs, view));
         let views = views.collect();
         // what sinks see: features, then derived columns; what only expressions read is between them
         let visible = columns.visible;
         let visible_rows = columns.schema[..visible].iter().chain(&rows.derived.schema);
         let visible_rows: Schema = visible_rows.cloned().collect();
         let tests = self.tests(tests, &visible_rows, &points, &last_of(&sinks_from, &shown));
-        let behind = columns.schema.len() - visible;
+        let behind = columns.schema.len() + look_ups.values().count() - visible;
         let in_rows = |at: usize| if at < visible { at } else { at + behind };
         let sinks: Vec<Node<Sink>> = sinks
             .into_iter()
@@ -372,6 +421,7 @@ impl<'a> Check<'a> {
                         options,
                         columns,
                         condition,
+                        limit: None,
                         table,
                         behind: passed,
                     };
@@ -420,6 +470,7 @@ impl<'a> Check<'a> {
                 options: settings,
             },
             columns,
+            look_ups,
             derived: rows.derived,
             places,
             filters,
@@ -440,9 +491,8 @@ impl<'a> Check<'a> {
         graph: &Graph,
         filters: Vec<(Raw<'a>, Middle)>,
         filters_in: &[Inputs],
-        sinks: &[(Raw<'a>, SinkOptions)],
-        sinks_in: &[Inputs],
-        shown: &[Option<TableOf>],
+        (sinks, sinks_in, shown): SinksRead<'_, 'a>,
+        views_from: &[Vec<String>],
     ) -> (Vec<Node<Middle>>, Vec<Vec<String>>) {
         let outputs = |raw: &Raw<'_>, middle: &Middle| -> Vec<String> {
             match middle {
@@ -519,7 +569,8 @@ impl<'a> Check<'a> {
         }
         let used = |name: &str| {
             let inputs = named.iter().flat_map(|(_, inputs)| inputs);
-            let mut inputs = inputs.chain(sinks_from.iter().flatten());
+            let inputs = inputs.chain(sinks_from.iter().flatten());
+            let mut inputs = inputs.chain(views_from.iter().flatten());
             inputs.any(|input| input.split('.').next() == Some(name))
         };
         // what reads a node that is not there may have meant this one
@@ -529,7 +580,7 @@ impl<'a> Check<'a> {
                 let message = format!("nothing reads `{}`", raw.name);
                 self.found.push(
                     Diagnostic::new("W0401", raw.at, &raw.path, message)
-                        .help("let a sink or another filter read it"),
+                        .help("let a sink, a view or another filter read it"),
                 );
             }
         }

@@ -1,67 +1,244 @@
-//! Views: their settings and rules, and which sinks write which of their relations.
+//! Views: their settings, groups and rules, and which sinks write which of their relations.
 
 use super::expressions::Rows;
+use super::filters::{RowNode, row_nodes};
 use super::{Check, Inputs, Raw};
 use crate::spec::diagnostic::Diagnostic;
-use crate::spec::load::Entry;
+use crate::spec::load::{Entry, Kind, Value};
 use crate::spec::sections::{Section, section_keys, sink_keys};
 use crate::spec::suggest::{did_you_mean, list};
-use crate::spec::{TableOf, View};
+use crate::spec::{Filter, TableOf, View};
+use operators::expressions::{Context, Known};
 use operators::options::OptionValue as _;
 use operators::sinks::SinkOptions;
-use operators::views::rules::{Relation, RuleOptions, compile};
-use operators::views::{Emit, Shown, ViewOptions};
+use operators::sources::PcapOptions;
+use operators::views::look_ups::LookUps;
+use operators::views::rules::{
+    GroupForm, Part, Plan, Relation, RelationColumn, RuleOptions, compile, compile_group,
+};
+use operators::views::{Emit, Shown, ViewOptions, Window};
 use std::sync::Arc;
 
+/// What views may read.
+pub(super) struct Readable<'r, 'a> {
+    /// The flow table.
+    pub flows: &'r str,
+    /// The features.
+    pub features: &'r str,
+    /// Filters; none while derived columns are not known.
+    pub filters: &'r [(Raw<'a>, Filter)],
+    /// The sources, which they may not read.
+    pub sources: Vec<String>,
+}
+
+/// Whether a view reads flow records and nothing else.
+pub(super) fn reads_flows(raw: &Raw<'_>, flows: &str) -> bool {
+    let is_flows = |value: &Value| value.text() == Some(flows);
+    raw.entry("input")
+        .is_none_or(|entry| match &entry.value.kind {
+            Kind::List(items) => items.iter().all(is_flows),
+            _ => is_flows(&entry.value),
+        })
+}
+
 impl<'a> Check<'a> {
-    /// The views of the spec. Their rules read the flow table, which is named `flows`.
-    pub(super) fn views(&mut self, rows: &mut Rows, flows: &str) -> Vec<(Raw<'a>, View)> {
+    /// Views of the spec, and what each of them reads.
+    pub(super) fn views(
+        &mut self,
+        raws: Vec<Raw<'a>>,
+        rows: &mut Rows,
+        of: &Readable<'_, 'a>,
+    ) -> (Vec<(Raw<'a>, View)>, Vec<Vec<String>>) {
         let keys = Section::named("views")
             .map(section_keys)
             .unwrap_or_default();
-        let mut views = Vec::new();
-        for raw in self.nodes("views") {
+        let (flows, features) = (of.flows, of.features);
+        let (mut views, mut reads) = (Vec::new(), Vec::new());
+        for raw in raws {
+            let before = self.found.list.len();
             let options: ViewOptions = self.options(&raw, &["input"], &keys);
-            let Some(entry) = raw.entry("rules") else {
+            let from = self.view_inputs(&raw, of);
+            if !self.has_one_form(&raw) || self.found.list.len() > before {
                 continue;
-            };
-            for (name, at, path) in self.inputs(&raw) {
-                if name != flows {
-                    let message = format!("rules read flow records, and `{name}` gives none");
-                    self.found.push(
-                        Diagnostic::new("E0304", at, path, message)
-                            .help(format!("read `{flows}` here")),
-                    );
-                }
             }
-            let path = format!("{}.rules", raw.path);
-            let input = Relation {
-                name: flows.to_owned(),
-                columns: rows.flow_columns(),
-            };
-            let told = RuleOptions {
-                allow_cross: options.allow_cross,
-                is_bounded: raw.entry("max_iterations").is_some(),
-            };
-            match compile(entry.value.text().unwrap_or_default(), &[input], told) {
-                Ok((plan, warnings)) => {
-                    for warning in &warnings {
-                        self.expression_fault(warning, &entry.value, &path);
-                    }
-                    for source in &plan.sources {
-                        rows.reads.extend(source.program.loads());
-                    }
-                    let rules = Arc::new(plan);
-                    views.push((raw, View { options, rules }));
+            self.as_of(&raw, &options);
+            let contexts: Vec<Context> = from
+                .iter()
+                .map(|name| match name == flows {
+                    true => rows.of_flows(flows, features),
+                    false => rows.context.clone(),
+                })
+                .collect();
+            let plan = match raw.entry("rules") {
+                Some(entry) => self.rules(&raw, entry, &options, (&from, &contexts)),
+                None => {
+                    // what all of them have
+                    let fewest = contexts.iter().min_by_key(|context| context.names().len());
+                    fewest
+                        .and_then(|context| self.groups(&raw, &options, from.len(), context, rows))
                 }
-                Err(faults) => {
-                    for fault in &faults {
-                        self.expression_fault(fault, &entry.value, &path);
-                    }
+            };
+            if let Some(plan) = plan {
+                for source in &plan.sources {
+                    rows.read(source.program.loads());
+                }
+                let rules = Arc::new(plan);
+                views.push((raw, View { options, rules }));
+                reads.push(from);
+            }
+        }
+        (views, reads)
+    }
+
+    /// What a view reads; the flow table where it names nothing.
+    fn view_inputs(&mut self, raw: &Raw<'a>, of: &Readable<'_, 'a>) -> Vec<String> {
+        let inputs = self.inputs(raw);
+        let flows = of.flows;
+        let mut nodes = row_nodes(of.features, of.filters);
+        nodes.push(RowNode {
+            name: flows.to_owned(),
+            outputs: Vec::new(),
+        });
+        let others: Vec<(String, &'static str)> = of
+            .sources
+            .iter()
+            .map(|name| (name.clone(), "packets"))
+            .collect();
+        let own = (raw.name.as_str(), raw.at, raw.path.as_str());
+        self.resolve_rows(own, &inputs, &nodes, &others, &[flows.to_owned()])
+    }
+
+    /// Whether a view is written as groups, or as rules.
+    fn has_one_form(&mut self, raw: &Raw<'a>) -> bool {
+        let rules = raw.entry("rules");
+        let groups = ["group_by", "select", "where", "having", "top"];
+        let mut groups = groups.iter().filter_map(|key| raw.entry(key));
+        match (rules, groups.next()) {
+            (Some(_), None) => true,
+            (None, Some(_)) if raw.entry("group_by").is_some() => true,
+            (None, Some(_)) => {
+                self.missing(raw, "group_by");
+                false
+            }
+            (None, None) => {
+                let message = format!("`[{}]` has neither `group_by` nor `rules`", raw.path);
+                self.found.push(
+                    Diagnostic::new("E0006", raw.at, format!("{}.group_by", raw.path), message)
+                        .help("write groups (`group_by`, `select`), or `rules`"),
+                );
+                false
+            }
+            (Some(_), Some(entry)) => {
+                let message = format!("a view of rules has no `{}`", entry.name);
+                let path = format!("{}.{}", raw.path, entry.name);
+                self.found
+                    .push(Diagnostic::new("E0607", entry.at, path, message).help(
+                        "put it into the rules, or write the view as groups without `rules`",
+                    ));
+                false
+            }
+        }
+    }
+
+    fn rules(
+        &mut self,
+        raw: &Raw<'a>,
+        entry: &Entry,
+        options: &ViewOptions,
+        (from, contexts): (&[String], &[Context]),
+    ) -> Option<Plan> {
+        let path = format!("{}.rules", raw.path);
+        let inputs = from.iter().zip(contexts).map(|(name, context)| Relation {
+            // of an output of a filter its own name
+            name: name.rsplit('.').next().unwrap_or(name).to_owned(),
+            columns: columns_of(context),
+        });
+        let inputs: Vec<Relation> = inputs.collect();
+        let told = RuleOptions {
+            allow_cross: options.allow_cross,
+            is_bounded: raw.entry("max_iterations").is_some(),
+        };
+        let faults = match compile(entry.value.text().unwrap_or_default(), &inputs, told) {
+            Ok((plan, warnings)) => {
+                for warning in &warnings {
+                    self.expression_fault(warning, &entry.value, &path);
+                }
+                return Some(plan);
+            }
+            Err(faults) => faults,
+        };
+        for fault in &faults {
+            self.expression_fault(fault, &entry.value, &path);
+        }
+        None
+    }
+
+    fn groups(
+        &mut self,
+        raw: &Raw<'a>,
+        options: &ViewOptions,
+        inputs: usize,
+        context: &Context,
+        rows: &mut Rows,
+    ) -> Option<Plan> {
+        let by = options.group_by.iter().flatten().map(String::as_str);
+        let by: Vec<&str> = by.collect();
+        let selected = raw.entry("select").and_then(|entry| entry.value.entries());
+        let selected = selected.unwrap_or_default();
+        let before = self.found.list.len();
+        for entry in selected {
+            let path = format!("{}.select.{}", raw.path, entry.name);
+            self.name(entry, &path, "column");
+            if by.contains(&entry.name.as_str()) {
+                let message = format!(
+                    "`{}` is grouped by, and selected under this name",
+                    entry.name
+                );
+                self.found.push(
+                    Diagnostic::new("E0301", entry.at, path, message).help("choose another name"),
+                );
+            }
+        }
+        for (at, name) in by.iter().enumerate() {
+            if by[..at].contains(name) {
+                let (value, path) = place_of(raw, Part::By(at));
+                let message = format!("`{name}` is grouped by twice");
+                let place = value.map_or(raw.at, |value| value.at);
+                self.found
+                    .push(Diagnostic::new("E0301", place, path, message));
+            }
+        }
+        let select = options.select.0.iter();
+        let form = GroupForm {
+            name: &raw.name,
+            inputs,
+            condition: options.condition.as_deref(),
+            by,
+            select: select
+                .map(|(name, text)| (name.as_str(), text.as_str()))
+                .collect(),
+            having: options.having.as_deref(),
+            top: options.top.as_ref().map(|top| {
+                let per = top.per.iter().flatten().map(String::as_str);
+                (top.by.as_str(), top.n, per.collect())
+            }),
+        };
+        let faults = match compile_group(&form, context, &mut rows.aggregates) {
+            Ok(plan) => return (self.found.list.len() == before).then_some(plan),
+            Err(faults) => faults,
+        };
+        for (part, fault) in &faults {
+            let (value, path) = place_of(raw, *part);
+            match value {
+                Some(value) => self.expression_fault(fault, value, &path),
+                None => {
+                    let mut told = Diagnostic::new(fault.code, raw.at, path, &fault.message);
+                    told.help.clone_from(&fault.help);
+                    self.found.push(told);
                 }
             }
         }
-        views
+        None
     }
 
     /// Whether there is a view of this name, right or wrong.
@@ -175,17 +352,102 @@ impl<'a> Check<'a> {
         })
     }
 
+    /// Reports views that keep all that comes of an input without an end.
+    pub(super) fn endless<'o>(
+        &mut self,
+        mut sources: impl Iterator<Item = &'o PcapOptions>,
+        views: &[(Raw<'a>, View)],
+    ) {
+        let is_endless = |source: &PcapOptions| {
+            let has_end =
+                source.patience.is_some() || source.limit.is_some() || source.to.is_some();
+            source.follow && !has_end
+        };
+        if !sources.any(is_endless) {
+            return;
+        }
+        for (raw, view) in views {
+            if view.options.window == Window::All && raw.entry("max_rows").is_none() {
+                let at = raw.entry("window").map_or(raw.at, |entry| entry.value.at);
+                let message = format!(
+                    "`{}` keeps all that comes, and the input has no end",
+                    raw.name
+                );
+                let help = "give it a window, `window = { sliding = \"5m\", step = \"10s\" }`, or set `max_rows`";
+                let path = format!("{}.window", raw.path);
+                self.found
+                    .push(Diagnostic::new("E0605", at, path, message).help(help));
+            }
+        }
+    }
+
     /// Warns of views that no sink writes: they are not kept.
-    pub(super) fn unread(&mut self, views: &[(Raw<'a>, View)], shown: &[Option<TableOf>]) {
+    pub(super) fn unread(
+        &mut self,
+        views: &[(Raw<'a>, View)],
+        shown: &[Option<TableOf>],
+        look_ups: &LookUps,
+    ) {
         for (raw, _) in views {
             let is_it = |of: &TableOf| matches!(of, TableOf::View(name, _) if *name == raw.name);
-            if !shown.iter().flatten().any(is_it) {
+            let is_asked = look_ups.questions().any(|one| one.view == raw.name);
+            if !is_asked && !shown.iter().flatten().any(is_it) {
                 let message = format!("nothing reads `{}`", raw.name);
                 self.found.push(
                     Diagnostic::new("W0401", raw.at, &raw.path, message)
-                        .help("let a sink write one of its relations"),
+                        .help("let a sink write one of its relations, or rows look it up"),
                 );
             }
         }
+    }
+}
+
+/// The columns that a relation has under the names of a context.
+fn columns_of(context: &Context) -> Vec<RelationColumn> {
+    let names = context.names().into_iter();
+    let columns = names.filter_map(|name| match context.find(&name)? {
+        Known::Field(field) => Some(RelationColumn {
+            kind: field.kind.clone(),
+            null: field.null,
+            place: field.place,
+            name,
+        }),
+        Known::Fault(..) => None,
+    });
+    columns.collect()
+}
+
+/// Where a part of a view is written, and its path.
+fn place_of<'r>(raw: &'r Raw<'_>, part: Part) -> (Option<&'r Value>, String) {
+    let key = match part {
+        Part::Where => "where",
+        Part::By(_) => "group_by",
+        Part::Select(_) => "select",
+        Part::Having => "having",
+        Part::TopBy | Part::TopPer(_) => "top",
+        Part::Whole => return (None, raw.path.clone()),
+    };
+    let path = format!("{}.{key}", raw.path);
+    let Some(entry) = raw.entry(key) else {
+        return (None, path);
+    };
+    let item = |value: &'r Value, at: usize, path: String| match &value.kind {
+        Kind::List(items) => (items.get(at), format!("{path}[{at}]")),
+        _ => (Some(value), path),
+    };
+    let entries = entry.value.entries().unwrap_or_default();
+    let named = |name: &str| entries.iter().find(|entry| entry.name == name);
+    match part {
+        Part::By(at) => item(&entry.value, at, path),
+        Part::Select(at) => match entries.get(at) {
+            Some(one) => (Some(&one.value), format!("{path}.{}", one.name)),
+            None => (None, path),
+        },
+        Part::TopBy => (named("by").map(|by| &by.value), format!("{path}.by")),
+        Part::TopPer(at) => match named("per") {
+            Some(per) => item(&per.value, at, format!("{path}.per")),
+            None => (None, path),
+        },
+        _ => (Some(&entry.value), path),
     }
 }

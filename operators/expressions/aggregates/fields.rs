@@ -96,6 +96,7 @@ fields! {
     "dst_port" Int false int |packet| i64::from(packet.dst_port);
     "vlan" Int true maybe |packet| packet.is(marks::VLAN).then(|| i64::from(packet.vlan));
     "frag" Bool false flag |packet| packet.is(marks::FRAGMENT);
+    "frag_later" Bool false flag |packet| packet.is(marks::LATER_FRAGMENT);
     "tcp.flags" Int true maybe |packet| packet.is(marks::TCP_KNOWN).then(|| i64::from(packet.tcp_flags));
     "tcp.seq" Int true maybe |packet| packet.is(marks::TCP_KNOWN).then(|| i64::from(packet.seq));
     "tcp.ack" Int true maybe |packet| packet.is(marks::TCP_KNOWN).then(|| i64::from(packet.ack));

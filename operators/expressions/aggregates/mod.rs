@@ -94,8 +94,8 @@ pub enum Measure {
     ArgLeast,
     /// The value where another one is largest, first of several.
     ArgGreatest,
-    /// The first values.
-    List(usize),
+    /// The first values, so many; with what fills the list up to that.
+    List(usize, Option<i64>),
     /// Shannon entropy of the values, bits; of bytes, of all bytes.
     Entropy,
     /// Values below the first edge, between each two, and from the last on.
@@ -189,7 +189,7 @@ measures! {
     "all" Value [] Measure::All, "Whether the condition fails for no packet.";
     "argmin" Two [] Measure::ArgLeast, "`argmin(x, y)`: x of the first packet with the smallest y.";
     "argmax" Two [] Measure::ArgGreatest, "`argmax(x, y)`: x of the first packet with the largest y.";
-    "list" Value ["limit"] Measure::List(50), "The first values, `limit=50` of them.";
+    "list" Value ["limit", "pad"] Measure::List(50, None), "The first values, `limit=50` of them; `pad=-1` fills the list up to that.";
     "entropy" Value [] Measure::Entropy, "Shannon entropy of the values, bits; of bytes, of all bytes.";
     "histogram" Value ["edges"] Measure::Histogram(Vec::new()), "`histogram(x, edges=[100, 1000])`: values below 100, from 100, from 1000.";
     "slope" Value [] Measure::Slope, "Slope of the line of least squares over time, a second.";
@@ -232,7 +232,9 @@ impl Measure {
             }
             (Self::Nth(n), _, [Constant::Int(value @ 0..)]) => *n = *value,
             (Self::Nth(_), ..) => return Err("an int from 0"),
-            (Self::List(limit), _, [Constant::Int(value)]) => {
+            (Self::List(_, pad), "pad", [Constant::Int(value)]) => *pad = Some(*value),
+            (Self::List(..), "pad", _) => return Err("an int"),
+            (Self::List(limit, _), _, [Constant::Int(value)]) => {
                 match usize::try_from(*value)
                     .ok()
                     .filter(|n| (1..=MAX_VALUES).contains(n))
@@ -241,7 +243,7 @@ impl Measure {
                     None => return Err("an int from 1 to 65536"),
                 }
             }
-            (Self::List(_), ..) => return Err("an int from 1 to 65536"),
+            (Self::List(..), ..) => return Err("an int from 1 to 65536"),
             (Self::Histogram(edges), _, values) => {
                 let found: Option<Vec<f64>> = values.iter().map(number).collect();
                 let rising = |edges: &Vec<f64>| {

@@ -113,7 +113,7 @@ impl Store {
             Measure::Median
             | Measure::Quantile(_)
             | Measure::Mode
-            | Measure::List(_)
+            | Measure::List(..)
             | Measure::Entropy => Self::Values(Slots::default()),
             Measure::Histogram(_) => Self::Histogram(Slots::default()),
             Measure::Runs | Measure::LongestRun => Self::Runs(Slots::default()),
@@ -332,7 +332,7 @@ impl Store {
             }
             (Self::Values(states), _) => {
                 let most = match measure {
-                    Measure::List(limit) => *limit,
+                    Measure::List(limit, _) => *limit,
                     _ => MAX_VALUES + 1,
                 };
                 for (row, slot) in rows() {
@@ -507,8 +507,11 @@ impl Store {
             }
             Self::Values(states) => {
                 let values = states.get(slot).map_or(&[][..], Vec::as_slice);
-                if let Measure::List(_) = measure {
-                    return list(values, column);
+                if let Measure::List(limit, pad) = measure {
+                    let pads = limit.saturating_sub(values.len());
+                    let pads = pad.map(|pad| std::iter::repeat_n(Scalar::Int(pad), pads));
+                    let all = values.iter().cloned().chain(pads.into_iter().flatten());
+                    return list(&all.collect::<Vec<_>>(), column);
                 }
                 if values.len() > MAX_VALUES {
                     None

@@ -15,7 +15,7 @@ impl Checker<'_> {
         whole: &Expr,
     ) -> Checked<Typed> {
         let name = named.name;
-        if !self.context.has_packets() {
+        if !self.context.has_packets() && self.rows.is_none() {
             let message = format!("`{name}` is over packets, which are not here any more");
             let fault = Fault::new("E0211", at, message);
             return Err(Box::new(fault.help(
@@ -23,9 +23,17 @@ impl Checker<'_> {
             )));
         }
         let (place, previous) = (self.place, std::mem::take(&mut self.previous));
-        self.place = Place::Aggregate(name);
+        let context = self.context;
+        self.place = match self.rows {
+            None => Place::Aggregate(name),
+            Some(rows) => {
+                self.context = rows;
+                Place::Group(name)
+            }
+        };
         let found = self.over_packets(named, arguments, whole);
         self.place = place;
+        self.context = context;
         self.previous = previous;
         self.state = None;
         let found = found?;
@@ -260,7 +268,10 @@ impl Checker<'_> {
             | Measure::Mode => (kind.clone(), true),
             Measure::Entropy => (Float, true),
             Measure::Runs | Measure::LongestRun => (Int, false),
-            Measure::List(_) => (kind.clone().list(), true),
+            Measure::List(_, Some(_)) if kind != Int => {
+                return Err(needs("an int to pad", 0, &kind));
+            }
+            Measure::List(..) => (kind.clone().list(), true),
             Measure::ArgLeast | Measure::ArgGreatest => (kind.clone(), true),
             Measure::Bursts(_) => (Int, false),
             Measure::Fold => return Ok(()),

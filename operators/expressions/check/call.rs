@@ -9,7 +9,7 @@ use crate::expressions::syntax::{Argument, Expr, Kind, Span};
 use crate::expressions::types::{Constant, Type};
 
 /// Functions that are no entry of the table: they take values of any type.
-const OTHERS: [&str; 5] = ["coalesce", "clamp", "hash", "prev", "delta"];
+const OTHERS: [&str; 6] = ["coalesce", "clamp", "hash", "prev", "delta", "view"];
 
 impl Checker<'_> {
     pub(super) fn call(
@@ -25,7 +25,7 @@ impl Checker<'_> {
                 argument.filter.is_some() || argument.value.as_ref().is_some_and(reads_packets)
             });
             match self.place {
-                Place::Rows if over_packets || !is_scalar => {
+                Place::Rows if over_packets || !is_scalar || self.rows.is_some() => {
                     return self.aggregate(measure, at, arguments, whole);
                 }
                 Place::Aggregate(_) if !is_scalar => {
@@ -33,6 +33,13 @@ impl Checker<'_> {
                     let fault = Fault::new("E0211", at, message);
                     return Err(Box::new(fault.help(
                         "aggregates do not nest; values inside of one are those of a packet",
+                    )));
+                }
+                Place::Group(_) if over_packets || !is_scalar => {
+                    let message = format!("`{name}` is inside of another aggregate");
+                    let fault = Fault::new("E0211", at, message);
+                    return Err(Box::new(fault.help(
+                        "aggregates do not nest: give one over packets a name in `[features.derive]`",
                     )));
                 }
                 Place::Packets if !is_scalar => {
@@ -63,6 +70,12 @@ impl Checker<'_> {
             ("clamp", _) => self.clamp(&values, whole),
             ("hash", _) => self.hash(&values, whole),
             ("prev" | "delta", _) => self.previous(name, at, &values, whole),
+            ("view", _) => {
+                let message = "a look-up gives a row: name a column of it";
+                let text = self.shown(whole);
+                let fault = Fault::new("E0214", whole.at, message);
+                Err(Box::new(fault.help(format!("write `{text}.column`"))))
+            }
             _ => {
                 let all = FUNCTIONS.iter().map(|function| function.name);
                 let mut known: Vec<String> = all.chain(OTHERS).map(str::to_owned).collect();

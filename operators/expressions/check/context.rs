@@ -1,5 +1,6 @@
 //! Which names there are, and what they are: the difference between a row of flows, a view and a test.
 
+use crate::expressions::lookups::Viewed;
 use crate::expressions::types::{Constant, Type};
 use std::collections::HashMap;
 
@@ -29,6 +30,8 @@ pub struct Context {
     known: Vec<(String, Known)>,
     places: HashMap<String, usize>,
     variables: HashMap<String, Constant>,
+    /// The views whose rows can be looked up.
+    views: Vec<Viewed>,
     /// Whether packets can be aggregated.
     has_packets: bool,
     /// Whether there are names that nobody knows yet.
@@ -73,6 +76,20 @@ impl Context {
     /// Adds a variable of the spec: `$name`.
     pub fn set(&mut self, name: &str, value: Constant) {
         self.variables.insert(name.to_owned(), value);
+    }
+
+    /// Takes the variables of another context.
+    pub fn borrow_variables(&mut self, other: &Self) {
+        self.variables.clone_from(&other.variables);
+    }
+
+    /// Adds a view whose rows can be looked up.
+    pub fn show(&mut self, view: Viewed) {
+        self.views.push(view);
+    }
+
+    pub(super) fn views(&self) -> &[Viewed] {
+        &self.views
     }
 
     /// What a name stands for.

@@ -3,6 +3,7 @@
 mod aggregate;
 mod call;
 mod context;
+mod look_up;
 mod operator;
 
 pub use context::{Context, Field, Known};
@@ -10,6 +11,7 @@ pub use context::{Context, Field, Known};
 use super::aggregates::{Aggregate, fields};
 use super::eval::{self, Operation, Payload};
 use super::fault::Fault;
+use super::lookups::LookUp;
 use super::syntax::{Binary, Expr, Kind, Span, Unary};
 use super::types::{Constant, Type};
 
@@ -111,6 +113,8 @@ pub(super) enum Place {
     Aggregate(&'static str),
     /// Over packets, without flows: `flows.where`.
     Packets,
+    /// Inside of an aggregate of this name, over the rows of a group.
+    Group(&'static str),
 }
 
 /// The checker of one expression.
@@ -121,12 +125,16 @@ pub struct Checker<'a> {
     place: Place,
     /// The aggregates that were found so far, of all expressions of a node: equal ones are computed once.
     aggregates: &'a mut Vec<Aggregate>,
+    /// The look-ups that were found so far; `None` where there are none.
+    look_ups: Option<&'a mut Vec<LookUp>>,
     /// Inside of an aggregate: what `prev` and `delta` look at.
     previous: Vec<Typed>,
     /// Inside of `fold`: the type of `acc`.
     state: Option<Type>,
     /// Inside of the `where` of an aggregate.
     is_choosing: bool,
+    /// Over groups: what their rows have.
+    rows: Option<&'a Context>,
 }
 
 impl<'a> Checker<'a> {
@@ -137,9 +145,24 @@ impl<'a> Checker<'a> {
             text,
             place: Place::Rows,
             aggregates,
+            look_ups: None,
             previous: Vec::new(),
             state: None,
             is_choosing: false,
+            rows: None,
+        }
+    }
+
+    /// A checker of an expression over groups, which have the names of `context`; aggregates are over their `rows`.
+    pub fn groups(
+        context: &'a Context,
+        rows: &'a Context,
+        text: &'a str,
+        aggregates: &'a mut Vec<Aggregate>,
+    ) -> Self {
+        Self {
+            rows: Some(rows),
+            ..Self::rows(context, text, aggregates)
         }
     }
 
@@ -152,6 +175,15 @@ impl<'a> Checker<'a> {
         Self {
             place: Place::Packets,
             ..Self::rows(context, text, aggregates)
+        }
+    }
+
+    /// The same, where values of views can be looked up.
+    #[must_use]
+    pub fn looking(self, look_ups: &'a mut Vec<LookUp>) -> Self {
+        Self {
+            look_ups: Some(look_ups),
+            ..self
         }
     }
 
@@ -241,6 +273,11 @@ impl<'a> Checker<'a> {
             }
             Kind::Index(list, index) => self.index(list, index, at),
             Kind::Part(inner, name, place) => {
+                if let Kind::Call(view, at, arguments) = &inner.kind
+                    && view == "view"
+                {
+                    return self.look_up(*at, arguments, inner, (name, *place));
+                }
                 let inner = self.check(inner)?;
                 let message = format!("a value of type {} has no part `{name}`", inner.kind);
                 Err(Box::new(Fault::new("E0203", *place, message)))
@@ -323,12 +360,12 @@ impl<'a> Checker<'a> {
         }
         let known = self.context.find(name);
         match (self.place, known) {
-            (Place::Rows, Some(Known::Field(field))) => Ok(Typed {
+            (Place::Rows | Place::Group(_), Some(Known::Field(field))) => Ok(Typed {
                 node: Node::Load(field.place),
                 kind: field.kind.clone(),
                 null: field.null,
             }),
-            (Place::Rows, Some(Known::Fault(code, message, help))) => {
+            (Place::Rows | Place::Group(_), Some(Known::Fault(code, message, help))) => {
                 let mut fault = Fault::new(code, at, message);
                 fault.help.clone_from(help);
                 Err(Box::new(fault))
@@ -373,7 +410,7 @@ impl<'a> Checker<'a> {
             return Box::new(Fault::new("", at, format!("`{name}` is not known yet")));
         }
         let mut known = self.context.names();
-        if self.place != Place::Rows {
+        if !matches!(self.place, Place::Rows | Place::Group(_)) {
             known = fields::FIXED
                 .iter()
                 .map(|name| (*name).to_owned())
@@ -381,7 +418,7 @@ impl<'a> Checker<'a> {
         }
         let mut fault = Fault::new("E0201", at, format!("unknown field `{name}`")).known(known);
         fault.help = Some(match self.place {
-            Place::Rows => self.context.advice().to_owned(),
+            Place::Rows | Place::Group(_) => self.context.advice().to_owned(),
             _ => "packet fields are written `pkt.len`".to_owned(),
         });
         Box::new(fault)
@@ -395,7 +432,7 @@ impl<'a> Checker<'a> {
             return Err(Box::new(fault));
         };
         match self.place {
-            Place::Rows => {
+            Place::Rows | Place::Group(_) => {
                 let message = "a packet field has no single value for a flow";
                 let fault = Fault::new("E0210", at, message);
                 let field = format!("pkt.{name}");

@@ -4,6 +4,7 @@ use super::{TextBuilder, Vector, operations};
 
 const DAY: i64 = 86_400_000_000_000;
 const HOUR: i64 = 3_600_000_000_000;
+const SECOND: i64 = 1_000_000_000;
 
 /// Year, month and day of a number of days since 1970 (H. Hinnant, "chrono-compatible low-level date algorithms").
 fn civil(days: i64) -> (i64, i64, i64) {
@@ -17,6 +18,26 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = year + era * 400 + i64::from(month <= 2);
     (year, month, of_month)
+}
+
+/// Writes a time: `2017-07-07T11:59:50.25Z`.
+fn moment(ns: i64, out: &mut Vec<u8>) {
+    use std::io::Write as _;
+    let (year, month, day) = civil(ns.div_euclid(DAY));
+    let in_day = ns.rem_euclid(DAY);
+    let (seconds, fraction) = (in_day / SECOND, in_day % SECOND);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let _ = write!(
+        out,
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+    );
+    if fraction != 0 {
+        let _ = write!(out, ".{fraction:09}");
+        while out.last() == Some(&b'0') {
+            out.pop();
+        }
+    }
+    out.push(b'Z');
 }
 
 operations! {
@@ -38,6 +59,15 @@ operations! {
         }
         Vector::new(texts.data()).with(c.valid())
     };
+    /// RFC 3339 with as many decimals as it takes.
+    TIME_TO_TEXT = "time_to_text", Operands, |c| {
+        let mut texts = TextBuilder::default();
+        for ns in c.ints(0) {
+            moment(*ns, texts.bytes());
+            texts.end();
+        }
+        Vector::new(texts.data()).with(c.valid())
+    };
     /// The last multiple of a duration since 1970.
     FLOOR_TIME = "floor_time", Always, |c| {
         let pairs = c.ints(0).iter().zip(c.ints(1));
@@ -51,7 +81,21 @@ operations! {
 
 #[cfg(test)]
 mod tests {
-    use super::civil;
+    use super::{civil, moment};
+
+    #[test]
+    fn moments() {
+        let shown = |ns| {
+            let mut out = Vec::new();
+            moment(ns, &mut out);
+            String::from_utf8(out)
+        };
+        assert_eq!(shown(0).as_deref(), Ok("1970-01-01T00:00:00Z"));
+        assert_eq!(shown(-1).as_deref(), Ok("1969-12-31T23:59:59.999999999Z"));
+        // date -u -d 2017-07-07T11:59:50 +%s
+        let ns = 1_499_428_790_250_000_000;
+        assert_eq!(shown(ns).as_deref(), Ok("2017-07-07T11:59:50.25Z"));
+    }
 
     #[test]
     fn dates() {

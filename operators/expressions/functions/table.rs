@@ -47,13 +47,13 @@ functions! {
     "log10" "The logarithm to base 10; null from 0 downwards." "log10(1000)" = "3": (Float) Float LOG10;
     "pow" "The first value to the power of the second." "pow(2, 10)" = "1024": (Int, Int) Int POWER_INT, (Float, Float) Float POWER_FLOAT;
     "sign" "-1, 0 or 1." "sign(-2.5)" = "-1": (Int) Int SIGN_INT, (Duration) Int SIGN_INT, (Float) Int SIGN_FLOAT;
-    "int" "A whole number: of a float without its fraction, of text as it is written, of a truth 0 or 1." "int(2.9)" = "2":
-        (Int) Int SELF, (Float) Int FLOAT_TO_INT, (Text) Int TEXT_TO_INT, (Bool) Int BOOL_TO_INT;
+    "int" "A whole number: of a float without its fraction, of text as it is written, of a truth 0 or 1, of a duration its ns, of a time the ns since 1970." "int(2.9)" = "2":
+        (Int) Int SELF, (Float) Int FLOAT_TO_INT, (Text) Int TEXT_TO_INT, (Bool) Int BOOL_TO_INT, (Duration) Int SELF, (Time) Int SELF;
     "float" "A float: of a duration its seconds, of text as it is written." "float(1500ms)" = "1.5":
         (Float) Float SELF, (Int) Float INT_TO_FLOAT, (Duration) Float SECONDS, (Text) Float TEXT_TO_FLOAT;
     "duration" "So many seconds." "duration(1.5)" = "1.5": (Duration) Duration SELF, (Float) Duration TO_DURATION;
-    "text" "The value as it is written; of bytes, hexadecimal digits." "text(10.0.0.1)" = "10.0.0.1":
-        (Text) Text SELF, (Int) Text INT_TO_TEXT, (Float) Text FLOAT_TO_TEXT, (Bool) Text BOOL_TO_TEXT, (Ip) Text IP_TO_TEXT, (Bytes) Text HEX;
+    "text" "The value as it is written; of bytes, hexadecimal digits; of a time RFC 3339, UTC." "text(10.0.0.1)" = "10.0.0.1":
+        (Text) Text SELF, (Time) Text TIME_TO_TEXT, (Int) Text INT_TO_TEXT, (Float) Text FLOAT_TO_TEXT, (Bool) Text BOOL_TO_TEXT, (Ip) Text IP_TO_TEXT, (Bytes) Text HEX;
     "len" "Characters of a text, bytes of bytes, entries of a list." "len(\"abc\")" = "3":
         (Text) Int TEXT_LENGTH, (Bytes) Int BYTES_LENGTH, (ListAny) Int LIST_LENGTH;
     "lower" "Lower-case letters." "lower(\"AbC\")" = "abc": (Text) Text LOWER;

@@ -16,11 +16,15 @@ pub fn label_propagation(graph: &Graph) -> Vec<u32> {
     let mut votes = Votes::new(nodes);
     for _ in 0..ROUNDS {
         let next: Vec<u32> = (0..nodes)
-            .map(|node| {
-                for (other, weight) in graph.around.of(node) {
-                    votes.add(labels[*other as usize], *weight);
+            .map(|node| match graph.around.of(node) {
+                [] => labels[node],
+                [(only, _)] => labels[*only as usize],
+                around => {
+                    for (other, weight) in around {
+                        votes.add(labels[*other as usize], *weight);
+                    }
+                    votes.winner().unwrap_or(labels[node])
                 }
-                votes.winner().unwrap_or(labels[node])
             })
             .collect();
         let is_over = next == labels || before.as_ref() == Some(&next);

@@ -23,28 +23,43 @@ pub struct Lists {
 }
 
 impl Lists {
-    /// From (node, other, weight); equal pairs are added up.
-    fn new(nodes: usize, mut pairs: Vec<(u32, u32, u64)>) -> Self {
-        pairs.sort_unstable();
-        pairs.dedup_by(|next, kept| {
-            let same = (next.0, next.1) == (kept.0, kept.1);
-            if same {
-                kept.2 += next.2;
-            }
-            same
-        });
-        let mut lists = Self {
-            ends: Vec::with_capacity(nodes),
-            items: Vec::with_capacity(pairs.len()),
-        };
-        let mut pairs = pairs.into_iter().peekable();
-        for node in 0..index(nodes) {
-            while let Some((_, other, weight)) = pairs.next_if(|pair| pair.0 == node) {
-                lists.items.push((other, weight));
-            }
-            lists.ends.push(lists.items.len());
+    /// From (node, other, weight), which are gone through twice; equal pairs are added up.
+    ///
+    /// Sorted by counting: most lists are short, and a graph is made of all of them at every tick.
+    fn new(nodes: usize, pairs: impl Iterator<Item = (u32, u32, u64)> + Clone) -> Self {
+        // first where each list starts, then, as it is filled, where it ends
+        let mut ends = vec![0_usize; nodes];
+        pairs
+            .clone()
+            .for_each(|(node, ..)| ends[node as usize] += 1);
+        let mut count = 0;
+        for end in &mut ends {
+            count += std::mem::replace(end, count);
         }
-        lists
+        let mut items = vec![(0, 0); count];
+        for (node, other, weight) in pairs {
+            let end = &mut ends[node as usize];
+            items[*end] = (other, weight);
+            *end += 1;
+        }
+        let (mut start, mut kept) = (0, 0);
+        for end in &mut ends {
+            items[start..*end].sort_unstable();
+            let first = kept;
+            for at in start..*end {
+                let (other, weight) = items[at];
+                match items[first..kept].last_mut() {
+                    Some(last) if last.0 == other => last.1 += weight,
+                    _ => {
+                        items[kept] = (other, weight);
+                        kept += 1;
+                    }
+                }
+            }
+            start = std::mem::replace(end, kept);
+        }
+        items.truncate(kept);
+        Self { ends, items }
     }
 
     /// That of a node.
@@ -74,10 +89,9 @@ impl Graph {
         let around = edges
             .iter()
             .filter(|(from, to, _)| from != to)
-            .flat_map(|&(from, to, weight)| [(from, to, weight), (to, from, weight)])
-            .collect();
+            .flat_map(|&(from, to, weight)| [(from, to, weight), (to, from, weight)]);
         Self {
-            out: Lists::new(nodes, edges),
+            out: Lists::new(nodes, edges.iter().copied()),
             around: Lists::new(nodes, around),
         }
     }

@@ -3,7 +3,7 @@
 
 use super::check::{Relation, names_of};
 use super::compile::{Compiler, Found, Types, context};
-use super::plan::{Gives, Read, Reading, Source, Step};
+use super::plan::{Gives, MadeColumn, Read, Reading, Source, Step};
 use super::syntax::{Atom, Bound, Fold, HeadValue, Literal, Rule};
 use crate::expressions::syntax::{Binary, Expr, Kind, Span};
 use crate::expressions::{Context, Field, Known, Program, Typed};
@@ -219,9 +219,7 @@ impl<'r> Body<'r> {
         };
         let mut variables: Vec<(usize, &str)> = Vec::new();
         for argument in &atom.arguments {
-            let word = columns
-                .iter()
-                .position(|(name, _)| *name == argument.column);
+            let word = columns.iter().position(|one| one.name == argument.column);
             let word = word.unwrap_or(0);
             match &argument.value {
                 Bound::Any => {}
@@ -234,11 +232,13 @@ impl<'r> Body<'r> {
                 Bound::Constant(expr) => {
                     let column = name(&argument.column, argument.at);
                     let mut all = types.clone();
-                    all.insert(&argument.column, columns[word].1.clone());
+                    all.insert(&argument.column, columns[word].kind.clone());
                     // checked as a comparison, so that the value has the type of the column
                     compiler.typed(&equal(column, expr.clone()), &context(&all, &[]), true)?;
                     let value = compiler.typed(expr, &context(&all, &[]), false)?;
-                    let (value, _) = compiler.value(value.promoted(&columns[word].1), expr.at)?;
+                    let (value, _) = compiler
+                        .named
+                        .value(value.promoted(&columns[word].kind), expr.at)?;
                     if let Some(value) = super::words::constant(&value) {
                         reading.constants.push((word, value));
                     }
@@ -333,11 +333,14 @@ impl<'r> Body<'r> {
             .map(|(_, expr)| compiler.typed(expr, &context, false))
             .collect::<Result<_, _>>()?;
         let source = Source {
-            input: at,
+            inputs: at..at + 1,
             key: format!("{at} {conditions:?} {values:?}"),
             program: Program::new(conditions.iter().chain(&values)),
             conditions: conditions.len(),
             kinds: values.iter().map(|value| value.kind.clone()).collect(),
+            keeps_nulls: false,
+            in_order: false,
+            summed: Vec::new(),
         };
         Ok(Taken {
             reading: Reading {
@@ -374,7 +377,7 @@ impl<'r> Body<'r> {
                 match literal {
                     Literal::If(expr) => {
                         let typed = compiler.typed(expr, &context, true)?;
-                        conditions.push(compiler.numbered(typed, expr.at)?);
+                        conditions.push(compiler.named.numbered(typed, expr.at)?);
                     }
                     // a variable that is bound already: both have to be the same
                     Literal::Let(bound, at, expr) if self.places.contains(&bound.as_str()) => {
@@ -384,11 +387,11 @@ impl<'r> Body<'r> {
                         }
                         let same = equal(name(bound, *at), expr.clone());
                         let typed = compiler.typed(&same, &context, true)?;
-                        conditions.push(compiler.numbered(typed, same.at)?);
+                        conditions.push(compiler.named.numbered(typed, same.at)?);
                     }
                     Literal::Let(bound, _, expr) => {
                         let typed = compiler.typed(expr, &context, false)?;
-                        let (value, kind) = compiler.value(typed, expr.at)?;
+                        let (value, kind) = compiler.named.value(typed, expr.at)?;
                         lets.push((self.take(bound), kind));
                         values.push(value);
                     }
@@ -399,6 +402,7 @@ impl<'r> Body<'r> {
                 program: Program::new(conditions.iter().chain(&values)),
                 conditions: conditions.len(),
                 lets,
+                keeps_nulls: false,
             });
         }
     }
@@ -414,7 +418,13 @@ impl<'r> Body<'r> {
         let columns = made.map(|made| made.columns.clone()).unwrap_or_default();
         let (mut values, mut lets) = (Vec::new(), Vec::new());
         let (mut by, mut folds) = (Vec::new(), Vec::new());
-        for (word, (column, kind)) in columns.iter().enumerate() {
+        for (
+            word,
+            MadeColumn {
+                name: column, kind, ..
+            },
+        ) in columns.iter().enumerate()
+        {
             let found = self
                 .rule
                 .head
@@ -433,7 +443,7 @@ impl<'r> Body<'r> {
                 {
                     return Ok(body.place(name));
                 }
-                let (value, kind) = compiler.value(typed.promoted(&wanted), expr.at)?;
+                let (value, kind) = compiler.named.value(typed.promoted(&wanted), expr.at)?;
                 let at = body.take(COMPUTED);
                 lets.push((at, kind));
                 values.push(value);
@@ -452,6 +462,7 @@ impl<'r> Body<'r> {
                 program: Program::new(&values),
                 conditions: 0,
                 lets,
+                keeps_nulls: false,
             });
         }
         self.gives = match folds.is_empty() {

@@ -2,11 +2,14 @@
 //!
 //! Relations are sets. What rules give is made distinct once a relation, and each relation is arranged by what it is joined by.
 
-use super::plan::{Gives, Plan, Read, Reading, Step};
+use super::plan::{Gives, NULL, Plan, Read, Reading, Step};
 use super::syntax::Fold;
-use super::words::{Row, compute};
+use super::top::top;
+use super::totals::{self, Groups, What, totals};
+use super::words::{Row, compute, order};
 use crate::expressions::Type;
 use differential_dataflow::lattice::Lattice;
+use differential_dataflow::operators::ThresholdTotal as _;
 use differential_dataflow::operators::iterate::VecVariable;
 use differential_dataflow::{AsCollection as _, VecCollection};
 use std::cell::Cell;
@@ -40,12 +43,17 @@ pub fn build<'scope, R: Row>(
 ) -> Built<'scope, R> {
     let mut relations: Vec<Option<Rows<'scope, u64, R>>> = vec![None; plan.relations.len()];
     let mut beyond = none(scope);
+    let in_order = Total {
+        step,
+        distinct: |rows| rows.distinct_total(),
+    };
     for stratum in &plan.strata {
         if !stratum.is_recursive {
             for at in &stratum.relations {
                 let known = Known {
                     sources,
                     relations: &relations,
+                    total: Some(&in_order),
                 };
                 relations[*at] = Some(relation(scope, plan, *at, &known));
             }
@@ -72,6 +80,7 @@ pub fn build<'scope, R: Row>(
                 let known = Known {
                     sources: &sources,
                     relations: &known,
+                    total: None,
                 };
                 let rows = relation(inner, plan, *at, &known);
                 // differences of the last turn are not taken further, so a recursion without an end has one
@@ -118,6 +127,24 @@ fn keep<'scope, T: Timestamp + Lattice, R: Row>(
 struct Known<'a, 'scope, T: Timestamp + Lattice, R: Row> {
     sources: &'a [Rows<'scope, T, R>],
     relations: &'a [Option<Rows<'scope, T, R>>],
+    /// Steps that need times in one order: there are none in a recursion.
+    total: Option<&'a Total<'scope, T, R>>,
+}
+
+/// What needs times in one order, or costs less where they are.
+struct Total<'scope, T: Timestamp + Lattice, R: Row> {
+    /// A step of groups.
+    step: fn(Rows<'scope, T, R>, &Step) -> Rows<'scope, T, R>,
+    /// Each row once.
+    distinct: fn(Rows<'scope, T, R>) -> Rows<'scope, T, R>,
+}
+
+fn step<'scope, R: Row>(rows: Rows<'scope, u64, R>, step: &Step) -> Rows<'scope, u64, R> {
+    match step {
+        Step::Groups(groups) => totals(rows, groups),
+        Step::Top(first) => top(rows, first),
+        _ => rows,
+    }
 }
 
 /// Bindings by what they are grouped by.
@@ -131,14 +158,30 @@ fn relation<'scope, T: Timestamp + Lattice + Default, R: Row>(
     known: &Known<'_, 'scope, T, R>,
 ) -> Rows<'scope, T, R> {
     let mut all: Vec<Rows<'scope, T, R>> = Vec::new();
+    let mut unique: Vec<Rows<'scope, T, R>> = Vec::new();
     let mut groups: Vec<Keyed<'scope, T, R>> = Vec::new();
+    let (mut flat, mut sums): (Vec<Rows<'scope, T, R>>, Option<Sums>) = Default::default();
     let mut grouping = None;
-    for rule in plan.rules.iter().filter(|rule| rule.head == at) {
+    let rules = || plan.rules.iter().filter(|rule| rule.head == at);
+    let is_summed = rules().all(|rule| Sums::of(&rule.gives, R::WIDTH).is_some());
+    let total = known.total.filter(|_| is_summed);
+    for rule in rules() {
         let bindings = body(scope, &rule.steps, known);
         match &rule.gives {
             Gives::Rows(words) => {
                 let words = words.clone();
                 all.push(bindings.map(move |binding| pick(&binding, words.iter().copied())));
+            }
+            Gives::Unique(words) => {
+                let words = words.clone();
+                unique.push(bindings.map(move |binding| pick(&binding, words.iter().copied())));
+            }
+            gives @ Gives::Groups { .. } if total.is_some() => {
+                if let Some(own) = Sums::of(gives, R::WIDTH) {
+                    let order = own.order.clone();
+                    flat.push(bindings.map(move |binding| pick(&binding, order.iter().copied())));
+                    sums.get_or_insert(own);
+                }
             }
             gives @ Gives::Groups {
                 by,
@@ -162,11 +205,109 @@ fn relation<'scope, T: Timestamp + Lattice + Default, R: Row>(
             }
         }
     }
+    if let (Some(sums), Some(total)) = (sums, total) {
+        let rows = differential_dataflow::collection::concatenate(scope, flat);
+        all.push(sums.rows(rows, total));
+        return differential_dataflow::collection::concatenate(scope, all);
+    }
     if let Some(gives) = grouping {
         all.push(folded(scope, gives, groups));
         return differential_dataflow::collection::concatenate(scope, all);
     }
-    differential_dataflow::collection::concatenate(scope, all).distinct()
+    if all.is_empty() {
+        return differential_dataflow::collection::concatenate(scope, unique);
+    }
+    all.extend(unique);
+    let all = differential_dataflow::collection::concatenate(scope, all);
+    match known.total {
+        Some(total) => (total.distinct)(all),
+        None => all.distinct(),
+    }
+}
+
+/// A head that is added up: outside of recursions, where one of its values is a count or a sum.
+struct Sums {
+    /// Bindings in the order of [`Groups`]: what they agree in, then what is folded, then those that make bindings several.
+    order: Vec<usize>,
+    groups: Groups,
+    /// The words of the head, in the order of the groups.
+    words: Vec<usize>,
+    /// Whether equal bindings count once.
+    is_distinct: bool,
+}
+
+impl Sums {
+    /// Of what a rule gives, if it is such a head and fits into rows of `width` words.
+    fn of(gives: &Gives, width: usize) -> Option<Self> {
+        let Gives::Groups {
+            by,
+            folds,
+            bindings,
+        } = gives
+        else {
+            return None;
+        };
+        let what = |fold: &Fold, of: Option<usize>| match (fold, of) {
+            (Fold::Count, None) => What::Count,
+            (Fold::Count, Some(_)) => What::Distinct,
+            (Fold::Sum, _) => What::Sum,
+            (Fold::Min, _) => What::Least,
+            (Fold::Max, _) => What::Greatest,
+        };
+        let mut order: Vec<usize> = by.iter().map(|(_, place)| *place).collect();
+        let mut made = Vec::new();
+        for (_, fold, of, kind) in folds {
+            made.push(totals::Fold {
+                what: what(fold, *of),
+                of: of.map(|of| {
+                    order.push(of);
+                    order.len() - 1
+                }),
+                kind: kind.clone(),
+            });
+        }
+        if !made.iter().any(|fold| fold.what.is_summed()) {
+            return None;
+        }
+        let rest = (0..*bindings).filter(|place| !order.contains(place));
+        let rest: Vec<usize> = rest.collect();
+        order.extend(rest);
+        let words = by.iter().map(|(word, _)| *word);
+        let words: Vec<usize> = words.chain(folds.iter().map(|(word, ..)| *word)).collect();
+        let is_distinct = !made.iter().all(|fold| fold.what == What::Distinct);
+        (order.len() <= width).then_some(Self {
+            order,
+            groups: Groups {
+                by: (0..by.len()).collect(),
+                folds: made,
+                order: None,
+            },
+            words,
+            is_distinct,
+        })
+    }
+
+    fn rows<'scope, T: Timestamp + Lattice, R: Row>(
+        self,
+        mut rows: Rows<'scope, T, R>,
+        total: &Total<'scope, T, R>,
+    ) -> Rows<'scope, T, R> {
+        if self.is_distinct {
+            rows = (total.distinct)(rows);
+        }
+        let made = (total.step)(rows, &Step::Groups(self.groups));
+        let words = self.words;
+        made.flat_map(move |made| {
+            let mut row = R::default();
+            for (at, word) in words.iter().enumerate() {
+                row.set(*word, made.word(at));
+            }
+            // a sum that is too large is no value, and without one there is no row
+            (0..words.len())
+                .all(|at| made.word(at) != NULL)
+                .then_some(row)
+        })
+    }
 }
 
 /// Some words of a row, in this order.
@@ -230,13 +371,10 @@ fn value_of<I: Iterator<Item = u64>>(
             i64::try_from(sum).ok().map(i64::cast_unsigned)
         }
         Fold::Min | Fold::Max => {
-            let order = |a: &u64, b: &u64| match is_float {
-                true => f64::from_bits(*a).total_cmp(&f64::from_bits(*b)),
-                false => a.cast_signed().cmp(&b.cast_signed()),
-            };
+            let by_kind = |a: &u64, b: &u64| order(*a, *b, kind);
             match fold {
-                Fold::Min => values().min_by(order),
-                _ => values().max_by(order),
+                Fold::Min => values().min_by(by_kind),
+                _ => values().max_by(by_kind),
             }
         }
     }
@@ -280,7 +418,9 @@ fn body<'scope, T: Timestamp + Lattice + Default, R: Row>(
                 program,
                 conditions,
                 lets,
+                keeps_nulls,
             } => {
+                let keeps_nulls = *keeps_nulls;
                 let lets: Vec<usize> = lets.iter().map(|(place, _)| *place).collect();
                 let (program, conditions) = (program.clone(), *conditions);
                 let overflows = Cell::new(0);
@@ -295,7 +435,13 @@ fn body<'scope, T: Timestamp + Lattice + Default, R: Row>(
                                     let rows = rows.drain(..);
                                     let mut rows: Vec<(R, (T, isize))> =
                                         rows.map(|(row, time, diff)| (row, (time, diff))).collect();
-                                    compute(&program, conditions, &lets, &mut rows, &overflows);
+                                    compute(
+                                        &program,
+                                        conditions,
+                                        (&lets, keeps_nulls),
+                                        &mut rows,
+                                        &overflows,
+                                    );
                                     let rows = rows.into_iter();
                                     let mut session = output.session(&capability);
                                     session.give_iterator(
@@ -307,6 +453,10 @@ fn body<'scope, T: Timestamp + Lattice + Default, R: Row>(
                     );
                 computed.as_collection()
             }
+            Step::Groups(_) | Step::Top(_) => match known.total {
+                Some(total) => (total.step)(bindings, step),
+                None => none(scope),
+            },
         };
     }
     bindings

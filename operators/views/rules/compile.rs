@@ -3,14 +3,13 @@
 
 use super::body::Body;
 use super::check::{self, Relation, names_of};
+use super::named::{Named, fits_a_word};
 use super::parser::parse;
-use super::plan::{MAX_WIDTH, Made, Plan, Source, Steps, Strata};
+use super::plan::{MAX_WIDTH, Made, MadeColumn, Plan, Source, Steps, Strata};
 use super::strata::{makes_values, strata};
-use super::syntax::{Bound, Fold, HeadValue, Literal, Rule};
-use crate::expressions::syntax::{Expr, Span};
-use crate::expressions::{
-    Checker, Constant, Context, Fault, Field, Known, Node, Type, Typed, eval,
-};
+use super::syntax::{Bound, Fold, HeadColumn, HeadValue, Literal, Rule};
+use crate::expressions::syntax::Expr;
+use crate::expressions::{Checker, Context, Fault, Field, Known, Type, Typed};
 use std::collections::BTreeMap;
 
 /// Settings of a view of rules.
@@ -48,7 +47,7 @@ pub fn compile(
         rules: &rules,
         relations: Vec::new(),
         sources: Vec::new(),
-        constants: Vec::new(),
+        named: Named::new("put the condition into a rule of its own that reads `flows` alone"),
         width: 1,
     };
     compiler.find_types()?;
@@ -74,7 +73,7 @@ pub fn compile(
     });
     let plan = Plan {
         width: compiler.width,
-        constants: compiler.constants.clone(),
+        constants: compiler.named.constants().to_vec(),
         strata: strata.collect(),
         sources: compiler.sources.clone(),
         relations: compiler.relations.clone(),
@@ -93,24 +92,12 @@ pub(super) struct Compiler<'a> {
     rules: &'a [Rule],
     pub relations: Vec<Made>,
     sources: Vec<Source>,
-    constants: Vec<Constant>,
+    pub named: Named,
     width: usize,
 }
 
 /// The types of the variables of a rule.
 pub(super) type Types<'a> = BTreeMap<&'a str, Type>;
-
-/// Whether values of this type are told apart by numbers: their spelling is kept in one place.
-pub fn is_named(kind: &Type) -> bool {
-    matches!(kind, Type::Ip | Type::Text)
-}
-
-fn fits_a_word(kind: &Type) -> bool {
-    matches!(
-        kind,
-        Type::Bool | Type::Int | Type::Float | Type::Time | Type::Duration
-    ) || is_named(kind)
-}
 
 /// The variables of a rule, at these places.
 pub(super) fn context(types: &Types<'_>, places: &[&str]) -> Context {
@@ -135,9 +122,9 @@ impl Compiler<'_> {
             return found.map(|column| column.kind.clone());
         }
         let made = self.relations.iter().find(|made| made.name == relation)?;
-        let found = made.columns.iter().find(|(name, _)| name == column);
+        let found = made.columns.iter().find(|one| one.name == column);
         found
-            .map(|(_, kind)| kind.clone())
+            .map(|column| column.kind.clone())
             .filter(|kind| *kind != Type::Null)
     }
 
@@ -205,10 +192,16 @@ impl Compiler<'_> {
                 .iter()
                 .all(|made| made.name != rule.head.name)
             {
-                let columns = rule.head.columns.iter();
+                let columns = rule.head.columns.iter().enumerate();
+                let made = columns
+                    .clone()
+                    .map(|(at, one)| MadeColumn::new(&one.name, Type::Null, at));
+                let is_key = |one: &HeadColumn| matches!(one.value, HeadValue::Each(_));
+                let keys = columns.clone().filter(|(_, one)| is_key(one));
                 self.relations.push(Made {
                     name: rule.head.name.clone(),
-                    columns: columns.map(|one| (one.name.clone(), Type::Null)).collect(),
+                    columns: made.collect(),
+                    keys: keys.map(|(at, _)| at).collect(),
                 });
             }
         }
@@ -296,7 +289,8 @@ impl Compiler<'_> {
                 .iter_mut()
                 .find(|made| made.name == rule.head.name);
             let columns = made.into_iter().flat_map(|made| &mut made.columns);
-            for (name, known) in columns.filter(|(name, _)| *name == column.name) {
+            for made in columns.filter(|made| made.name == column.name) {
+                let (name, known) = (&made.name, &mut made.kind);
                 match (&*known, &kind) {
                     (known, kind) if known == kind => {}
                     (Type::Null, _) => *known = kind.clone(),
@@ -311,16 +305,6 @@ impl Compiler<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The number of a text or address that is written out.
-    fn number(&mut self, constant: &Constant) -> u64 {
-        let found = self.constants.iter().position(|one| one == constant);
-        let at = found.unwrap_or_else(|| {
-            self.constants.push(constant.clone());
-            self.constants.len() - 1
-        });
-        at as u64
     }
 
     fn rule(&mut self, rule: &Rule) -> Found<Steps> {
@@ -345,51 +329,6 @@ impl Compiler<'_> {
         })
     }
 
-    /// A typed expression over words: texts and addresses are numbers there, so only equality has a meaning.
-    pub(super) fn numbered(&mut self, typed: Typed, at: Span) -> Found<Typed> {
-        let is_equality = |operation| operation == &eval::EQUAL || operation == &eval::NOT_EQUAL;
-        let Typed { node, kind, null } = typed;
-        let node = match node {
-            Node::Call(operation, payload, args)
-                if is_equality(operation) && args.iter().all(|arg| is_named(&arg.kind)) =>
-            {
-                let plain = args.into_iter().map(|arg| match arg.node {
-                    Node::Call(..) => Err(unnamed(at)),
-                    _ => self.value(arg, at).map(|(value, _)| value),
-                });
-                Node::Call(operation, payload, plain.collect::<Result<_, _>>()?)
-            }
-            Node::Load(_) | Node::Constant(_) if is_named(&kind) => return Err(unnamed(at)),
-            Node::Call(operation, payload, args) => {
-                let args = args.into_iter().map(|arg| self.numbered(arg, at));
-                Node::Call(operation, payload, args.collect::<Result<_, _>>()?)
-            }
-            plain => plain,
-        };
-        Ok(Typed { node, kind, null })
-    }
-
-    /// A value that becomes a word, and its type.
-    pub(super) fn value(&mut self, typed: Typed, at: Span) -> Found<(Typed, Type)> {
-        let kind = typed.kind.clone();
-        if !is_named(&kind) {
-            return Ok((self.numbered(typed, at)?, kind));
-        }
-        let node = match typed.node {
-            Node::Load(place) => Node::Load(place),
-            Node::Constant(value) => {
-                Node::Constant(Constant::Int(self.number(&value).cast_signed()))
-            }
-            Node::Call(..) => return Err(unnamed(at)),
-        };
-        let plain = Typed {
-            node,
-            kind: Type::Int,
-            null: false,
-        };
-        Ok((plain, kind))
-    }
-
     /// The source of this description, which may be there already.
     pub(super) fn source(&mut self, source: Source) -> usize {
         let found = self.sources.iter().position(|one| one.key == source.key);
@@ -399,10 +338,4 @@ impl Compiler<'_> {
             self.sources.len() - 1
         })
     }
-}
-
-fn unnamed(at: Span) -> Box<Fault> {
-    let message = "texts and addresses of joined relations can only be compared, by `==` and `!=`";
-    let help = "put the condition into a rule of its own that reads `flows` alone";
-    Box::new(Fault::new("E0607", at, message).help(help))
 }

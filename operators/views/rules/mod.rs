@@ -1,4 +1,5 @@
-//! Views in the form of rules: a small Datalog with named columns, turned into differential operators when the run starts.
+//! Views in the form of rules: a small Datalog with named columns, turned into differential operators when the run starts. Views in
+//! the form of groups become the same steps (`group.rs`).
 //!
 //! Relations are sets of rows without nulls: a row with a null in a column that a rule names is none to that rule, and a value that
 //! cannot be computed gives no row. `count(x)` counts distinct values of `x`, `count()` and `sum(x)` go over the distinct bindings
@@ -8,20 +9,31 @@ mod body;
 mod build;
 mod check;
 mod compile;
+mod group;
+mod limit;
+mod named;
 mod numbers;
 mod parser;
 mod plan;
 mod strata;
 mod syntax;
+mod top;
+mod totals;
+mod weights;
 mod words;
 
 pub use build::{Built, Rows, build};
 pub use check::{Relation, RelationColumn};
-pub use compile::{RuleOptions, compile, is_named};
+pub use compile::{RuleOptions, compile};
+pub use group::{GroupForm, Part, compile_group};
+pub use limit::at_most;
+pub use named::is_named;
 pub use numbers::Numbers;
 pub use parser::parse;
-pub use plan::{Made, Plan, Source};
-pub use words::{Row, take, write};
+pub use plan::{Made, MadeColumn, NULL, Plan, Source};
+pub use words::{Row, take, write, write_list};
 
+#[cfg(test)]
+mod group_tests;
 #[cfg(test)]
 mod tests;

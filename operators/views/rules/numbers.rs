@@ -1,8 +1,13 @@
 //! Numbers for texts and addresses: rows of views hold these, the spelling is kept here, once, for as long as a row names it.
+//!
+//! A number is made of what it stands for, so that it does not depend on what came before; only where two would have the same one,
+//! of 2^63, does the one that comes second get the next. It is not the order of what they stand for.
 
 use crate::columns::Address;
 use crate::expressions::Constant;
+use siphasher::sip::SipHasher13;
 use std::collections::HashMap;
+use std::hash::Hasher as _;
 use std::sync::Arc;
 
 /// What a number stands for.
@@ -12,27 +17,49 @@ enum Spelling {
     Ip(Address),
 }
 
+impl Spelling {
+    /// Below 2^63, so that no number is the word of a null.
+    fn number(&self) -> u64 {
+        let mut hasher = SipHasher13::new();
+        match self {
+            Self::Text(text) => {
+                hasher.write(&[0]);
+                hasher.write(text);
+            }
+            Self::Ip(address) => {
+                hasher.write(&[address.family]);
+                hasher.write(address.octets());
+            }
+        }
+        hasher.finish() >> 1
+    }
+}
+
 /// Which number stands for what.
 #[derive(Debug, Default)]
 pub struct Numbers {
     numbers: HashMap<Spelling, u64>,
     /// What it stands for, and how many rows name it.
     spellings: HashMap<u64, (Spelling, u64)>,
-    next: u64,
 }
 
 impl Numbers {
-    /// With numbers for what is written out in rules, from 0.
+    /// With numbers for what is written out in rules, in this order: they are never forgotten.
     pub fn new(constants: &[Constant]) -> Self {
         let mut numbers = Self::default();
         for constant in constants {
-            match constant {
-                Constant::Text(text) => numbers.text(text.as_bytes()),
-                Constant::Ip(address) => numbers.ip(*address),
-                _ => numbers.give(Spelling::Text(Arc::from([].as_slice()))),
-            };
+            numbers.constant(constant);
         }
         numbers
+    }
+
+    /// The number of a text or address that is written out; names it once more.
+    pub fn constant(&mut self, constant: &Constant) -> u64 {
+        match constant {
+            Constant::Text(text) => self.text(text.as_bytes()),
+            Constant::Ip(address) => self.ip(*address),
+            _ => self.text(b""),
+        }
     }
 
     /// The number of a text; names it once more.
@@ -46,12 +73,18 @@ impl Numbers {
     }
 
     fn give(&mut self, spelling: Spelling) -> u64 {
-        let next = self.next;
-        let number = *self.numbers.entry(spelling.clone()).or_insert(next);
-        if number == next {
-            self.next += 1;
-            self.spellings.insert(number, (spelling, 0));
-        }
+        let number = match self.numbers.get(&spelling) {
+            Some(number) => *number,
+            None => {
+                let mut number = spelling.number();
+                while self.spellings.contains_key(&number) {
+                    number = (number + 1) % (1 << 63);
+                }
+                self.numbers.insert(spelling.clone(), number);
+                self.spellings.insert(number, (spelling, 0));
+                number
+            }
+        };
         if let Some((_, names)) = self.spellings.get_mut(&number) {
             *names += 1;
         }
@@ -100,18 +133,27 @@ mod tests {
     fn what_no_row_names_is_forgotten() {
         let mut numbers = Numbers::new(&[Constant::Text("a".to_owned())]);
         let (a, b) = (numbers.text(b"a"), numbers.text(b"b"));
-        assert_eq!((a, b, numbers.text(b"b")), (0, 1, 1));
+        assert_eq!((numbers.text(b"b"), numbers.len()), (b, 2));
         numbers.leave(b);
         assert_eq!(numbers.spell(b), Constant::Text("b".to_owned()));
         numbers.leave(b);
         numbers.leave(a);
         assert_eq!((numbers.len(), numbers.spell(b)), (1, Constant::Null));
-        assert_eq!(numbers.text(b"b"), 2, "no number is given twice");
         let ip = Address {
             family: 4,
             bytes: [0; 16],
         };
         let number = numbers.ip(ip);
         assert_eq!(numbers.spell(number), Constant::Ip(ip));
+    }
+
+    #[test]
+    fn a_number_is_made_of_what_it_stands_for() {
+        let (mut one, mut other) = (Numbers::default(), Numbers::default());
+        let first = one.text(b"first");
+        let (second, again) = (one.text(b"second"), other.text(b"second"));
+        assert_eq!((second, other.text(b"first")), (again, first));
+        assert_ne!(first, second);
+        assert!(first.max(second) < crate::views::rules::plan::NULL);
     }
 }

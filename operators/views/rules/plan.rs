@@ -1,10 +1,16 @@
 //! What rules become: steps over rows of words. Data only; `build.rs` makes differential operators of it.
 
 use super::syntax::Fold;
+use super::top::Top;
+use super::totals::{Groups, What};
 use crate::expressions::{Constant, Program, Type};
+use std::ops::Range;
 
 /// Words of a row at most.
 pub const MAX_WIDTH: usize = 8;
+
+/// The word of a null, of any type: no value has it. It is -2^63 as a whole number, and the negative zero of floats.
+pub const NULL: u64 = 1 << 63;
 
 /// Rules, ready to run.
 #[derive(Clone, Debug)]
@@ -28,30 +34,104 @@ impl Plan {
     pub const fn row_words(&self) -> usize {
         if self.width <= 4 { 4 } else { MAX_WIDTH }
     }
+
+    /// Of a view of groups: what is kept of them, for people to read.
+    pub fn text_of_groups(&self) -> Option<String> {
+        let steps = || self.rules.iter().flat_map(|rule| &rule.steps);
+        let groups = steps().find_map(|step| match step {
+            Step::Groups(groups) => Some(groups),
+            _ => None,
+        })?;
+        let (mut counts, mut different, mut kept) = (1, 0, 0);
+        for fold in &groups.folds {
+            match fold.what {
+                What::Distinct => different += 1,
+                what if what.is_summed() => counts += 1,
+                _ => kept += 1,
+            }
+        }
+        let mut text = format!("incremental: {counts} sums");
+        if different > 0 {
+            text.push_str(&format!(
+                ", {different} of different values, each kept once"
+            ));
+        }
+        if kept > 0 {
+            text.push_str(&format!(
+                "; by the rows of a group: {kept}, of which {} values are kept",
+                groups.kept_words()
+            ));
+        }
+        for step in steps() {
+            if let Step::Top(top) = step {
+                text.push_str(&format!("; the first {}", top.n));
+                if !top.per.is_empty() {
+                    text.push_str(" of each");
+                }
+            }
+        }
+        Some(text)
+    }
 }
 
 /// Rows of a relation that is read: those that pass, as words.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Its place among the inputs.
-    pub input: usize,
+    /// The places of the inputs whose rows it takes.
+    pub inputs: Range<usize>,
     /// Over the columns of the input: first the conditions, `conditions` of them, then a value for each word.
     pub program: Program,
     /// How many of the results are conditions.
     pub conditions: usize,
     /// Types of the words.
     pub kinds: Vec<Type>,
+    /// Whether a value may be null; else a row with a null is left out.
+    pub keeps_nulls: bool,
+    /// Whether two more words say where a row stands among the others: its start, and its place among those of that start.
+    pub in_order: bool,
+    /// Words of floats that are added up: one of 2^80 or more has no place in a sum, and is null.
+    pub summed: Vec<usize>,
     /// What tells it from others: the text of its parts.
     pub key: String,
 }
 
 /// A relation that is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Made {
     /// Its name.
     pub name: String,
-    /// Its columns, in the order of its first rule: a word each.
-    pub columns: Vec<(String, Type)>,
+    /// Its columns, in the order of its first rule.
+    pub columns: Vec<MadeColumn>,
+    /// Places of the columns that tell its rows apart: those that are not aggregated.
+    pub keys: Vec<usize>,
+}
+
+/// A column of a relation that is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: Type,
+    /// Whether it can be null: its word is [`NULL`] then.
+    pub null: bool,
+    /// Its word; of a list its first one.
+    pub word: usize,
+    /// How many words it has: one, but for a list, which ends with the first null.
+    pub words: usize,
+}
+
+impl MadeColumn {
+    /// A column of one word.
+    pub fn new(name: &str, kind: Type, word: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            null: false,
+            word,
+            words: 1,
+        }
+    }
 }
 
 /// Relations that are made together.
@@ -104,7 +184,13 @@ pub enum Step {
         conditions: usize,
         /// Where the values go, and their types.
         lets: Vec<(usize, Type)>,
+        /// Whether a value may be null; else a row with a null goes no further.
+        keeps_nulls: bool,
     },
+    /// A row for all bindings that agree in some. Not in a recursion.
+    Groups(Groups),
+    /// The rows that are first by one of their words. Not in a recursion.
+    Top(Top),
 }
 
 /// A rule.
@@ -123,6 +209,8 @@ pub struct Steps {
 pub enum Gives {
     /// A row for each binding: for each word, the place of the binding.
     Rows(Vec<usize>),
+    /// The same of bindings of which no two give one row.
+    Unique(Vec<usize>),
     /// A row for all bindings that agree in some.
     Groups {
         /// (word, binding) that they agree in.

@@ -12,11 +12,11 @@ use std::sync::mpsc::channel;
 use timely::dataflow::operators::probe::Handle;
 
 /// A flow of the tests: addresses as numbers, port, start in ns, packets back.
-type Flow = (u8, u8, u16, i64, u64);
+pub(super) type Flow = (u8, u8, u16, i64, u64);
 /// A row as it is told: addresses and numbers alike.
 type Told = Vec<i64>;
 
-fn flows() -> Relation {
+pub(super) fn flows() -> Relation {
     let columns = [
         ("src_ip", Type::Ip),
         ("dst_ip", Type::Ip),
@@ -62,7 +62,15 @@ fn columns(flows: &[Flow]) -> Columns {
         ends.push(bytes.len() as u32);
     }
     Columns {
-        keys: (0..).zip(flows).map(|(at, flow)| (flow.3, at)).collect(),
+        // rows of one start stand in an order that is the same when they go
+        keys: flows
+            .iter()
+            .map(|flow| {
+                let place =
+                    u64::from(flow.0) << 32 | u64::from(flow.1) << 24 | u64::from(flow.2) << 8;
+                (flow.3, place | flow.4)
+            })
+            .collect(),
         edges: Vec::new(),
         columns: vec![
             column(Values::Address(
@@ -101,6 +109,33 @@ fn run<R: Row>(
     turns: u64,
 ) -> (Vec<BTreeMap<String, BTreeSet<Told>>>, bool) {
     let (plan, _) = compile(text, &[flows()], RuleOptions::default()).unwrap();
+    let (after, numbers, is_whole) = run_plan::<R>(&plan, ticks, workers, turns);
+    let after = after.into_iter().map(|relations| {
+        let relations = relations.into_iter().zip(&plan.relations);
+        let relations = relations.map(|(rows, made)| {
+            let rows = rows.into_iter().map(|row| {
+                let columns = made.columns.iter().enumerate();
+                columns
+                    .map(|(at, column)| told(row.word(at), &column.kind, &numbers))
+                    .collect()
+            });
+            (made.name.clone(), rows.collect())
+        });
+        relations.collect()
+    });
+    (after.collect(), is_whole)
+}
+
+/// The rows of the relations of a plan after a tick.
+type After<R> = Vec<BTreeSet<R>>;
+
+/// The same of a plan, in words.
+pub(super) fn run_plan<R: Row>(
+    plan: &Plan,
+    ticks: &[(Vec<Flow>, Vec<Flow>)],
+    workers: usize,
+    turns: u64,
+) -> (Vec<After<R>>, Numbers, bool) {
     assert!(plan.width <= R::WIDTH);
     // all rows are turned into words in one place
     let mut numbers = Numbers::new(&plan.constants);
@@ -122,7 +157,7 @@ fn run<R: Row>(
         })
         .collect();
     let (send, receive) = channel();
-    let (told_plan, count) = (plan.clone(), ticks.len());
+    let (relations, count, plan) = (plan.relations.len(), ticks.len(), plan.clone());
     let config = timely::Config::process(workers);
     timely::execute(config, move |worker| {
         let probe = Handle::new();
@@ -164,8 +199,7 @@ fn run<R: Row>(
     changes.sort_unstable();
     let is_whole = changes.iter().all(|(relation, ..)| relation.is_some());
     let after = (0..count as u64).map(|tick| {
-        let mut after: BTreeMap<String, BTreeSet<Told>> = BTreeMap::new();
-        for (at, made) in told_plan.relations.iter().enumerate() {
+        let held = |at: usize| {
             let mut rows: BTreeMap<R, isize> = BTreeMap::new();
             for (_, row, _, diff) in changes
                 .iter()
@@ -177,21 +211,15 @@ fn run<R: Row>(
                 assert!((0..2).contains(times), "{row:?} is there {times} times");
                 *times > 0
             });
-            let rows = rows.map(|(row, _)| {
-                let columns = made.columns.iter().enumerate();
-                columns
-                    .map(|(at, (_, kind))| told(row.word(at), kind, &numbers))
-                    .collect()
-            });
-            after.insert(made.name.clone(), rows.collect());
-        }
-        after
+            rows.map(|(row, _)| row).collect()
+        };
+        (0..relations).map(held).collect()
     });
-    (after.collect(), is_whole)
+    (after.collect(), numbers, is_whole)
 }
 
 /// The flows after each tick.
-fn held(ticks: &[(Vec<Flow>, Vec<Flow>)]) -> Vec<Vec<Flow>> {
+pub(super) fn held(ticks: &[(Vec<Flow>, Vec<Flow>)]) -> Vec<Vec<Flow>> {
     let mut held: Vec<Flow> = Vec::new();
     let after = ticks.iter().map(|(comes, goes)| {
         held.extend(comes);
@@ -377,7 +405,7 @@ fn others(flows: &[Flow]) -> BTreeMap<String, BTreeSet<Told>> {
 
 prop_compose! {
     /// A few ticks; what goes has come before.
-    fn ticks()(
+    pub(super) fn ticks()(
         flows in proptest::collection::vec(
             (0_u8..7, 0_u8..7, prop_oneof![Just(22_u16), Just(445), Just(80)], 0_i64..12, 0_u64..3), 1..30,
         ),
@@ -512,7 +540,7 @@ fn what_is_wrong_is_told() {
             "a(x, n) :- flows(src_ip: x, dst_port: p, name: n), b(p, m), lower(n) == m. b(p, m) :- flows(dst_port: p, name: m).",
             "E0607",
             "lower(n) == m",
-            "texts and addresses of joined relations can only be compared, by `==` and `!=`",
+            "texts and addresses that are joined or grouped can only be compared, by `==` and `!=`",
         ),
     ] {
         let found = faults(text);
