@@ -12,6 +12,7 @@ mod cluster;
 mod diff;
 mod facts;
 mod inputs;
+mod matched;
 mod memory;
 pub mod plan;
 pub mod provenance;

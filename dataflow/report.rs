@@ -1,5 +1,6 @@
 //! How a run ended: its books as text and as JSON, and the exit code. Pure functions of the [`Report`].
 
+use crate::matched;
 use crate::spec::diagnostic::visible;
 use operators::Books;
 use operators::books::{Counts, Fault, FilterBooks, Partial, Reason, SinkBooks};
@@ -110,6 +111,10 @@ impl Report {
             }
             out.push('\n');
         }
+        if books.inputs.rows > 0 {
+            let rows = thousands(books.inputs.rows);
+            let _ = writeln!(out, "  rows      {rows} read");
+        }
         let _ = writeln!(
             out,
             "  packets   {} read = {} in flows + {} skipped{}",
@@ -127,6 +132,9 @@ impl Report {
         if books.flows.early > 0 {
             let early = thousands(books.flows.early);
             let _ = writeln!(out, "  early     {early} rows before the end");
+        }
+        for (name, join) in &books.joins {
+            out.push_str(&matched::text(&visible(name), join));
         }
         let discarded = counted(&books.flows.discarded, " · ");
         if !discarded.is_empty() {
@@ -172,6 +180,7 @@ impl Report {
             let rows = thousands(filter.unrouted);
             let _ = writeln!(out, "warning: {}: {rows} rows took no route", visible(name));
         }
+        out.push_str(&matched::warnings(books));
         for (label, sink) in &books.sinks {
             let lost = [counted(&sink.rejected, ", "), counted(&sink.dropped, ", ")].concat();
             if !lost.is_empty() {
@@ -296,6 +305,8 @@ struct Summary<'a> {
     flows: Flows<'a>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     filters: &'a BTreeMap<String, FilterBooks>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    joins: BTreeMap<&'a str, matched::Summary<'a>>,
     sinks: BTreeMap<&'a str, Sink<'a>>,
     #[serde(serialize_with = "map")]
     anomalies: &'a Counts<operators::books::Anomaly>,
@@ -400,6 +411,11 @@ impl<'a> Summary<'a> {
                 bytes: books.flows.bytes,
             },
             filters: &books.filters,
+            joins: books
+                .joins
+                .iter()
+                .map(|(name, join)| (name.as_str(), matched::Summary::of(join)))
+                .collect(),
             sinks: books
                 .sinks
                 .iter()

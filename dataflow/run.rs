@@ -3,6 +3,7 @@
 use crate::analysis::{SharedAnalysis, Watch};
 use crate::cluster::{Cluster, Failure, Place, Started};
 use crate::inputs::Inputs;
+use crate::matched;
 use crate::memory::{self, Guard, Needs, Over};
 use crate::plan::{Edge, Kind, Plan};
 use crate::report::{Output, Report};
@@ -11,9 +12,10 @@ use crate::topology::{
     Beyond, Context, Entrance, LookUpEntrance, ViewEntrance, ViewPlan, build, build_graph,
 };
 use operators::Error;
-use operators::books::{Books, Partial};
+use operators::books::{Books, FileBooks, Partial};
 use operators::features::ConnectionPlan;
 use operators::flows::FlowOptions;
+use operators::joins::Joined;
 use operators::privacy::Anonymiser;
 use operators::sinks::{self, Collector, Description, Fact, Sidecar, Sort, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
@@ -70,7 +72,10 @@ struct Finished {
 pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let start = Instant::now();
     let inputs = Inputs::of(plan)?;
-    let cluster = Cluster::of(plan, control, |place| inputs.agreement(place))?;
+    let tables = tables(plan)?;
+    let cluster = Cluster::of(plan, control, |place| {
+        format!("{} {tables:?}", inputs.agreement(place))
+    })?;
     let place = cluster.place();
     let open = if cluster.is_first() {
         open_sinks(plan, control, &writers(place.workers)?)?
@@ -114,7 +119,11 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         collectors.extend(worker.sinks);
         failed = failed.or(worker.failed);
     }
-    report.rows = report.books.flows.rows();
+    report.rows = report.books.flows.rows() + report.books.inputs.rows;
+    for (name, table) in &tables {
+        let books = report.books.joins.entry(name.clone()).or_default();
+        books.file = Some(table.clone());
+    }
     // a signal that came when all was read has stopped nothing
     if place.process > 0 || report.books.inputs.partial.get(Partial::Stopped) > 0 {
         report.stopped = signal_name(control.signal.load(Ordering::Relaxed));
@@ -124,6 +133,18 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     }
     report.elapsed = start.elapsed();
     Ok(report)
+}
+
+/// How the files that rows are joined with were read.
+fn tables(plan: &Plan) -> Result<Vec<(String, FileBooks)>, Error> {
+    let tables = plan.joins().map(|(name, join)| match &join.joined {
+        Some(joined) => Ok((name.to_owned(), joined.books())),
+        None => Err(Error::new(format!(
+            "nobody has looked at the files of the join `{name}`"
+        ))
+        .help("`Loaded::settled` reads them")),
+    });
+    tables.collect()
 }
 
 /// What the run needs beside the state of open flows: a row is about a word a column, once as it is made, once for each sink.
@@ -144,7 +165,9 @@ fn needs(plan: &Plan, workers: usize) -> Needs {
     let sorters = sorters + usize::from(graph.is_some()) + stages;
     // rows are copied once when they are sorted
     let sorted = (sorters as u64).saturating_mul(2 * plan.run.sort_memory.0.min(1 << 48));
-    let fixed = sorted.saturating_add((workers * Credit::default().bytes) as u64);
+    let tables = plan.joins().filter_map(|(_, join)| join.joined.as_ref());
+    let tables: usize = tables.map(Joined::memory).sum();
+    let fixed = sorted.saturating_add((workers * Credit::default().bytes + tables) as u64);
     Needs {
         fixed,
         row: ((made + written) * size_of::<f64>()) as u64,
@@ -365,6 +388,7 @@ fn work(
         views,
         look_ups: look_ups.clone(),
         rows,
+        failed: Rc::clone(&handover),
     };
     building(worker, "rows".to_owned());
     worker.dataflow::<u64, _, _>(|scope| build(scope, context));
@@ -521,7 +545,7 @@ fn gather(worker: &mut Worker, books: Books, failure: &Failure) -> Books {
     gathered.take()
 }
 
-/// What is wrong if a sink or a filter was not offered every row: a file that lacks some must not appear.
+/// What is wrong if a sink, a filter or a join was not offered every row: a file that lacks some must not appear.
 fn missing(plan: &Plan, report: &Report) -> Option<Error> {
     let books = &report.books;
     // rows that come out of a node: of the features, of an output of a filter
@@ -540,7 +564,11 @@ fn missing(plan: &Plan, report: &Report) -> Option<Error> {
                 .copied()
                 .unwrap_or(0)
         }
-        _ => books.flows.rows(),
+        (Kind::Join(_), _) => {
+            let name = &plan.graph[from].name;
+            books.joins.get(name).map_or(0, |join| join.passed)
+        }
+        _ => books.flows.rows() + books.inputs.rows,
     };
     plan.graph.node_indices().find_map(|node| {
         let (label, offered) = match &plan.graph[node].kind {
@@ -551,6 +579,11 @@ fn missing(plan: &Plan, report: &Report) -> Option<Error> {
                 let name = &plan.graph[node].name;
                 let books = books.filters.get(name);
                 (name, books.map_or(0, |filter| filter.offered))
+            }
+            Kind::Join(_) => {
+                let name = &plan.graph[node].name;
+                let books = books.joins.get(name);
+                (name, books.map_or(0, |join| join.offered))
             }
             _ => return None,
         };
@@ -592,7 +625,10 @@ fn commit(
         ))
         .help("without `--strict` (`errors = \"skip\"`) the rows of what could be read are written")
     });
-    let mut failed = lost.or(strict).or_else(|| missing(plan, report));
+    let mut failed = lost
+        .or(strict)
+        .or_else(|| missing(plan, report))
+        .or_else(|| matched::fault(plan, &report.books));
     // the workers are done; it costs more than it gives where all rows are in memory
     if collectors.iter().any(Collector::has_spilled) {
         memory::give_back();

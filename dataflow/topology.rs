@@ -13,9 +13,12 @@ use operators::decode::{Choice, DecodePlan, FragmentBatch, decode, join_fragment
 use operators::features::ConnectionPlan;
 use operators::filters::{derive, filter};
 use operators::flows::{KeyRule, TrackPlan, track, track_apart};
+use operators::joins;
 use operators::packet::PacketBatch;
 use operators::sinks::{Collector, collect};
-use operators::sources::{Bounds, Chunk, Mark, ReadControl, Slicing, Splitter, read, read_rows};
+use operators::sources::{
+    Bounds, Chunk, Mark, ReadControl, Slicing, Splitter, read, read_rows, read_written,
+};
 use operators::views::graph::maintain;
 use operators::views::look_ups::{LookUpPlan, SharedAnswers, look_up, tell};
 use operators::views::rules::{self, Row};
@@ -75,6 +78,8 @@ pub struct Context<'a> {
     pub look_ups: Option<LookUpEntrance>,
     /// The files of rows that this worker reads, where the sources are such.
     pub rows: Vec<(u32, PathBuf, Bounds)>,
+    /// What is told where rows cannot be read.
+    pub failed: Shared,
 }
 
 /// The way into the connection graph.
@@ -348,7 +353,22 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         mut views,
         look_ups,
         rows,
+        failed,
     } = context;
+    if let (true, Some(all)) = (plan.is_rows, &plan.written) {
+        let features = plan.features().expect("a plan has features");
+        let schema = features.plan.schema.clone();
+        let rows = read_written(scope, rows, (schema, all), failed, Rc::clone(&books));
+        let rows = rows.probe_with(&control.probe);
+        let behind = Behind {
+            tables: Vec::new(),
+            marks: empty(scope),
+            views: Vec::new(),
+            collectors,
+        };
+        behind_features(plan, rows, behind, &books);
+        return;
+    }
     if plan.is_rows {
         if let Some(Entrance {
             plan,
@@ -479,7 +499,9 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 continue;
             }
             // behind the features, or behind the graph
-            Kind::Filter(_) | Kind::View(_) | Kind::LookUp | Kind::Sink(_) => continue,
+            Kind::Filter(_) | Kind::View(_) | Kind::LookUp | Kind::Join(_) | Kind::Sink(_) => {
+                continue;
+            }
         };
         streams.insert(node, stream);
     }
@@ -571,6 +593,14 @@ fn behind_features<'scope>(
                 let streams = filter(read, plan.filter(name, options), Rc::clone(books));
                 outputs.insert(node, streams);
             }
+            (Kind::Join(options), Some(read)) => {
+                // a run without the files of its joins does not get here
+                let rows = match plan.join(name, options) {
+                    Some(plan) => joins::join(read, plan, Rc::clone(books)),
+                    None => read,
+                };
+                outputs.insert(node, vec![rows]);
+            }
             (Kind::Sink(sink), read) => {
                 let (collector, books) = (collectors.next(), Rc::clone(books));
                 let read = match &sink.table {
@@ -581,7 +611,8 @@ fn behind_features<'scope>(
                     None => read,
                 };
                 let condition = sink.condition.as_ref();
-                let condition = condition.map(|one| (sink.label.clone(), plan.conditions([one])));
+                let condition =
+                    condition.map(|one| (sink.label.clone(), plan.conditions([one], &sink.behind)));
                 if let Some(read) = read {
                     collect(read, plan.projection(sink), condition, collector, books);
                 }

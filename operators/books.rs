@@ -4,6 +4,7 @@
 //! workers. Only the operator that decides a fate counts it. Adding a reason is one line in one of the lists below: the
 //! summary, the messages and the tests follow.
 
+pub use crate::joins::{FileBooks, JoinBooks};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -148,6 +149,25 @@ reasons! {
     }
 }
 reasons! {
+    /// Why a line of a file that rows are joined with matches none.
+    LineSkip {
+        /// A value that must be equal is missing, or is none of its kind.
+        NoKey = "no_key",
+        /// A time is missing.
+        TimeMissing = "time_missing",
+        /// A time has none of the forms.
+        TimeForm = "time_form",
+        /// A local time that was skipped when clocks were set forward.
+        TimeGap = "time_gap",
+        /// A local time that was there twice when clocks were set back.
+        TimeAmbiguous = "time_ambiguous",
+        /// A time of a 12-hour clock that is in none of its hours.
+        TimeHours = "time_hours",
+        /// An interval that ends before it starts.
+        TimeOrder = "time_order",
+    }
+}
+reasons! {
     /// Oddities of packets that are used all the same: any number a packet, never part of a sum.
     Anomaly {
         /// Fewer payload bytes captured than the headers announce.
@@ -282,6 +302,9 @@ pub struct InputBooks {
     pub refused: Counts<Refused>,
     /// Done in an earlier run.
     pub skipped: u64,
+    /// Rows of files of rows, those outside of the times that are asked for left out.
+    #[serde(default)]
+    pub rows: u64,
     /// Every fault, in the order of the inputs.
     pub faults: Vec<Fault>,
 }
@@ -384,6 +407,9 @@ pub struct Books {
     /// Fates of the rows, by filter.
     #[serde(default)]
     pub filters: BTreeMap<String, FilterBooks>,
+    /// Fates of the rows, by join.
+    #[serde(default)]
+    pub joins: BTreeMap<String, JoinBooks>,
     /// Fates of the rows, by sink.
     pub sinks: BTreeMap<String, SinkBooks>,
     /// Oddities, beside the books.
@@ -409,6 +435,7 @@ impl Books {
         self.inputs.partial.merge(&other.inputs.partial);
         self.inputs.refused.merge(&other.inputs.refused);
         self.inputs.skipped += other.inputs.skipped;
+        self.inputs.rows += other.inputs.rows;
         self.inputs
             .faults
             .extend(other.inputs.faults.iter().cloned());
@@ -438,6 +465,9 @@ impl Books {
             for (route, rows) in &filter.passed {
                 *mine.passed.entry(route.clone()).or_default() += rows;
             }
+        }
+        for (name, join) in &other.joins {
+            self.joins.entry(name.clone()).or_default().merge(join);
         }
         for (name, sink) in &other.sinks {
             let mine = self.sinks.entry(name.clone()).or_default();
@@ -498,6 +528,11 @@ impl Books {
                 filter.offered + filter.copies,
                 filter.filtered + filter.dedup + filter.limit + filter.unrouted + passed,
             );
+        }
+        for (name, join) in &self.joins {
+            for (what, left, right) in join.sums() {
+                check(&format!("{what} of join {name}"), left, right);
+            }
         }
         for (name, sink) in &self.sinks {
             check(

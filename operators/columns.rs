@@ -500,6 +500,12 @@ impl Columns {
             .filter(|(_, is)| **is)
             .map(|(row, _)| (0, row))
             .collect();
+        self.picked(&picks)
+    }
+
+    /// These rows, each as (0, row), in this order; a row may come several times.
+    #[must_use]
+    pub fn picked(&self, picks: &[(u32, u32)]) -> Self {
         let mut taken = Self {
             columns: self.columns.iter().map(Column::emptied).collect(),
             ..Self::default()
@@ -512,7 +518,7 @@ impl Columns {
             .edges
             .extend(rows.filter_map(|row| self.edges.get(row)));
         for (to, from) in taken.columns.iter_mut().zip(&self.columns) {
-            to.gather(&[from], &picks);
+            to.gather(&[from], picks);
         }
         taken
     }

@@ -16,6 +16,7 @@ pub mod expressions;
 pub mod features;
 pub mod filters;
 pub mod flows;
+pub mod joins;
 pub mod options;
 pub mod packet;
 pub mod privacy;

@@ -235,8 +235,8 @@ fn rows_that_were_written_give_the_graph_of_their_capture() {
 }
 
 #[test]
-fn rows_feed_nothing_but_graphs() {
-    let text = "spec = 1\n[sources]\ntype = \"rows\"\npath = \"flows.csv\"\n[sinks.out]\npath = \"out.csv\"\n";
+fn rows_feed_graphs_or_sinks_of_rows_and_not_both() {
+    let text = "spec = 1\n[sources]\ntype = \"rows\"\npath = \"flows.csv\"\n[sinks.out]\npath = \"out.csv\"\n[sinks.graph]\npath = \"out.dot\"\n";
     let loaded = Loaded::text(
         "spec.toml".to_owned(),
         text.to_owned(),
@@ -245,7 +245,7 @@ fn rows_feed_nothing_but_graphs() {
     .unwrap();
     let found = format!("{:?}", loaded.check().unwrap_err());
     assert!(
-        found.contains("writes flow rows, and there are no flows"),
+        found.contains("writes rows, other sinks the graph"),
         "{found}"
     );
 }

@@ -12,6 +12,8 @@ mod golden;
 mod graph;
 mod guides;
 mod invariance;
+mod joins;
+mod labels;
 #[cfg(unix)]
 mod live;
 mod loading;

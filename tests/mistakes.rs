@@ -21,13 +21,8 @@ const WAITING: &[(&str, &[&str], &[&str])] = &[
         &["13:10", "32:8", "9:78"],
     ),
     (
-        "10_label_join.toml",
-        &["joins", "filters"],
-        &["21:21", "20:59", "34:9"],
-    ),
-    (
         "11_archive_cluster.toml",
-        &["object", "joins", "sensor", "checkpoint"],
+        &["object", "sensor", "checkpoint"],
         &["37:8", "26:44"],
     ),
     (
@@ -83,7 +78,7 @@ fn mistakes(folder: &Path) -> Vec<Mistake> {
 
 /// What is wrong with a text; with `deep`, files are looked at, which are in `base`.
 fn found(name: &str, text: &str, base: PathBuf, deep: bool) -> Diagnostics {
-    let checked = Loaded::text(name, text, base).and_then(|loaded| {
+    let checked = Loaded::text(name, text, base).and_then(|mut loaded| {
         let spec = loaded.check()?;
         if deep {
             loaded.check_files(&spec)?;
@@ -128,6 +123,30 @@ fn compare(mistake: &Mistake, changed: &str, found: &Diagnostics) -> Result<(), 
 fn base() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("captures")).unwrap();
+    // a table as it is published: 85 columns, and times without seconds
+    let labels = folder.path().join("cicids2017/labels");
+    std::fs::create_dir_all(&labels).unwrap();
+    let known = [
+        "Flow ID",
+        "Source IP",
+        "Source Port",
+        "Destination IP",
+        "Destination Port",
+        "Protocol",
+        "Timestamp",
+    ];
+    let others = (0..77).map(|number| format!("Feature {number}"));
+    let header: Vec<String> = (known.iter().map(|name| (*name).to_owned()))
+        .chain(others)
+        .chain(["Label".to_owned()])
+        .collect();
+    let line = format!(
+        "id,10.0.0.1,1025,10.0.0.2,80,6,7/7/2017 3:30,{}BENIGN\n",
+        "0,".repeat(77)
+    );
+    let table = format!("{}\n{line}", header.join(", "));
+    std::fs::write(labels.join("friday.csv"), table).unwrap();
+    std::fs::write(folder.path().join("cicids2017/friday.pcap"), b"").unwrap();
     folder
 }
 
@@ -178,7 +197,8 @@ fn the_example_specs_are_laid_out_as_fmt_does_it() {
     folders.extend(shared().map(|shared| shared.join("specs")));
     for path in folders.iter().flat_map(|folder| {
         let files = std::fs::read_dir(folder).unwrap();
-        files.map(|entry| entry.unwrap().path())
+        let paths = files.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
     }) {
         let text = std::fs::read_to_string(&path).unwrap();
         let out = lay_out("t", &text, Layout::default()).unwrap();

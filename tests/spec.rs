@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Everything that is found in a text, with files looked at.
 fn deep(text: &str) -> Result<Spec, Diagnostics> {
-    let loaded = Loaded::text("spec.toml", text, PathBuf::new())?;
+    let mut loaded = Loaded::text("spec.toml", text, PathBuf::new())?;
     let spec = loaded.check()?;
     loaded.check_deep(&spec)?;
     Ok(spec)
@@ -39,8 +39,18 @@ fn with(middle: &str) -> String {
 #[test]
 fn every_code_has_an_example_that_gives_it_and_one_that_does_not() {
     for code in CODES {
+        // told at the end of a run
+        if code.code == "E0701" {
+            let mut loaded = Loaded::text("spec.toml", code.wrong, PathBuf::new()).expect("TOML");
+            let spec = loaded.settled().expect("the files are there");
+            let ended = jayflow::run(&jayflow::Plan::new(&spec), &jayflow::Control::default());
+            let error = ended.expect_err("too little is matched").to_string();
+            assert!(error.starts_with("[E0701]"), "{error}");
+            check(code.right).expect("a spec");
+            continue;
+        }
         let found = match check(code.wrong) {
-            Ok(_) if ["E0703", "E0414"].contains(&code.code) => {
+            Ok(_) if ["E0414", "E0703", "E0704", "E0705"].contains(&code.code) => {
                 deep(code.wrong).expect_err("no such file or folder")
             }
             Ok(_) if code.code == "E0507" => Loaded::text("spec.toml", code.wrong, PathBuf::new())
@@ -64,6 +74,7 @@ fn codes_in_the_program_are_explained() {
         include_str!("../dataflow/spec/check/expressions.rs"),
         include_str!("../dataflow/spec/check/filters.rs"),
         include_str!("../dataflow/spec/check/graph.rs"),
+        include_str!("../dataflow/spec/check/joins.rs"),
         include_str!("../dataflow/spec/check/keys.rs"),
         include_str!("../dataflow/spec/check/mod.rs"),
         include_str!("../dataflow/spec/check/nodes.rs"),
@@ -76,6 +87,7 @@ fn codes_in_the_program_are_explained() {
         include_str!("../dataflow/spec/merge.rs"),
         include_str!("../dataflow/spec/secrets.rs"),
         include_str!("../dataflow/spec/files.rs"),
+        include_str!("../dataflow/spec/tables.rs"),
         include_str!("../dataflow/spec/load.rs"),
     ];
     for source in sources {
@@ -939,7 +951,7 @@ fn what_only_a_deep_check_finds() {
         [sinks.d]\npath = \"d.csv\"\n[tests.one]\ninput = [\"in.pcap\", \"im.pcap\"]\nat = \"features\"\nrows = 1\n[tests.two]\ninput = \"*.pcapng\"\nrows = 1\n";
     let deep = |text: &str| {
         std::fs::write(folder.path().join("spec.toml"), text).unwrap();
-        let loaded = Loaded::file(&folder.path().join("spec.toml"))
+        let mut loaded = Loaded::file(&folder.path().join("spec.toml"))
             .unwrap()
             .unwrap();
         let spec = loaded

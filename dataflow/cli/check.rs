@@ -15,7 +15,8 @@ pub struct Check {
     /// How faults are told.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Also looks whether the inputs are there, the outputs can be written, and what keys and tests read is there.
+    /// Also looks whether the inputs are there, the outputs can be written, and what keys and tests read is there, and reads the files
+    /// that rows are joined with.
     #[arg(long)]
     deep: bool,
     /// Warnings are errors.
@@ -37,11 +38,15 @@ impl Check {
     /// Checks the spec.
     pub(super) fn run(&self, global: &Global) -> Outcome {
         let found = match self.spec.load() {
-            Ok(loaded) => match loaded.check() {
-                Ok(spec) if self.deep => match loaded.check_deep(&spec) {
-                    Ok(()) => spec.warnings,
-                    Err(found) => found,
-                },
+            Ok(mut loaded) => match loaded.check() {
+                Ok(spec) if self.deep => {
+                    // what is in the files that rows are joined with may show more
+                    let looked = loaded.check_deep(&spec);
+                    match looked.and_then(|()| loaded.check()) {
+                        Ok(spec) => spec.warnings,
+                        Err(found) => found,
+                    }
+                }
                 Ok(spec) => spec.warnings,
                 Err(found) => found,
             },

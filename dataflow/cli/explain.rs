@@ -76,7 +76,8 @@ impl Explain {
     }
 
     fn analyzed(&self, capture: &str, global: &Global) -> Outcome {
-        let mut spec = self.spec.load()?.check()?;
+        let mut loaded = self.spec.load()?;
+        let mut spec = loaded.settled()?;
         warn(&spec, global);
         // one source, which reads the capture instead of its own
         spec.sources.truncate(1);

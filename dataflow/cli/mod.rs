@@ -13,6 +13,7 @@ mod fmt;
 mod graph;
 mod help;
 mod info;
+mod label;
 mod new;
 mod profiles;
 mod progress;
@@ -99,6 +100,7 @@ enum Command {
     Provenance(provenance::ProvenanceOf),
     Rerun(rerun::Rerun),
     Graph(Box<graph::Graph>),
+    Label(Box<label::Label>),
     Features(features::Features),
     Profiles(profiles::Profiles),
     Schema(schema::Schema),
@@ -162,8 +164,8 @@ impl SpecArguments {
 
     /// The spec and its plan; warnings are shown.
     fn plan(&self, global: &Global) -> Result<(Loaded, Plan), Failure> {
-        let loaded = self.load()?;
-        let spec = loaded.check()?;
+        let mut loaded = self.load()?;
+        let spec = loaded.settled()?;
         warn(&spec, global);
         let plan = Plan::new(&spec);
         Ok((loaded, plan))
@@ -235,6 +237,7 @@ impl Command {
             Self::Provenance(command) => command.run(),
             Self::Rerun(command) => command.run(global),
             Self::Graph(command) => command.run(global),
+            Self::Label(command) => command.run(global),
             Self::Features(command) => command.run(),
             Self::Profiles(command) => command.run(),
             Self::Schema(command) => command.run(global),

@@ -45,7 +45,7 @@ impl Rerun {
         self.set.find_secrets(&mut loaded)?;
         say(&self.changed(&made)?);
         let folder = folder()?;
-        let again = rows(&loaded, made.get("sink"), folder.path(), global)?;
+        let again = rows(&mut loaded, made.get("sink"), folder.path(), global)?;
         let names = [
             self.file.display().to_string(),
             "the rows of now".to_owned(),

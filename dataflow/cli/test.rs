@@ -33,7 +33,7 @@ impl Test {
             let mut loaded = self.load(path)?;
             loaded.check()?;
             self.set.find_secrets(&mut loaded)?;
-            let spec = loaded.check()?;
+            let spec = loaded.settled()?;
             warn(&spec, global);
             for test in &spec.tests {
                 let wanted = self.only.as_ref();

@@ -65,7 +65,7 @@ impl Validate {
         };
         self.set.apply(&mut loaded)?;
         self.set.find_secrets(&mut loaded)?;
-        let rows = rows(&loaded, self.sink.as_deref(), folder.path(), global)?;
+        let rows = rows(&mut loaded, self.sink.as_deref(), folder.path(), global)?;
         let ours = read(&rows)?;
         let names = [
             "the rows of the capture".to_owned(),
@@ -83,14 +83,16 @@ pub(super) fn folder() -> Result<tempfile::TempDir, Failure> {
 
 /// Runs a spec with one of its sinks alone, which writes into a folder; gives the file. `sink` may be left out where there is one.
 pub(super) fn rows(
-    loaded: &Loaded,
+    loaded: &mut Loaded,
     sink: Option<&str>,
     folder: &Path,
     global: &Global,
 ) -> Result<PathBuf, Failure> {
-    let mut spec = loaded.check()?;
+    let spec = loaded.check()?;
     warn(&spec, global);
     loaded.check_files(&spec)?;
+    // with what the files that rows are joined with say
+    let mut spec = loaded.check()?;
     match sink {
         Some(name) => spec.sinks.retain(|sink| sink.name == name),
         None => spec

@@ -44,65 +44,13 @@ impl Drawing {
     /// The timely operators that each worker runs, and what goes from worker to worker.
     pub fn physical(plan: &Plan, layout: &Layout) -> Self {
         let mut drawing = Self::default();
-        let exchanged = |text: &str, how: &str| match layout.is_exchanged {
-            true => format!("{text}, {how}"),
-            false => text.to_owned(),
-        };
         let inputs = match layout.inputs {
             1 => "1 input".to_owned(),
             inputs => format!("{inputs} inputs"),
         };
-        let read = drawing.add("read", &inputs, true);
-        let decode = drawing.add("decode", "headers and flow keys", false);
-        let groups: Vec<&str> = plan
-            .features()
-            .map_or_else(Vec::new, |features| features.plan.groups().collect());
-        let table = if plan.run.fused && !groups.is_empty() {
-            format!("flow table, {}", groups.join(", "))
-        } else {
-            "flow table".to_owned()
-        };
-        let flows = drawing.add("flows", &table, false);
-        drawing.arrow(read, decode, &exchanged("chunks", "dealt in turn"));
-        drawing.arrow(read, flows, &exchanged("marks", "to all"));
-        drawing.arrow(decode, flows, &exchanged("packets", "by shard"));
-        if layout.is_exchanged {
-            let fragments = drawing.add("fragments", "get the flow of the first", false);
-            drawing.arrow(decode, fragments, "fragments, by source");
-            drawing.arrow(fragments, flows, "packets, by shard");
-        }
-        let rows = if plan.run.fused {
-            flows
-        } else {
-            let groups: Vec<usize> = groups
-                .into_iter()
-                .map(|group| drawing.add(group, "a group of features", false))
-                .collect();
-            let assemble = drawing.add("assemble", "columns side by side", false);
-            for group in groups {
-                drawing.arrow(flows, group, "packets of flows");
-                drawing.arrow(group, assemble, "columns");
-            }
-            assemble
-        };
-        let connection = plan
-            .features()
-            .and_then(|features| features.plan.connection());
-        let fed = rows;
-        let rows = match connection {
-            None => rows,
-            Some(connection) => {
-                let gate = drawing.add("gate", "rows wait for their window", false);
-                let window = connection.options.window.text();
-                let maintain = drawing.add("maintain", &format!("graph of {window}"), false);
-                let join = drawing.add("join", "columns of the graph, tables", false);
-                drawing.arrow(rows, gate, "rows, to worker 0");
-                drawing.arrow(read, gate, "marks");
-                drawing.arrow(gate, maintain, "edges, by node");
-                drawing.arrow(maintain, join, "facts, to worker 0");
-                drawing.arrow(gate, join, "rows");
-                join
-            }
+        let [read, fed, rows] = match plan.written {
+            Some(_) => [drawing.add("rows", &inputs, true); 3],
+            None => drawing.flow_rows(plan, layout, &inputs),
         };
         let looked = plan.graph.node_weights();
         let mut looked = looked.filter(|node| matches!(node.kind, Kind::LookUp));
@@ -155,6 +103,10 @@ impl Drawing {
                         None => (place, place),
                     }
                 }
+                Kind::Join(_) => {
+                    let place = drawing.add("join", name, false);
+                    (place, place)
+                }
                 Kind::View(_) => {
                     let place = drawing.add("view", name, false);
                     (place, place)
@@ -196,6 +148,68 @@ impl Drawing {
             drawing.arrow(project, sink, to_one);
         }
         drawing
+    }
+
+    /// From captures to rows; gives the boxes that read, that rows come out of, and behind the connection graph.
+    fn flow_rows(&mut self, plan: &Plan, layout: &Layout, inputs: &str) -> [usize; 3] {
+        let drawing = self;
+        let exchanged = |text: &str, how: &str| match layout.is_exchanged {
+            true => format!("{text}, {how}"),
+            false => text.to_owned(),
+        };
+        let read = drawing.add("read", inputs, true);
+        let decode = drawing.add("decode", "headers and flow keys", false);
+        let groups: Vec<&str> = plan
+            .features()
+            .map_or_else(Vec::new, |features| features.plan.groups().collect());
+        let table = if plan.run.fused && !groups.is_empty() {
+            format!("flow table, {}", groups.join(", "))
+        } else {
+            "flow table".to_owned()
+        };
+        let flows = drawing.add("flows", &table, false);
+        drawing.arrow(read, decode, &exchanged("chunks", "dealt in turn"));
+        drawing.arrow(read, flows, &exchanged("marks", "to all"));
+        drawing.arrow(decode, flows, &exchanged("packets", "by shard"));
+        if layout.is_exchanged {
+            let fragments = drawing.add("fragments", "get the flow of the first", false);
+            drawing.arrow(decode, fragments, "fragments, by source");
+            drawing.arrow(fragments, flows, "packets, by shard");
+        }
+        let rows = if plan.run.fused {
+            flows
+        } else {
+            let groups: Vec<usize> = groups
+                .into_iter()
+                .map(|group| drawing.add(group, "a group of features", false))
+                .collect();
+            let assemble = drawing.add("assemble", "columns side by side", false);
+            for group in groups {
+                drawing.arrow(flows, group, "packets of flows");
+                drawing.arrow(group, assemble, "columns");
+            }
+            assemble
+        };
+        let connection = plan
+            .features()
+            .and_then(|features| features.plan.connection());
+        let fed = rows;
+        let rows = match connection {
+            None => rows,
+            Some(connection) => {
+                let gate = drawing.add("gate", "rows wait for their window", false);
+                let window = connection.options.window.text();
+                let maintain = drawing.add("maintain", &format!("graph of {window}"), false);
+                let join = drawing.add("join", "columns of the graph, tables", false);
+                drawing.arrow(rows, gate, "rows, to worker 0");
+                drawing.arrow(read, gate, "marks");
+                drawing.arrow(gate, maintain, "edges, by node");
+                drawing.arrow(maintain, join, "facts, to worker 0");
+                drawing.arrow(gate, join, "rows");
+                join
+            }
+        };
+        [read, fed, rows]
     }
 
     fn add(&mut self, name: &str, detail: &str, is_round: bool) -> usize {
@@ -297,6 +311,10 @@ fn detail(plan: &Plan, kind: &Kind) -> String {
             let features = plan.features();
             let values = features.map_or(0, |features| features.look_ups.values().count());
             count(values, "value of views", "values of views")
+        }
+        Kind::Join(join) => {
+            let columns = count(join.gives.schema.len(), "column", "columns");
+            format!("{}, {columns}", join.options.with.name())
         }
         Kind::Filter(filter) if filter.routes.is_empty() => "one output".to_owned(),
         Kind::Filter(filter) => format!("{} routes", filter.routes.len()),

@@ -4,11 +4,12 @@ use super::bpf::bpf;
 use super::{Kind, Plan, graph};
 use crate::Layout;
 use crate::spec::diagnostic::visible;
-use crate::spec::{Filter, View};
+use crate::spec::{Filter, Join, View};
 use operators::decode::Fragments;
 use operators::features::ConnectionPlan;
 use operators::filters::Mode;
 use operators::flows::{FlowOptions, FlowTable, IdleTimeout, Kept, SHARDS, Terminate, typical};
+use operators::joins::{JoinMode, Pairs};
 use operators::options::Duration;
 use operators::sinks::{SinkOptions, Sort};
 use operators::sources::Merge;
@@ -208,6 +209,7 @@ pub(super) const fn kind(kind: &Kind) -> &'static str {
         Kind::Features(_) => "features",
         Kind::Filter(_) => "filter",
         Kind::View(_) => "view",
+        Kind::Join(_) => "join",
         Kind::LookUp => "look up",
         Kind::Sink(_) => "sink",
     }
@@ -221,6 +223,12 @@ fn numbers(numbers: &[usize]) -> String {
 fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
     match kind {
         Kind::Source(options) => {
+            if plan.written.is_some() {
+                return format!(
+                    "rows {}; a file is read by one worker",
+                    options.path.join(", ")
+                );
+            }
             if plan.is_rows {
                 return format!(
                     "rows {}; edges of the graph, nothing else is read of them",
@@ -267,6 +275,15 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             let rule = rule.map_or("", |_| "; end_when asks each packet");
             format!("{text}{}{rule}{early}", condition.unwrap_or_default())
         }
+        Kind::Features(features) if plan.written.is_some() => format!(
+            "from {inputs}: {} of the {} columns of the rows{}",
+            features.plan.schema.len(),
+            features.selected,
+            match features.derived.schema.len() {
+                0 => String::new(),
+                derived => format!("; {derived} derived"),
+            }
+        ),
         Kind::Features(features) => {
             let groups: Vec<&str> = features.plan.groups().collect();
             let needs = features.plan.needs();
@@ -301,6 +318,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
         }
         Kind::Filter(filter) => describe_filter(plan, inputs, filter),
         Kind::View(view) => describe_view(view, inputs),
+        Kind::Join(join) => describe_join(inputs, join),
         Kind::LookUp => describe_look_ups(plan, inputs),
         Kind::Sink(sink) => format!(
             "{} <- {inputs}, {} columns{}, {}, {}",
@@ -371,6 +389,59 @@ fn describe_look_ups(plan: &Plan, inputs: &str) -> String {
         "from {inputs}: half-join, rows wait at worker 0, beyond sort_memory on disk; {}",
         stages.join("; then ")
     )
+}
+
+fn describe_join(inputs: &str, join: &Join) -> String {
+    let options = &join.options;
+    let pairs = |pairs: &Pairs| {
+        let named = pairs.0.iter().map(|(name, of)| match name == of {
+            true => name.clone(),
+            false => format!("{name} = {of}"),
+        });
+        named.collect::<Vec<_>>().join(", ")
+    };
+    let mut text = format!(
+        "from {inputs}: {} {} on {}",
+        options.with.name(),
+        options.path.join(", "),
+        pairs(&options.on)
+    );
+    if options.either_direction {
+        text.push_str(", either direction");
+    }
+    if let Some(time) = &options.time {
+        let _ = write!(text, "; {} ", time.row);
+        let _ = match &time.to {
+            Some(to) => write!(text, "from {} to {to}", time.from),
+            None => write!(text, "nearest to {}", time.from),
+        };
+        if let Some(tolerance) = time.tolerance {
+            let _ = write!(text, " within {tolerance}");
+        }
+        let _ = write!(text, ", {}", time.zone);
+    }
+    let gives: Vec<&str> = join
+        .gives
+        .schema
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    if !gives.is_empty() {
+        let _ = write!(text, "; gives {}", gives.join(", "));
+    }
+    let _ = write!(text, "; {} rows", options.mode.name());
+    if options.with.is_table() && options.mode != JoinMode::Anti {
+        let _ = write!(text, ", {} of several lines", options.many.name());
+    }
+    if let Some(joined) = &join.joined {
+        let _ = write!(
+            text,
+            "; {} entries, {} B in each process",
+            joined.entries(),
+            joined.memory()
+        );
+    }
+    text
 }
 
 fn describe_filter(plan: &Plan, inputs: &str, filter: &Filter) -> String {

@@ -16,14 +16,17 @@ pub use draw::Drawing;
 pub use explain::{explain, json, layout, memory};
 pub use types::{type_name, types, types_json};
 
-use crate::spec::{FLOW_ID, Filter, RunOptions, Sink, Spec, TAP, Table, TableOf, View};
+use crate::spec::{
+    Behind, FLOW_ID, Filter, Join, RunOptions, Sink, Spec, TAP, Table, TableOf, View,
+};
 use operators::decode::DecodeOptions;
 use operators::expressions::aggregates::RulePlan;
 use operators::expressions::{Computer, Derived, Places, RowProgram, Typed};
 use operators::features::{DurationUnit, FeaturePlan, Needs, Projection};
 use operators::filters::{FilterPlan, FirstPlan};
 use operators::flows::{FlowOptions, IcmpKey};
-use operators::schema::Feature;
+use operators::joins::JoinPlan;
+use operators::schema::{Feature, Schema};
 use operators::sinks::{self, Fact};
 use operators::sources::PcapOptions;
 use operators::views::graph::{Measures, Relation};
@@ -49,10 +52,12 @@ pub enum Kind {
     Filter(Filter),
     /// Tables over flow records.
     View(View),
+    /// What a file says of rows.
+    Join(Box<Join>),
     /// Rows with values of views.
     LookUp,
     /// Rows to a destination.
-    Sink(Sink),
+    Sink(Box<Sink>),
 }
 
 /// The columns of a run.
@@ -134,6 +139,8 @@ pub struct Plan {
     pub graph: DiGraph<Node, Edge>,
     /// Whether the sources are rows that were written before: nothing is decoded then.
     pub is_rows: bool,
+    /// The columns of these rows, where they go on as rows; `None` = they give edges of the connection graph.
+    pub written: Option<Arc<Schema>>,
     /// Which packets enter the flow table; `None` = all.
     pub condition: Option<Typed>,
     /// What ends flow records beside the timeouts.
@@ -230,10 +237,16 @@ impl Plan {
         ));
         let inputs = spec.flows.inputs.iter();
         for source in inputs.filter_map(|name| nodes.get(name.as_str())) {
-            graph.add_edge(*source, decode, Edge::Records);
+            match spec.features.options.written {
+                // nothing is decoded: what no sink can be reached from is gone
+                Some(_) => graph.add_edge(*source, features, Edge::Rows),
+                None => graph.add_edge(*source, decode, Edge::Records),
+            };
         }
         graph.add_edge(decode, flows, Edge::Packets);
-        graph.add_edge(flows, features, Edge::Flows);
+        if spec.features.options.written.is_none() {
+            graph.add_edge(flows, features, Edge::Flows);
+        }
         let mut rows: BTreeMap<String, (NodeIndex, Edge)> = BTreeMap::new();
         rows.insert(spec.flows.name.clone(), (features, Edge::Flows));
         rows.insert(spec.features.name.clone(), (features, Edge::Rows));
@@ -258,6 +271,12 @@ impl Plan {
                 );
             }
         }
+        for join in &spec.joins {
+            let kind = Kind::Join(Box::new(join.options.clone()));
+            let at = graph.add_node(node(&join.name, kind));
+            filters.push((at, &join.inputs));
+            rows.insert(join.name.clone(), (at, Edge::Rows));
+        }
         if !spec.look_ups.is_empty() {
             let at = graph.add_node(node(&spec.features.name, Kind::LookUp));
             graph.add_edge(features, at, Edge::Rows);
@@ -276,7 +295,7 @@ impl Plan {
             rows.insert(spec.features.name.clone(), (at, Edge::Rows));
         }
         for sink in &spec.sinks {
-            let at = graph.add_node(node(&sink.name, Kind::Sink(sink.options.clone())));
+            let at = graph.add_node(node(&sink.name, Kind::Sink(Box::new(sink.options.clone()))));
             filters.push((at, &sink.inputs));
         }
         for (to, inputs) in filters {
@@ -297,6 +316,7 @@ impl Plan {
         Self {
             graph,
             is_rows: spec.is_rows,
+            written: spec.features.options.written.clone(),
             condition: spec.condition.clone(),
             rule: spec.rule.clone(),
             run: spec.run.clone(),
@@ -371,17 +391,70 @@ impl Plan {
         }
     }
 
-    /// Conditions over the rows.
-    pub fn conditions<'t>(&self, conditions: impl IntoIterator<Item = &'t Typed>) -> RowProgram {
-        let places = self.features().map(|features| Arc::clone(&features.places));
-        RowProgram::new(conditions, places.unwrap_or_default())
+    /// Where columns are in rows that have these columns of joins behind the others, by the place that expressions know them by.
+    pub fn places(&self, behind: &Behind) -> Places {
+        let Some(features) = self.features() else {
+            return Places::default();
+        };
+        if behind.places.is_empty() {
+            return Arc::clone(&features.places);
+        }
+        let mut places = (*features.places).clone();
+        places.extend(
+            behind
+                .places
+                .iter()
+                .copied()
+                .zip(features.columns().len()..),
+        );
+        Arc::new(places)
+    }
+
+    /// Conditions over rows that have these columns of joins behind the others.
+    pub fn conditions<'t>(
+        &self,
+        conditions: impl IntoIterator<Item = &'t Typed>,
+        behind: &Behind,
+    ) -> RowProgram {
+        RowProgram::new(conditions, self.places(behind))
+    }
+
+    /// What a join is told; `None` where nobody has looked at its files.
+    pub fn join(&self, name: &str, join: &Join) -> Option<JoinPlan> {
+        let places = self.places(&join.behind);
+        let place = |place: &u32| places.get(place).copied().unwrap_or(usize::MAX);
+        Some(JoinPlan {
+            name: name.to_owned(),
+            joined: join.joined.clone()?,
+            schema: join.gives.schema.clone(),
+            on: join
+                .on
+                .iter()
+                .map(|(part, at)| (*part, place(at)))
+                .collect(),
+            reversed: join.reversed.clone(),
+            time: join.time.as_ref().map(place),
+            mode: join.options.mode,
+            many: join.options.many,
+        })
+    }
+
+    /// The joins, in the order of the spec.
+    pub fn joins(&self) -> impl Iterator<Item = (&str, &Join)> {
+        self.graph
+            .node_weights()
+            .filter_map(|node| match &node.kind {
+                Kind::Join(join) => Some((node.name.as_str(), &**join)),
+                _ => None,
+            })
     }
 
     /// What a filter is told.
     pub fn filter(&self, name: &str, filter: &Filter) -> FilterPlan {
         let features = self.features();
         let id = features.and_then(|features| features.places.get(&FLOW_ID).copied());
-        let place = |place: &u32| features?.places.get(place).copied();
+        let places = self.places(&filter.behind);
+        let place = |place: &u32| places.get(place).copied();
         let first = FirstPlan {
             dedup: filter.dedup.iter().filter_map(place).collect(),
             limit: filter.limit,
@@ -389,10 +462,12 @@ impl Plan {
         let (condition, routes) = filter.conditions.split_at(usize::from(filter.has_where));
         FilterPlan {
             name: name.to_owned(),
-            condition: filter.has_where.then(|| self.conditions(condition)),
+            condition: filter
+                .has_where
+                .then(|| self.conditions(condition, &filter.behind)),
             sample: filter.sample.zip(id),
             first: (first != FirstPlan::default()).then_some(first),
-            conditions: (self.conditions(routes), routes.len()),
+            conditions: (self.conditions(routes, &filter.behind), routes.len()),
             routes: filter.routes.clone(),
             mode: filter.mode,
         }
@@ -413,7 +488,7 @@ impl Plan {
         self.graph
             .node_weights()
             .filter_map(|node| match &node.kind {
-                Kind::Sink(sink) => Some((node.name.as_str(), sink)),
+                Kind::Sink(sink) => Some((node.name.as_str(), &**sink)),
                 _ => None,
             })
     }

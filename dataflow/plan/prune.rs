@@ -39,6 +39,11 @@ fn wanted(graph: &DiGraph<Node, Edge>) -> (BTreeSet<usize>, BTreeSet<u32>) {
                 read.extend(&filter.dedup);
                 &filter.conditions
             }
+            Kind::Join(join) => {
+                read.extend(join.on.iter().map(|(_, place)| place));
+                read.extend(join.time);
+                &[]
+            }
             _ => &[],
         };
         for condition in conditions {
@@ -108,13 +113,19 @@ pub fn columns(graph: &mut DiGraph<Node, Edge>) {
             _ => None,
         });
     let Some(features) = features else { return };
+    let before = features.columns().len();
     let moved = features.keep(&written, &read);
+    let after = features.columns().len();
     for node in graph.node_weights_mut() {
         if let Kind::Sink(sink) = &mut node.kind
             && sink.table.is_none()
         {
             for column in &mut sink.columns {
-                *column = moved.get(column).copied().unwrap_or(*column);
+                *column = match column.checked_sub(before) {
+                    // what joins have put behind the others stays there
+                    Some(joined) => after + joined,
+                    None => moved.get(column).copied().unwrap_or(*column),
+                };
             }
         }
     }

@@ -106,6 +106,10 @@ fn readers(plan: &Plan, features: &Features) -> BTreeMap<usize, Vec<String>> {
                     read(of_typed(condition), &format!("filter {}", node.name));
                 }
             }
+            Kind::Join(join) => {
+                let places = join.on.iter().map(|(_, place)| *place).chain(join.time);
+                read(places.collect(), &format!("join {}", node.name));
+            }
             Kind::Sink(sink) => {
                 if let Some(condition) = &sink.condition {
                     read(of_typed(condition), &format!("where of {}", node.name));
@@ -195,6 +199,10 @@ fn columns(plan: &Plan, node: NodeIndex) -> Vec<(String, Vec<Column>)> {
                 (made.name.clone(), columns.collect())
             });
             table.collect()
+        }
+        Kind::Join(join) => {
+            let columns = join.gives.schema.iter().map(Column::of);
+            vec![(String::new(), columns.collect())]
         }
         Kind::Sink(sink) => {
             let columns = plan.columns_of(sink).map(Column::of);

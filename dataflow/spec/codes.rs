@@ -1380,6 +1380,36 @@ a(x) :- flows(src_ip: x).
 input = \"v\"
 path = \"out.csv\"
 "
+"E0701" "less was matched than was expected"
+"Of the rows that came to a join a smaller share was matched by its file than `expect_matched` asks for. The run fails and nothing is written. Usual causes: another time zone or form of times, a clock that runs wrong, labels that have the ends of a flow the other way round (`either_direction`)."
+wrong "spec = 1
+
+[sources]
+path = \"examples/sample.pcap\"
+
+[joins.labels]
+with = \"csv\"
+path = \"specs/label_join.csv\"
+on = { src_port = \"Source Port\" }
+columns = { label = \"Label\" }
+expect_matched = 0.9
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"examples/sample.pcap\"
+
+[joins.labels]
+with = \"csv\"
+path = \"specs/label_join.csv\"
+on = { src_port = \"Source Port\" }
+columns = { label = \"Label\" }
+
+[sinks]
+path = \"flows.csv\"
+"
 "E0703" "no such file"
 "An input is not there, or nothing fits a glob. Relative paths start from the directory of the spec file. Looked at by `jayflow check --deep` and before every run."
 wrong "spec = 1
@@ -1393,6 +1423,66 @@ path = \"flows.csv\"
 
 [sources]
 path = \"-\"
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0704" "no such column of a file"
+"A join names a column that its file has not, or has twice, or a path that no record of a database has. Blanks around the names in a header do not count. Looked at by `jayflow check --deep` and before every run."
+wrong "spec = 1
+
+[sources]
+path = \"examples/sample.pcap\"
+
+[joins.labels]
+with = \"csv\"
+path = \"specs/label_join.csv\"
+on = { src_ip = \"Source IP\" }
+columns = { label = \"Lable\" }
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"examples/sample.pcap\"
+
+[joins.labels]
+with = \"csv\"
+path = \"specs/label_join.csv\"
+on = { src_ip = \"Source IP\" }
+columns = { label = \"Label\" }
+
+[sinks]
+path = \"flows.csv\"
+"
+"E0705" "times of another form"
+"None of the first 1,000 times of a file is written as `format` says. `%Y` is the year with four digits, `%y` with two; `%H` hours from 0 to 23, `%I` from 1 to 12 with `%p`; `%.f` a fraction of a second."
+wrong "spec = 1
+
+[sources]
+path = \"examples/sample.pcap\"
+
+[joins.labels]
+with = \"csv\"
+path = \"specs/label_join.csv\"
+on = { src_ip = \"Source IP\" }
+columns = { label = \"Label\" }
+time = { from = \"Timestamp\", format = \"%m/%d/%Y\", tolerance = \"60s\" }
+
+[sinks]
+path = \"flows.csv\"
+" right "spec = 1
+
+[sources]
+path = \"examples/sample.pcap\"
+
+[joins.labels]
+with = \"csv\"
+path = \"specs/label_join.csv\"
+on = { src_ip = \"Source IP\" }
+columns = { label = \"Label\" }
+time = { from = \"Timestamp\", format = \"%d/%m/%Y %H:%M:%S\", tolerance = \"60s\" }
 
 [sinks]
 path = \"flows.csv\"

@@ -1,7 +1,8 @@
 //! What a check can only say by looking at the file system: whether the inputs of a spec are there, and with `--deep` whether its outputs
 //! can be written, and what keys and tests read is there.
 //!
-//! Opens no file. Every run asks for the inputs; `jayflow check` without `--deep` asks for nothing.
+//! Opens no file but those that rows are joined with (`tables.rs`). Every run asks for the inputs and reads these; `jayflow check` without
+//! `--deep` asks for nothing.
 
 use super::Spec;
 use super::diagnostic::{Diagnostic, Diagnostics, Span};
@@ -13,11 +14,12 @@ use operators::sources::{self, ListError};
 use std::path::{Component, Path, PathBuf};
 
 impl Loaded {
-    /// Checks that every input is there, then that every output can be named as it is written.
+    /// Checks that every input is there, then that every output can be named as it is written, then reads the files that rows are
+    /// joined with: the types of their columns are known from then on.
     ///
     /// # Errors
-    /// All faults of the first of the two that has any.
-    pub fn check_files(&self, spec: &Spec) -> Result<(), Diagnostics> {
+    /// All faults of the first of these that has any.
+    pub fn check_files(&mut self, spec: &Spec) -> Result<(), Diagnostics> {
         let (filled, ..) = self.filled()?;
         for stage in [inputs, templates] {
             let mut found = Diagnostics {
@@ -29,14 +31,14 @@ impl Loaded {
                 return Err(found);
             }
         }
-        Ok(())
+        self.look(spec)
     }
 
     /// The same, and all that a run would find out when it starts: outputs, key files, what tests read.
     ///
     /// # Errors
     /// As `check_files`, then all other faults.
-    pub fn check_deep(&self, spec: &Spec) -> Result<(), Diagnostics> {
+    pub fn check_deep(&mut self, spec: &Spec) -> Result<(), Diagnostics> {
         self.check_files(spec)?;
         let (filled, ..) = self.filled()?;
         let mut found = Diagnostics {
@@ -111,7 +113,7 @@ fn inputs(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
     }
 }
 
-fn no_match(path: &str, written: &str) -> String {
+pub(super) fn no_match(path: &str, written: &str) -> String {
     if Path::new(path).is_dir() {
         format!("no file in the directory `{written}`")
     } else if path.contains(['*', '?', '[']) {
@@ -122,7 +124,7 @@ fn no_match(path: &str, written: &str) -> String {
 }
 
 /// What is there instead, in the first directory where the path goes wrong.
-fn advice(loaded: &Loaded, at: Span, path: &str, written: &str) -> String {
+pub(super) fn advice(loaded: &Loaded, at: Span, path: &str, written: &str) -> String {
     let base = loaded.sources.get(at.source).map(|source| &source.base);
     let relative = match base {
         _ if Path::new(written).is_absolute() => "",

@@ -6,8 +6,12 @@ use super::assign::Given;
 use super::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 use super::merge;
 use super::secrets::Secrets;
+use operators::joins::Joined;
 use operators::options::{Setting, Step};
+use operators::schema::Schema;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use toml_edit::{Document, Item, TableLike};
 
 /// Bytes of a spec at most.
@@ -125,6 +129,10 @@ pub struct Loaded {
     pub tap: Vec<Entry>,
     /// What was looked up for the secrets that the spec names.
     pub secrets: Secrets,
+    /// The files that rows are joined with, by join, as far as they were looked at.
+    pub tables: BTreeMap<String, Joined>,
+    /// The columns of the rows that are read, where such are read and somebody has looked.
+    pub written: Option<Arc<Schema>>,
 }
 
 impl Loaded {

@@ -23,6 +23,7 @@ pub mod schema;
 mod secrets;
 mod sections;
 pub mod suggest;
+mod tables;
 mod tap;
 #[doc(hidden)]
 pub mod total;
@@ -45,6 +46,7 @@ use operators::expressions::{Derived, Typed};
 use operators::features::{FeaturePlan, FeatureSettings, Seen};
 use operators::filters::{Mode, Route};
 use operators::flows::FlowOptions;
+use operators::joins::{JoinOptions, Joined, Part};
 use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
@@ -107,6 +109,8 @@ pub struct Spec {
     pub filters: Vec<Node<Filter>>,
     /// Tables over flows, in the order of the text.
     pub views: Vec<Node<View>>,
+    /// What files say of rows, in the order of the text.
+    pub joins: Vec<Node<Join>>,
     /// Where rows go, in the order of the text.
     pub sinks: Vec<Node<Sink>>,
     /// What must be true of its rows.
@@ -119,6 +123,13 @@ pub struct Spec {
     pub base: String,
     /// What is probably not meant.
     pub warnings: Diagnostics,
+}
+
+impl Spec {
+    /// How many columns rows have before joins put others behind them.
+    pub fn width(&self) -> usize {
+        self.columns.schema.len() + self.look_ups.values().count() + self.derived.schema.len()
+    }
 }
 
 /// What a sink writes, and where.
@@ -138,6 +149,36 @@ pub struct Sink {
     pub limit: Option<u64>,
     /// The table that it writes, if it is one of the connection graph or of a view.
     pub table: Option<Table>,
+    /// The columns that joins have put behind those of its rows.
+    pub behind: Behind,
+}
+
+/// Columns that joins put behind the others.
+#[derive(Clone, Debug, Default)]
+pub struct Behind {
+    /// Their declarations, in their order.
+    pub schema: Schema,
+    /// The place that expressions know each by.
+    pub places: Vec<u32>,
+}
+
+/// What rows are joined with.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// Its settings.
+    pub options: JoinOptions,
+    /// What must be equal: how it is compared, and the place of the column of the rows.
+    pub on: Vec<(Part, u32)>,
+    /// For each of `on`, that which it changes places with in the other direction; none = there is one direction.
+    pub reversed: Vec<usize>,
+    /// The place of the time of the rows.
+    pub time: Option<u32>,
+    /// The columns that it gives.
+    pub gives: Behind,
+    /// The columns of the joins before it.
+    pub behind: Behind,
+    /// Its files as they were read; `None` = nobody has looked at them, and the types of its columns are not known.
+    pub joined: Option<Joined>,
 }
 
 /// Which rows go on.
@@ -157,6 +198,8 @@ pub struct Filter {
     pub routes: Vec<Route>,
     /// Which routes a row takes.
     pub mode: Mode,
+    /// The columns that joins have put behind those of its rows.
+    pub behind: Behind,
 }
 
 /// A view.

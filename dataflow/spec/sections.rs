@@ -7,6 +7,7 @@ use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::filters::FilterOptions;
 use operators::flows::FlowOptions;
+use operators::joins::JoinOptions;
 use operators::options::{Key, Options};
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
@@ -28,7 +29,7 @@ pub struct Section {
 }
 
 /// Every section, in data order.
-pub const SECTIONS: [Section; 10] = [
+pub const SECTIONS: [Section; 11] = [
     Section {
         name: "vars",
         node: "variable",
@@ -77,6 +78,13 @@ pub const SECTIONS: [Section; 10] = [
         single: None,
         named: true,
         doc: "Tables over flows that are kept up to date.",
+    },
+    Section {
+        name: "joins",
+        node: "join",
+        single: None,
+        named: true,
+        doc: "What files say of rows: labels, lists, databases of addresses.",
     },
     Section {
         name: "sinks",
@@ -255,7 +263,7 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
                 "type",
                 "text",
                 source_types().to_vec(),
-                "What is read: `pcap`, captures; `rows`, files of rows that were written before, for graph sinks (with `path`, `recursive`, `from` and `to` of the ends of flows).",
+                "What is read: `pcap`, captures; `rows`, files of rows that were written before, with all their columns, or with the edges of the connection graph for graph sinks (with `path`, `recursive`, `from` and `to` of the ends of flows).",
             )],
             PcapOptions::keys(),
         ),
@@ -282,6 +290,12 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
                 "What the view reads: the flow table (the default), `features`, or filters and their outputs.",
             )],
             ViewOptions::keys(),
+        ),
+        "joins" => (
+            vec![input(
+                "The nodes whose rows come in; `features` by default.",
+            )],
+            JoinOptions::keys(),
         ),
         "tests" => (Vec::new(), TestOptions::keys()),
         "run" => (Vec::new(), RunOptions::keys()),

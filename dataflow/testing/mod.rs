@@ -14,6 +14,7 @@ pub use packets::capture;
 pub use run::run;
 pub use wanted::{Wanted, wanted};
 
+use crate::spec::Behind;
 use operators::expressions::Typed;
 
 /// A test whose names and values are right.
@@ -27,6 +28,8 @@ pub struct Test {
     pub expect: Vec<Expected>,
     /// What must be true of no row.
     pub none: Vec<Condition>,
+    /// The columns that joins have put behind those of its rows.
+    pub behind: Behind,
 }
 
 /// What rows must have.

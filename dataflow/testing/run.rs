@@ -34,7 +34,7 @@ pub fn run(spec: &Spec, test: &Node<Test>, bless: bool) -> Result<Vec<String>, E
     let mut faults = Vec::new();
     let mut first: Option<(usize, Rows)> = None;
     for workers in &options.workers {
-        let rows = rows(spec, &source, &test.options, *workers, folder.path())?;
+        let rows = rows(spec, test, &source, *workers, folder.path())?;
         match &first {
             None => first = Some((*workers, rows)),
             Some((one, known)) => {
@@ -99,13 +99,15 @@ impl Test {
 /// The rows that the spec gives for this source.
 fn rows(
     spec: &Spec,
+    test: &Node<Test>,
     source: &PcapOptions,
-    test: &Test,
     workers: usize,
     folder: &Path,
 ) -> Result<Rows, Error> {
+    let behind = &test.options.behind;
+    let seen = spec.seen.with(spec.width(), &behind.schema);
     let all = ["rows.jsonl", "rows.csv"].map(|name| (name.to_owned(), None));
-    let chosen = test.conditions().enumerate();
+    let chosen = test.options.conditions().enumerate();
     let chosen = chosen.map(|(at, one)| (format!("chosen-{at}.jsonl"), Some(one.typed.clone())));
     let files: Vec<_> = all.into_iter().chain(chosen).collect();
     let mut spec = spec.clone();
@@ -135,15 +137,16 @@ fn rows(
         let _ = options.set("provenance", &Setting::Bool(false));
         spec.sinks.push(Node {
             name: name.clone(),
-            inputs: test.at.clone(),
+            inputs: test.inputs.clone(),
             options: Sink {
                 label: text,
                 options,
-                columns: spec.seen.places.clone(),
-                schema: spec.seen.schema.clone(),
+                columns: seen.places.clone(),
+                schema: seen.schema.clone(),
                 condition: condition.clone(),
                 limit: None,
                 table: None,
+                behind: behind.clone(),
             },
         });
     }

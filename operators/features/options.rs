@@ -9,6 +9,7 @@ use crate::options::{
     Duration, Key, OptionError, OptionValue, Options, Setting, Step, Wrong, read_table, table_kind,
     wrong_kind,
 };
+use crate::schema::Schema;
 use crate::statistics::Deviation;
 use crate::views::ConnectionOptions;
 use std::sync::Arc;
@@ -188,6 +189,8 @@ pub struct FeatureSettings {
     pub stages: Arc<[String]>,
     /// Features that are computed whatever the others say, and not written: those that expressions read.
     pub hidden: Vec<String>,
+    /// The columns of rows that were written before, where such are read: then nothing is computed.
+    pub written: Option<Arc<Schema>>,
     /// What is measured of the packets of each record for expressions; columns of their own, behind the others.
     pub aggregates: Arc<[Aggregate]>,
     /// Every group with its own, in column order.
@@ -201,6 +204,7 @@ impl Default for FeatureSettings {
             shared: FeaturesOptions::default(),
             sources: [].into(),
             stages: [].into(),
+            written: None,
             hidden: Vec::new(),
             aggregates: [].into(),
             groups: super::groups(),
@@ -216,6 +220,7 @@ impl Clone for FeatureSettings {
             sources: Arc::clone(&self.sources),
             stages: Arc::clone(&self.stages),
             hidden: self.hidden.clone(),
+            written: self.written.clone(),
             aggregates: Arc::clone(&self.aggregates),
             groups: self.groups.iter().map(|group| group.boxed()).collect(),
         }

@@ -123,6 +123,18 @@ pub struct Seen {
     pub schema: Schema,
 }
 
+impl Seen {
+    /// The same with columns behind them that sinks see as they are; `width` is the place of the first.
+    #[must_use]
+    pub fn with(&self, width: usize, behind: &Schema) -> Self {
+        let mut all = self.clone();
+        all.places.extend(width..width + behind.len());
+        all.plain.extend(behind.iter().cloned());
+        all.schema.extend(behind.iter().cloned());
+        all
+    }
+}
+
 impl FeaturesOptions {
     /// The columns that sinks may write, in the order, with the names and in the unit that these settings ask for; and every name
     /// in `order` and `rename` that stands for none, or for two.

@@ -77,6 +77,17 @@ impl FeatureSettings {
     /// # Errors
     /// Every name that stands for no column.
     pub fn plan(&self) -> Result<FeaturePlan, Vec<SelectionError>> {
+        if let Some(written) = &self.written {
+            let nowhere = Origin {
+                group: usize::MAX,
+                column: 0,
+                side: Side::All,
+            };
+            let given = (written.to_vec(), vec![nowhere; written.len()]);
+            let picks = written.iter().cloned().zip((0..).map(Pick::whole));
+            let plan = FeaturePlan::new(Box::new(self.clone()), given, picks.collect());
+            return Ok(plan.showing(written.len()));
+        }
         let mut errors = Vec::new();
         let groups = self.chosen_groups(&mut errors);
         let profile = self.chosen_profile(&mut errors);
@@ -154,6 +165,9 @@ impl FeatureSettings {
 
     /// Every feature that an expression may read, under its own name.
     pub fn readable(&self) -> Schema {
+        if let Some(written) = &self.written {
+            return written.to_vec();
+        }
         let all = self.candidates().into_iter();
         all.map(|candidate| candidate.feature)
             .filter(|feature| self.off(feature).is_none())

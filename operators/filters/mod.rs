@@ -5,7 +5,7 @@ mod first;
 mod options;
 
 pub use first::FirstPlan;
-pub use options::{FilterOptions, Mode};
+pub use options::{FilterOptions, Mode, Share};
 
 use crate::books::{Anomaly, Books};
 use crate::columns::{Columns, Values};

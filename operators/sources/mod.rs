@@ -21,6 +21,7 @@ mod splitter;
 #[doc(hidden)]
 pub mod total;
 mod walk;
+mod written;
 
 pub use capture::{CaptureInput, Progress};
 pub use ending::Ending;
@@ -33,6 +34,7 @@ pub use record::{Chunk, Record};
 pub use rows::{is_rows, read_rows};
 pub use splitter::{Blocks, Input, Mark, Next, Slicing, Splitter, Step};
 pub use walk::Bounds;
+pub use written::{read_written, schema_of};
 
 use crate::books::Books;
 use crate::doing::Doing;

@@ -46,9 +46,14 @@ struct Column<'a> {
 
 impl Rows {
     /// The names that `[features]` gives.
-    fn new(settings: &FeatureSettings) -> Self {
-        let mut context =
-            Context::new("`jayflow features` lists the features there are").with_packets();
+    fn new(settings: &FeatureSettings, is_open: bool) -> Self {
+        let mut context = match &settings.written {
+            None => Context::new("`jayflow features` lists the features there are").with_packets(),
+            Some(_) => Context::new("the columns are those of the rows that are read"),
+        };
+        if is_open {
+            context = context.open();
+        }
         let readable = settings.readable();
         for (place, feature) in (0..).zip(&readable) {
             let known = match Type::of_feature(feature) {
@@ -170,11 +175,14 @@ impl Rows {
     }
 
     fn note(&mut self, typed: &Typed) {
-        typed.loads(&mut |place| {
-            if place < DERIVED {
-                self.reads.insert(place);
-            }
-        });
+        typed.loads(&mut |place| self.read_place(place));
+    }
+
+    /// A column that something else than a sink reads.
+    pub(super) fn read_place(&mut self, place: u32) {
+        if place < DERIVED {
+            self.reads.insert(place);
+        }
     }
 
     /// What expressions read to look things up.
@@ -189,7 +197,7 @@ impl Rows {
 impl<'a> Check<'a> {
     /// What rows have before anything is derived.
     pub(super) fn known(&self, settings: &FeatureSettings, raw: Option<&Raw<'a>>) -> Rows {
-        let mut rows = Rows::new(settings);
+        let mut rows = Rows::new(settings, self.is_open());
         for variable in self.variables {
             let value = constant(variable);
             rows.context.set(&variable.name, value);

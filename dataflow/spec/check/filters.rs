@@ -1,12 +1,13 @@
 //! Filters: their settings, conditions and routes, and which node reads which rows.
 
 use super::expressions::{FLOW_ID, Rows};
+use super::joins::Joins;
 use super::{Check, Inputs, Raw};
-use crate::spec::Filter;
 use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::load::Kind;
 use crate::spec::sections::{Section, section_keys};
 use crate::spec::suggest::{did_you_mean, list, nearest};
+use crate::spec::{Behind, Filter};
 use operators::filters::{FilterOptions, Route};
 use operators::options::Step;
 
@@ -37,15 +38,23 @@ pub(super) fn row_nodes(features: &str, filters: &[(Raw<'_>, Filter)]) -> Vec<Ro
 
 impl<'a> Check<'a> {
     /// The filters of the spec with what they say.
-    pub(super) fn filters(&mut self, rows: &mut Rows) -> Vec<(Raw<'a>, Filter)> {
+    pub(super) fn filters(
+        &mut self,
+        rows: &mut Rows,
+        raws: Vec<Raw<'a>>,
+        joins: &Joins<'a>,
+    ) -> Vec<(Raw<'a>, Filter)> {
         let keys = Section::named("filters")
             .map(section_keys)
             .unwrap_or_default();
-        let raws = self.nodes("filters");
         raws.into_iter()
             .map(|raw| {
                 let options: FilterOptions = self.options(&raw, &["input"], &keys);
-                let filter = self.filter(rows, &raw, options);
+                let behind = joins.behind(&raw);
+                let outer = rows.enter(joins, &behind);
+                let mut filter = self.filter(rows, &raw, options);
+                rows.leave(outer);
+                filter.behind = behind;
                 (raw, filter)
             })
             .collect()
@@ -60,6 +69,7 @@ impl<'a> Check<'a> {
             limit: options.limit,
             routes: Vec::new(),
             mode: options.mode,
+            behind: Behind::default(),
         };
         if filter.sample.is_some() {
             rows.reads.insert(FLOW_ID);
@@ -219,6 +229,7 @@ impl<'a> Check<'a> {
                         let what = match path.split('.').next() {
                             Some("filters") => "a filter reads rows",
                             Some("views") => "a view reads flow records or rows",
+                            Some("joins") => "a join reads rows",
                             _ => "a sink writes rows",
                         };
                         let may = list(outputs().filter(|known| *known != own));

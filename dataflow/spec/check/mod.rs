@@ -5,6 +5,7 @@
 mod expressions;
 mod filters;
 mod graph;
+mod joins;
 mod keys;
 mod look_ups;
 mod nodes;
@@ -19,8 +20,10 @@ pub(crate) use expressions::FLOW_ID;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::spec::load::{Entry, Loaded};
 use crate::spec::variables::Variable;
-use crate::spec::{Filter, Node, RunOptions, Sink, Spec, TAP, Table, TableOf, format};
-use filters::row_nodes;
+use crate::spec::{
+    Behind, Filter, Join, Node, RunOptions, Sink, Spec, TAP, Table, TableOf, format,
+};
+use filters::RowNode;
 use graph::Graph;
 use look_ups::look_ups;
 use operators::decode::DecodeOptions;
@@ -117,6 +120,12 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// What rows go through between the features and the sinks.
+enum Middle {
+    Filter(Filter),
+    Join(Box<Join>),
+}
+
 /// The inputs a node names, and where.
 type Inputs = Vec<(String, Span, String)>;
 
@@ -156,6 +165,10 @@ impl<'a> Check<'a> {
         let mut settings: FeatureSettings = self.optional("features", features_raw.as_ref());
         settings.decode = decode.clone();
         settings.stages = flows.stages().into();
+        settings.written = self.written();
+        if settings.written.is_some() {
+            self.of_rows(&[&decode_raw, &flows_raw], features_raw.as_ref());
+        }
         let mut rows = self.known(&settings, features_raw.as_ref());
         let flow_table = flows_raw.as_ref().map_or("flows", |raw| &raw.name);
         self.no_loops(flow_table, features_raw.as_ref());
@@ -176,7 +189,9 @@ impl<'a> Check<'a> {
         self.derived(&mut rows, features_raw.as_ref());
         let condition = self.of_packets(&rows, flows_raw.as_ref());
         let rule = self.end_when(&rows, flows_raw.as_ref());
-        let filters = self.filters(&mut rows);
+        let (filter_raws, join_raws) = (self.nodes("filters"), self.nodes("joins"));
+        let mut joins = self.joins(&mut rows, &filter_raws, join_raws);
+        let filters = self.filters(&mut rows, filter_raws, &joins);
         let follows = sources.iter().find(|(_, options)| options.follow);
         self.no_end(&filters, follows.map(|(raw, _)| raw.name.as_str()));
         readable.filters = &filters;
@@ -206,13 +221,23 @@ impl<'a> Check<'a> {
                     return None;
                 }
                 let path = format!("{}.where", raw.path);
-                self.condition(&mut rows, &entry.value, &path, "`where`")
+                let outer = rows.enter(&joins, &joins.behind(raw));
+                let condition = self.condition(&mut rows, &entry.value, &path, "`where`");
+                rows.leave(outer);
+                condition
             })
             .collect();
-        let tests = self.test_options(&mut rows);
+        // tests that do not say otherwise look at what the sinks read
+        let of_rows = |(raw, options): &&(Raw<'a>, SinkOptions)| {
+            options.kind() != "graph" && !self.reads_view(raw, &views)
+        };
+        let usual = sinks.iter().find(of_rows);
+        let usual = usual.map_or_else(Behind::default, |(raw, _)| joins.behind(raw));
+        let tests = self.test_options(&mut rows, &joins, &usual);
         rows.note_keys();
         let look_ups = look_ups(&rows, &views);
         rows.tell(&mut settings);
+        self.identity(&rows, &settings, &filters);
         let derived = (look_ups.values().count(), &rows.derived.schema);
         let columns = self.select(&settings, derived, features_raw.as_ref());
         let run_raw = self.nodes("run").pop();
@@ -224,7 +249,10 @@ impl<'a> Check<'a> {
             .into_iter()
             .map(|raw| raw.as_ref().map_or_else(Vec::new, |raw| self.inputs(raw)))
             .collect();
-        let filters_in: Vec<Inputs> = filters.iter().map(|(raw, _)| self.inputs(raw)).collect();
+        let middle: Vec<&Raw<'a>> = (filters.iter().map(|(raw, _)| raw))
+            .chain(joins.list.iter().map(|(raw, _)| raw))
+            .collect();
+        let filters_in: Vec<Inputs> = middle.iter().map(|raw| self.inputs(raw)).collect();
         let sinks_in: Vec<Inputs> = sinks.iter().map(|(raw, _)| self.inputs(raw)).collect();
         let shown: Vec<Option<TableOf>> = sinks
             .iter()
@@ -256,6 +284,7 @@ impl<'a> Check<'a> {
             .chain(&features_raw)
             .chain(filters.iter().map(|(raw, _)| raw))
             .chain(views.iter().map(|(raw, _)| raw))
+            .chain(joins.list.iter().map(|(raw, _)| raw))
             .chain(sinks.iter().map(|(raw, _)| raw))
             .chain(tests.iter().map(tests::Written::raw));
         self.unique(raws, &[&flows_name, &features_name]);
@@ -285,7 +314,32 @@ impl<'a> Check<'a> {
         let mut inputs = sources_in.iter();
         let flows_from = self.resolve(&graph, "flows", inputs.next());
         let features_from = self.resolve(&graph, "features", inputs.next());
-        let (filters, sinks_from) = match filters.is_empty() {
+        for inputs in filters_in.iter().chain(&sinks_in) {
+            self.same_columns(&joins, inputs);
+        }
+        let passed: Vec<Behind> = sinks.iter().map(|(raw, _)| joins.behind(raw)).collect();
+        // the nodes that give rows, with what is behind these: what tests look at
+        let mut points = vec![(features_name.clone(), Behind::default())];
+        for (raw, filter) in &filters {
+            let behind = || joins.after(&raw.name);
+            let routes = filter.routes.iter();
+            let outputs = routes.map(|route| format!("{}.{}", raw.name, route.name));
+            points.extend(outputs.map(|name| (name, behind())));
+            if filter.routes.is_empty() {
+                points.push((raw.name.clone(), behind()));
+            }
+        }
+        let names = joins.list.iter().map(|(raw, _)| raw.name.clone());
+        points.extend(names.map(|name| (name.clone(), joins.after(&name))));
+        let middle: Vec<(Raw<'a>, Middle)> = filters
+            .into_iter()
+            .map(|(raw, filter)| (raw, Middle::Filter(filter)))
+            .chain(
+                (std::mem::take(&mut joins.list).into_iter())
+                    .map(|(raw, join)| (raw, Middle::Join(Box::new(join)))),
+            )
+            .collect();
+        let (middle, sinks_from) = match middle.is_empty() {
             true => {
                 let resolve = |(inputs, shown): (&Inputs, &Option<TableOf>)| match shown {
                     Some(_) => inputs.iter().map(|(name, ..)| name.clone()).collect(),
@@ -298,7 +352,7 @@ impl<'a> Check<'a> {
             }
             false => self.behind_features(
                 &graph,
-                filters,
+                middle,
                 &filters_in,
                 (&sinks, &sinks_in, &shown),
                 &views_from,
@@ -332,66 +386,82 @@ impl<'a> Check<'a> {
         let views = views.into_iter().zip(views_from);
         let views = views.map(|((raw, view), inputs)| self.node(&raw, inputs, view));
         let views = views.collect();
+        // places of the rows before what joins put behind them
+        let width = columns.schema.len() + look_ups.values().count() + rows.derived.schema.len();
         let sinks: Vec<Node<Sink>> = sinks
             .into_iter()
             .zip(sinks_from)
             .zip(conditions)
-            .zip(shown)
-            .map(|((((raw, options), inputs), condition), of_view)| {
-                let connection = settings.shared.connection.clone().unwrap_or_default();
-                let of_graph = options.relation(&connection).map(TableOf::Graph);
-                let table = of_view.or(of_graph).map(|of| Table {
-                    schema: match &of {
-                        TableOf::Graph(relation) => relation.schema(),
-                        TableOf::View(_, shown) => shown.schema(),
-                    },
-                    of,
-                });
-                // a table for people has titles and units of its own
-                let rows = match &options {
-                    SinkOptions::Stdout(_) if raw.entry("columns").is_none() => &seen.plain,
-                    _ => &seen.schema,
-                };
-                let schema = table.as_ref().map_or(rows, |table| &table.schema);
-                let mut columns = self.columns(&raw, &options, schema);
-                if let Some(anonymise) = options.anonymise() {
-                    columns.retain(|at| schema.get(*at).is_none_or(|one| anonymise.keeps(one)));
-                }
-                let rows = match &options {
-                    SinkOptions::Stdout(_) => &seen.plain,
-                    _ => &seen.schema,
-                };
-                let schema = table.as_ref().map_or(rows, |table| &table.schema);
-                let schema = columns.iter().map(|at| schema[*at].clone()).collect();
-                if table.is_none() {
-                    columns.iter_mut().for_each(|at| *at = seen.places[*at]);
-                }
-                let path = raw.entry("path").and_then(|entry| entry.value.text());
-                let label = path.unwrap_or(options.kind()).to_owned();
-                let sink = Sink {
-                    label,
-                    options,
-                    columns,
-                    schema,
-                    condition,
-                    limit: None,
-                    table,
-                };
-                self.node(&raw, inputs, sink)
-            })
+            .zip(shown.into_iter().zip(passed))
+            .map(
+                |((((raw, options), inputs), condition), (of_view, passed))| {
+                    let seen = seen.with(width, &passed.schema);
+                    let connection = settings.shared.connection.clone().unwrap_or_default();
+                    let of_graph = options.relation(&connection).map(TableOf::Graph);
+                    let table = of_view.or(of_graph).map(|of| Table {
+                        schema: match &of {
+                            TableOf::Graph(relation) => relation.schema(),
+                            TableOf::View(_, shown) => shown.schema(),
+                        },
+                        of,
+                    });
+                    // a table for people has titles and units of its own
+                    let rows = match &options {
+                        SinkOptions::Stdout(_) if raw.entry("columns").is_none() => &seen.plain,
+                        _ => &seen.schema,
+                    };
+                    let schema = table.as_ref().map_or(rows, |table| &table.schema);
+                    let mut columns = self.columns(&raw, &options, schema);
+                    if let Some(anonymise) = options.anonymise() {
+                        columns.retain(|at| schema.get(*at).is_none_or(|one| anonymise.keeps(one)));
+                    }
+                    let rows = match &options {
+                        SinkOptions::Stdout(_) => &seen.plain,
+                        _ => &seen.schema,
+                    };
+                    let schema = table.as_ref().map_or(rows, |table| &table.schema);
+                    let schema = columns.iter().map(|at| schema[*at].clone()).collect();
+                    if table.is_none() {
+                        columns.iter_mut().for_each(|at| *at = seen.places[*at]);
+                    }
+                    let path = raw.entry("path").and_then(|entry| entry.value.text());
+                    let label = path.unwrap_or(options.kind()).to_owned();
+                    let sink = Sink {
+                        label,
+                        options,
+                        columns,
+                        schema,
+                        condition,
+                        limit: None,
+                        table,
+                        behind: passed,
+                    };
+                    self.node(&raw, inputs, sink)
+                },
+            )
             .collect();
-        let routes = |filter: &Node<Filter>| {
-            let routes = filter.options.routes.iter();
-            let routes = routes.map(|route| format!("{}.{}", filter.name, route.name));
-            match filter.options.routes.is_empty() {
-                true => vec![filter.name.clone()],
-                false => routes.collect(),
-            }
-        };
-        let mut row_nodes = vec![features_name.clone()];
-        row_nodes.extend(filters.iter().flat_map(routes));
         let usual = tests::before_sinks(&sinks, &features_name);
-        let tests = self.tests(tests, &seen, &row_nodes, &usual);
+        let tests = self.tests(tests, (&seen, width), &points, &usual);
+        let (mut filters, mut joins) = (Vec::new(), Vec::new());
+        for Node {
+            name,
+            inputs,
+            options,
+        } in middle
+        {
+            match options {
+                Middle::Filter(options) => filters.push(Node {
+                    name,
+                    inputs,
+                    options,
+                }),
+                Middle::Join(join) => joins.push(Node {
+                    name,
+                    inputs,
+                    options: *join,
+                }),
+            }
+        }
         Some(Spec {
             name,
             description,
@@ -420,6 +490,7 @@ impl<'a> Check<'a> {
             places,
             filters,
             views,
+            joins,
             sinks,
             tests,
             run,
@@ -430,16 +501,34 @@ impl<'a> Check<'a> {
         })
     }
 
-    /// Filters and sinks with what they read.
+    /// Filters, joins and sinks with what they read.
     fn behind_features(
         &mut self,
         graph: &Graph,
-        filters: Vec<(Raw<'a>, Filter)>,
+        filters: Vec<(Raw<'a>, Middle)>,
         filters_in: &[Inputs],
         (sinks, sinks_in, shown): SinksRead<'_, 'a>,
         views_from: &[Vec<String>],
-    ) -> (Vec<Node<Filter>>, Vec<Vec<String>>) {
-        let nodes = row_nodes(&graph.features, &filters);
+    ) -> (Vec<Node<Middle>>, Vec<Vec<String>>) {
+        let outputs = |raw: &Raw<'_>, middle: &Middle| -> Vec<String> {
+            match middle {
+                Middle::Filter(filter) => {
+                    let routes = filter.routes.iter();
+                    routes
+                        .map(|route| format!("{}.{}", raw.name, route.name))
+                        .collect()
+                }
+                Middle::Join(_) => Vec::new(),
+            }
+        };
+        let mut nodes = vec![RowNode {
+            name: graph.features.clone(),
+            outputs: Vec::new(),
+        }];
+        nodes.extend(filters.iter().map(|(raw, filter)| RowNode {
+            name: raw.name.clone(),
+            outputs: outputs(raw, filter),
+        }));
         let mut others: Vec<(String, &'static str)> = Vec::new();
         others.extend(graph.sources.iter().map(|name| (name.clone(), "packets")));
         others.push((graph.flows.clone(), "flow records"));
@@ -482,6 +571,18 @@ impl<'a> Check<'a> {
             kinds.push(filter);
         }
         self.no_circles(&named);
+        // an output that somebody reads and that is not there: with it, the routes take all rows
+        for (raw, middle) in named.iter().zip(&kinds).map(|((raw, _), kind)| (raw, kind)) {
+            let outputs = outputs(raw, middle);
+            let mut inputs = filters_in.iter().chain(sinks_in).flatten();
+            let lacks = inputs.any(|(name, ..)| {
+                let head = name.split_once('.').filter(|(head, _)| *head == raw.name);
+                head.is_some() && !outputs.contains(name)
+            });
+            let path = format!("{}.routes", raw.path);
+            let list = &mut self.found.list;
+            list.retain(|one| !(lacks && one.code == "W0402" && one.path == path));
+        }
         let used = |name: &str| {
             let inputs = named.iter().flat_map(|(_, inputs)| inputs);
             let inputs = inputs.chain(sinks_from.iter().flatten());

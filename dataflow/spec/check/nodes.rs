@@ -222,7 +222,7 @@ impl Check<'_> {
                     feature: feature.clone(),
                 }),
         );
-        if offered.is_empty() {
+        if offered.is_empty() && settings.written.is_none() {
             let at = raw.map_or_else(Span::default, |raw| raw.at);
             self.found.push(
                 Diagnostic::new("E0008", at, "features", "the settings leave no column")

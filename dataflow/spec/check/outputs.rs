@@ -1,13 +1,17 @@
 //! What sinks write: paths and columns.
 
+use super::expressions::Rows;
 use super::{Check, Raw};
+use crate::spec::Filter;
 use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::extend::clean;
-use crate::spec::load::{Kind, Value};
-use crate::spec::suggest::{did_you_mean, nearest};
+use crate::spec::load::{Entry, Kind, Value};
+use crate::spec::suggest::{did_you_mean, list, nearest};
+use operators::features::FeatureSettings;
 use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 impl Check<'_> {
     /// One path, one sink.
@@ -39,7 +43,7 @@ impl Check<'_> {
         }
     }
 
-    /// Whether the sources are rows; they give edges of the connection graph and nothing else.
+    /// Whether the sources are rows: all that is in them, or, for graph sinks, the edges of the connection graph.
     pub(super) fn rows<'r>(
         &mut self,
         sources: impl Iterator<Item = &'r Raw<'r>>,
@@ -60,16 +64,121 @@ impl Check<'_> {
                     .help("read captures and rows in two specs"),
             );
         }
+        let is_graph = |options: &SinkOptions| matches!(options, SinkOptions::Graph(_));
+        let has_graph = sinks.iter().any(|(_, options)| is_graph(options));
         for (raw, options) in sinks {
-            if !matches!(options, SinkOptions::Graph(_)) {
-                let message = format!("`{}` writes flow rows, and there are no flows", raw.name);
+            if has_graph && !is_graph(options) {
+                let message = format!("`{}` writes rows, other sinks the graph", raw.name);
                 self.found.push(
                     Diagnostic::new("E0304", raw.at, &raw.path, message)
-                        .help("over rows, sinks have `type = \"graph\"`"),
+                        .help("read the rows for the graph in a spec of its own"),
                 );
             }
         }
         true
+    }
+
+    /// The nodes of a section as they are written.
+    fn written_nodes(&self, section: &str) -> Vec<&[Entry]> {
+        let root = self.loaded.root.iter();
+        let section = root.into_iter().find(|entry| entry.name == section);
+        let Some(entries) = section.and_then(|section| section.value.entries()) else {
+            return Vec::new();
+        };
+        let inner = entries.iter().filter_map(|entry| entry.value.entries());
+        std::iter::once(entries).chain(inner).collect()
+    }
+
+    /// Whether rows that were written before are read as rows.
+    fn reads_rows(&self) -> bool {
+        let text = |entries: &[Entry], key: &str| {
+            let found = entries.iter().find(|entry| entry.name == key);
+            found
+                .and_then(|entry| entry.value.text())
+                .map(str::to_owned)
+        };
+        let is_rows = |entries: &&[Entry]| text(entries, "type").as_deref() == Some("rows");
+        let is_graph = |entries: &&[Entry]| {
+            let kind = text(entries, "type");
+            let path = text(entries, "path");
+            let of_path = || path.as_deref().and_then(operators::sinks::kind_of_path);
+            kind.as_deref().or_else(of_path) == Some("graph")
+        };
+        self.written_nodes("sources").iter().any(is_rows)
+            && !self.written_nodes("sinks").iter().any(is_graph)
+    }
+
+    /// The columns of the rows that are read, where such are read; none where nobody has looked yet.
+    pub(super) fn written(&self) -> Option<Arc<Schema>> {
+        self.reads_rows()
+            .then(|| self.loaded.written.clone().unwrap_or_default())
+    }
+
+    /// Whether rows are read of which nobody has looked yet which columns they have.
+    pub(super) fn is_open(&self) -> bool {
+        self.loaded.written.is_none() && self.reads_rows()
+    }
+
+    /// What has no meaning where rows are read.
+    pub(super) fn of_rows(&mut self, packets: &[&Option<Raw<'_>>], features: Option<&Raw<'_>>) {
+        for raw in packets.iter().filter_map(|raw| raw.as_ref()) {
+            let message = format!(
+                "`[{}]` is about packets, and the sources are rows",
+                raw.path
+            );
+            self.found
+                .push(Diagnostic::new("E0304", raw.at, &raw.path, message).help("leave it out"));
+        }
+        let entries = features.map_or(&[][..], |raw| raw.entries);
+        for entry in entries.iter().filter(|entry| entry.name != "derive") {
+            let path = features.map_or("features", |raw| raw.path.as_str());
+            let message = format!(
+                "`{}` chooses features, and the sources are rows",
+                entry.name
+            );
+            self.found.push(
+                Diagnostic::new("E0304", entry.at, format!("{path}.{}", entry.name), message).help(
+                    "rows have the columns of their files; `columns` of a sink chooses among them",
+                ),
+            );
+        }
+        for section in ["views", "tests"] {
+            let root = self.loaded.root.iter();
+            let section = root.into_iter().find(|entry| entry.name == section);
+            if let Some(entry) = section {
+                let message = format!("`{}` need packets, and the sources are rows", entry.name);
+                self.found.push(
+                    Diagnostic::new("E0304", entry.at, &entry.name, message)
+                        .help("read captures in this spec"),
+                );
+            }
+        }
+    }
+
+    /// A sample is by `flow_id`, which rows may not have.
+    pub(super) fn identity(
+        &mut self,
+        rows: &Rows,
+        settings: &FeatureSettings,
+        filters: &[(Raw<'_>, Filter)],
+    ) {
+        let Some(written) = settings.written.as_ref().filter(|_| !self.is_open()) else {
+            return;
+        };
+        let has_id = written.iter().any(|one| one.name == "flow_id");
+        for (raw, _) in filters
+            .iter()
+            .filter(|(_, one)| one.sample.is_some() && !has_id)
+        {
+            let at = raw.entry("sample").map_or(raw.at, |entry| entry.at);
+            let message = "the rows have no column `flow_id`, by which they are chosen";
+            let known = rows.context.names();
+            let known = list(known.iter().take(5).map(String::as_str));
+            self.found.push(
+                Diagnostic::new("E0411", at, format!("{}.sample", raw.path), message)
+                    .help(format!("their columns are {known} and so on")),
+            );
+        }
     }
 
     /// Positions of the columns of a sink in the schema of the features.
@@ -119,6 +228,9 @@ impl Check<'_> {
     }
 
     pub(super) fn no_column(&mut self, at: Span, path: String, name: &str, schema: &Schema) {
+        if self.is_open() {
+            return;
+        }
         let known = || schema.iter().map(|feature| feature.name.as_str());
         let is_glob = name.contains(['*', '?']);
         let message = if is_glob {

@@ -19,9 +19,6 @@ const KEYWORDS: [&str; 16] = [
 /// Nodes and computed columns of a spec at most.
 const MAX_NODES: usize = 10_000;
 
-/// Sections of the language that this version does not have.
-const LATER: [&str; 1] = ["joins"];
-
 impl<'a> Check<'a> {
     /// The top-level keys, and whether there are others.
     pub(super) fn top(&mut self) -> (Option<String>, Option<String>) {
@@ -83,16 +80,12 @@ impl<'a> Check<'a> {
             .iter()
             .map(|key| key.name)
             .chain(SECTIONS.iter().map(|section| section.name));
-        let help = if LATER.contains(&name) {
-            format!("this version of jayflow does not have `{name}`")
-        } else {
-            did_you_mean(name, known.clone())
-                .unwrap_or_else(|| format!("a spec has {}", list(known.clone())))
-        };
+        let help = did_you_mean(name, known.clone())
+            .unwrap_or_else(|| format!("a spec has {}", list(known.clone())));
         let mut fault =
             Diagnostic::new("E0005", entry.at, name, format!("unknown {what} `{name}`")).help(help);
-        if let ([one], false) = (&nearest(name, known)[..], LATER.contains(&name)) {
-            fault = fault.edit(*one);
+        if let [one] = nearest(name, known)[..] {
+            fault = fault.edit(one);
         }
         self.found.push(fault);
     }

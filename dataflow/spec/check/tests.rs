@@ -1,12 +1,13 @@
 //! Tests of a spec: what they read, and whether the columns they speak of are there and can be so.
 
 use super::expressions::Rows;
+use super::joins::Joins;
 use super::{Check, Raw};
 use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::load::{Kind, Value};
 use crate::spec::sections::{Section, section_keys};
 use crate::spec::suggest::{did_you_mean, list, nearest};
-use crate::spec::{Node, Sink};
+use crate::spec::{Behind, Node, Sink};
 use crate::testing::{Condition, Expected, Test, TestOptions, Wanted, capture, wanted};
 use operators::expressions::parse;
 use operators::features::Seen;
@@ -28,8 +29,14 @@ impl<'a> Written<'a> {
 }
 
 impl<'a> Check<'a> {
-    /// The settings of every test, and what their conditions read of the rows.
-    pub(super) fn test_options(&mut self, rows: &mut Rows) -> Vec<Written<'a>> {
+    /// The settings of every test, and what their conditions read of the rows; `usual` is what joins have put behind those that are
+    /// looked at where a test does not say which.
+    pub(super) fn test_options(
+        &mut self,
+        rows: &mut Rows,
+        joins: &Joins<'_>,
+        usual: &Behind,
+    ) -> Vec<Written<'a>> {
         let keys = Section::named("tests")
             .map(section_keys)
             .unwrap_or_default();
@@ -42,7 +49,12 @@ impl<'a> Check<'a> {
                 let help = "write the numbers of workers to run with, such as `[1, 4]`";
                 self.not_allowed(&raw, "workers", "expected numbers of 1 or more", help);
             }
+            let outer = match &options.at {
+                Some(at) => rows.enter(joins, &joins.after(at)),
+                None => rows.enter(joins, usual),
+            };
             let (expect, none) = self.test_conditions(rows, &raw, &options);
+            rows.leave(outer);
             Written {
                 raw,
                 options,
@@ -169,14 +181,16 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The tests with what they expect of the columns that there are. `nodes` give rows, and `usual` are those before the sinks.
+    /// The tests with what they expect of the columns that there are. `points` are the nodes that give rows with what joins have put
+    /// behind these, `seen` is what is before that, in so many places, and `usual` are the nodes before the sinks.
     pub(super) fn tests(
         &mut self,
         tests: Vec<Written<'_>>,
-        seen: &Seen,
-        nodes: &[String],
+        (seen, width): (&Seen, usize),
+        points: &[(String, Behind)],
         usual: &[String],
     ) -> Vec<Node<Test>> {
+        let nodes: Vec<String> = points.iter().map(|(name, _)| name.clone()).collect();
         tests
             .into_iter()
             .map(|test| {
@@ -184,7 +198,7 @@ impl<'a> Check<'a> {
                 let at = match (raw.entry("at"), &options.at) {
                     (Some(entry), Some(at)) => {
                         if !nodes.contains(at) {
-                            self.no_rows(entry.value.at, &format!("{}.at", raw.path), at, nodes);
+                            self.no_rows(entry.value.at, &format!("{}.at", raw.path), at, &nodes);
                         }
                         vec![at.clone()]
                     }
@@ -202,7 +216,10 @@ impl<'a> Check<'a> {
                             .help("the sinks read different rows: say which, `at = \"...\"`"),
                     );
                 }
-                let expect = self.expectations(&test, seen);
+                let point = points.iter().find(|(name, _)| at.first() == Some(name));
+                let behind = point.map_or_else(Behind::default, |(_, behind)| behind.clone());
+                let seen = seen.with(width, &behind.schema);
+                let expect = self.expectations(&test, &seen);
                 let shown = |mut condition: Condition| {
                     let names = condition.columns.iter().filter_map(|name| {
                         let at = seen.plain.iter().position(|one| one.name == *name)?;
@@ -216,6 +233,7 @@ impl<'a> Check<'a> {
                     at: at.clone(),
                     expect,
                     none: test.none.into_iter().map(shown).collect(),
+                    behind,
                 };
                 self.node(&test.raw, at, checked)
             })

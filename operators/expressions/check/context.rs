@@ -34,6 +34,8 @@ pub struct Context {
     views: Vec<Viewed>,
     /// Whether packets can be aggregated.
     has_packets: bool,
+    /// Whether there are names that nobody knows yet.
+    is_open: bool,
     advice: String,
 }
 
@@ -50,6 +52,13 @@ impl Context {
     #[must_use]
     pub const fn with_packets(mut self) -> Self {
         self.has_packets = true;
+        self
+    }
+
+    /// The same, with names that nobody knows yet: one that is not known is no fault.
+    #[must_use]
+    pub const fn open(mut self) -> Self {
+        self.is_open = true;
         self
     }
 
@@ -103,6 +112,11 @@ impl Context {
 
     pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().map(String::as_str)
+    }
+
+    /// Whether there are names that nobody knows yet.
+    pub const fn is_open(&self) -> bool {
+        self.is_open
     }
 
     pub(super) const fn has_packets(&self) -> bool {

@@ -435,6 +435,9 @@ impl<'a> Checker<'a> {
     }
 
     fn unknown(&self, name: &str, at: Span) -> Box<Fault> {
+        if self.context.is_open() && self.place == Place::Rows {
+            return Box::new(Fault::new("", at, format!("`{name}` is not known yet")));
+        }
         let mut known = self.context.names();
         if !matches!(self.place, Place::Rows | Place::Group(_)) {
             known = fields::FIXED
