@@ -14,7 +14,6 @@ const WAITING: &[(&str, &[&str], &[&str])] = &[
         &["live", "prometheus", "postgres", "metrics"],
         &["26:44", "34:8"],
     ),
-    ("06_dns_tunnels.toml", &["where"], &[]),
     (
         "09_ja4_inventory.toml",
         &["sqlite"],
