@@ -349,7 +349,9 @@ struct Flows<'a> {
     #[serde(serialize_with = "map")]
     discarded: &'a Counts<operators::books::Discard>,
     open: u64,
-    early: u64,
+    /// There only where rows were given early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    early: Option<u64>,
     packets: u64,
     bytes: u64,
 }
@@ -406,7 +408,7 @@ impl<'a> Summary<'a> {
                 emitted: &books.flows.emitted,
                 discarded: &books.flows.discarded,
                 open: books.flows.open,
-                early: books.flows.early,
+                early: Some(books.flows.early).filter(|early| *early > 0),
                 packets: books.flows.packets,
                 bytes: books.flows.bytes,
             },

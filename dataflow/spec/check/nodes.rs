@@ -231,8 +231,15 @@ impl Check<'_> {
             return None;
         }
         let (shown, errors) = settings.shared.arrange(offered);
+        // a derived column with a fault of its own is not offered, and is told already
+        let derive = raw.and_then(|raw| raw.entry("derive")?.value.entries());
+        let derive = derive.unwrap_or_default();
+        let is_told = |name: &str| derive.iter().any(|entry| entry.name == name);
+        let has_faults = self.found.has_errors();
         for error in &errors {
-            self.not_selected(error, raw);
+            if !(has_faults && is_told(&error.name)) {
+                self.not_selected(error, raw);
+            }
         }
         errors.is_empty().then_some((plan, shown))
     }
