@@ -82,7 +82,6 @@ fn every_output_says_how_it_was_made() {
             "flows": {
               "bytes": 63232,
               "discarded": {},
-              "early": 0,
               "emitted": {
                 "eof": 11,
                 "fin": 18,

@@ -378,7 +378,10 @@ proptest! {
             held.insert(0, rows.iter().collect());
         } else {
             let ticks: BTreeSet<i64> = rows.iter().map(|(end, _)| end.div_euclid(step)).collect();
-            let last = ticks.iter().max().copied().unwrap_or(0);
+            // the view goes on to its last row, or to what is an idle timeout before the end of the input
+            let clock = traffic.iter().map(|(time, _)| *time).max().unwrap_or(0);
+            let passed = (clock - 60 * SECOND).div_euclid(step) - 1;
+            let last = ticks.iter().max().copied().unwrap_or(0).max(passed);
             let gone: BTreeSet<i64> = ticks.iter().map(|tick| tick + size / step).filter(|tick| *tick <= last).collect();
             for tick in ticks.union(&gone) {
                 let is_in = |(end, _): &&Line| (end.div_euclid(step)..end.div_euclid(step) + size / step).contains(tick);

@@ -7,7 +7,7 @@ use crate::columns::Address;
 use crate::flows::Flow;
 use crate::packet::{Direction, Packet};
 use crate::protocols::dhcp::{self, code, kind};
-use crate::protocols::text::{push_decimal, push_hex};
+use crate::protocols::text::{mac, push_decimal};
 use crate::protocols::{Message, Protocols, ssh};
 use crate::schema::Features;
 use std::net::Ipv4Addr;
@@ -102,17 +102,6 @@ fn list(bytes: &[u8]) -> String {
             text.push(',');
         }
         push_decimal(&mut text, *byte);
-    }
-    text
-}
-
-fn mac(bytes: [u8; 6]) -> String {
-    let mut text = String::new();
-    for byte in bytes {
-        if !text.is_empty() {
-            text.push(':');
-        }
-        push_hex(&mut text, byte);
     }
     text
 }

@@ -6,7 +6,7 @@ use super::extractor::{Extractor, Needs, NoOptions, Wanted};
 use crate::decode::ethertype_of;
 use crate::flows::Flow;
 use crate::packet::{Packet, marks};
-use crate::protocols::text::push_hex;
+use crate::protocols::text::mac as text;
 use crate::schema::{Features, bitmap};
 use crate::statistics::{Distinct, Tally};
 
@@ -181,17 +181,6 @@ impl Extractor for State {
 }
 
 /// Lower-case hexadecimal digits with colons.
-fn text(address: Address) -> String {
-    let mut text = String::with_capacity(17);
-    for (at, byte) in address.into_iter().enumerate() {
-        if at > 0 {
-            text.push(':');
-        }
-        push_hex(&mut text, byte);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -323,25 +323,36 @@ fn options() -> impl Strategy<Value = FlowOptions> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
     #[test]
-    fn the_table_follows_the_rules(packets in traffic(), options in options(), batch in 1usize..40, advance: bool) {
-        let (mut model, mut books, mut log) = (Model::default(), Books::default(), Log::default());
+    fn the_table_follows_the_rules(
+        packets in traffic(), options in options(), batch in 1usize..40, advance: bool, groups in 1u32..4,
+    ) {
+        let (mut books, mut log) = (Books::default(), Log::default());
         let clock = packets.last().expect("there is a packet").clock + 3_000_000_000;
-        packets.iter().for_each(|packet| model.packet(packet, &options));
-        model.eof(clock, &options);
+        // groups share the table, and know nothing of each other
+        let group = |header: &Header| u32::from(header.src_port ^ header.dst_port) % groups;
+        let mut models: Vec<Model> = (0..groups).map(|_| Model::default()).collect();
+        packets.iter().for_each(|packet| models[group(packet) as usize].packet(packet, &options));
+        models.iter_mut().for_each(|model| model.eof(clock, &options));
+        let mut ended: Vec<Ended> = models.into_iter().flat_map(|model| model.ended).collect();
 
         let mut table = FlowTable::new(&options);
         for batch in packets.chunks(batch) {
-            table.packets(0, batch.iter().map(|header| (header, &[][..], &[][..])), &mut log, &mut books);
-            if advance {
-                table.advance(0, batch.last().expect("a chunk is not empty").clock, &mut log, &mut books);
+            for of in 0..groups {
+                let packets = batch.iter().filter(|header| group(header) == of);
+                table.packets(of, packets.map(|header| (header, &[][..], &[][..])), &mut log, &mut books);
+                if advance {
+                    table.advance(of, batch.last().expect("a chunk is not empty").clock, &mut log, &mut books);
+                }
             }
         }
-        table.exhausted(0, clock);
+        for of in 0..groups {
+            table.exhausted(of, clock);
+        }
         while table.leave(&mut log, &mut books) {}
         prop_assert_eq!(table.open(), 0);
         log.ended.sort();
-        model.ended.sort();
-        prop_assert_eq!(&log.ended, &model.ended);
+        ended.sort();
+        prop_assert_eq!(&log.ended, &ended);
         books.packets.read = packets.len() as u64;
         prop_assert_eq!(books.imbalances(), Vec::<String>::new());
     }

@@ -630,6 +630,13 @@ impl FlowTable {
         true
     }
 
+    /// Whether the record in `slot` is one of `group`. A calendar may still name a slot that a record of another group took over.
+    fn holds(&self, group: &Group, slot: u32) -> bool {
+        let is_alone = self.groups.is_empty() && self.leaving.is_empty();
+        let hash = || self.seed.hash_one(self.flows[slot as usize].hash);
+        is_alone || group.index.find(hash(), |other| *other == slot).is_some()
+    }
+
     /// Ends every record of `group` that is over for any packet at `clock` or later.
     pub fn advance(&mut self, group: u32, clock: i64, meter: &mut impl Meter, books: &mut Books) {
         let Some(mut state) = self.groups.remove(&group) else {
@@ -637,7 +644,7 @@ impl FlowTable {
         };
         while let Some((page, slots)) = state.calendar.due(clock) {
             for slot in slots {
-                if self.pages[slot as usize] != page {
+                if self.pages[slot as usize] != page || !self.holds(&state, slot) {
                     continue;
                 }
                 self.pass(slot, clock);

@@ -15,6 +15,18 @@ pub fn push_hex(text: &mut String, byte: u8) {
     }
 }
 
+/// A link-layer address as lower-case hexadecimal digits with colons.
+pub fn mac(address: [u8; 6]) -> String {
+    let mut text = String::with_capacity(17);
+    for (at, byte) in address.into_iter().enumerate() {
+        if at > 0 {
+            text.push(':');
+        }
+        push_hex(&mut text, byte);
+    }
+    text
+}
+
 /// The bytes that pass `plain` as they are, the others as `%XX`.
 pub fn percent(bytes: &[u8], plain: impl Fn(u8) -> bool) -> String {
     let mut text = String::with_capacity(bytes.len());

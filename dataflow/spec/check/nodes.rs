@@ -237,7 +237,8 @@ impl Check<'_> {
         let is_told = |name: &str| derive.iter().any(|entry| entry.name == name);
         let has_faults = self.found.has_errors();
         for error in &errors {
-            if !(has_faults && is_told(&error.name)) {
+            let is_there = matches!(error.absence, Absence::Taken);
+            if is_there || !(has_faults && is_told(&error.name)) {
                 self.not_selected(error, raw);
             }
         }
