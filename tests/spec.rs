@@ -41,7 +41,15 @@ fn every_code_has_an_example_that_gives_it_and_one_that_does_not() {
     for code in CODES {
         // told at the end of a run
         if code.code == "E0701" {
-            let mut loaded = Loaded::text("spec.toml", code.wrong, PathBuf::new()).expect("TOML");
+            // where nothing of an earlier run is in the way
+            let folder = tempfile::tempdir().expect("a folder");
+            for name in ["examples/sample.pcap", "specs/label_join.csv"] {
+                let to = folder.path().join(name);
+                std::fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+                std::fs::copy(name, to).expect("a file of the repository");
+            }
+            let mut loaded =
+                Loaded::text("spec.toml", code.wrong, folder.path().to_owned()).expect("TOML");
             let spec = loaded.settled().expect("the files are there");
             let ended = jayflow::run(&jayflow::Plan::new(&spec), &jayflow::Control::default());
             let error = ended.expect_err("too little is matched").to_string();
