@@ -500,9 +500,12 @@ impl Plan {
 
     /// What a sink takes of the rows.
     pub fn projection(&self, sink: &Sink) -> Projection {
+        Projection::new(sink.columns.clone(), &sink.schema, self.duration_unit(sink))
+    }
+
+    fn duration_unit(&self, sink: &Sink) -> DurationUnit {
         let of_rows = self.features().filter(|_| sink.table.is_none());
-        let unit = of_rows.map_or(DurationUnit::S, |features| features.duration_unit);
-        Projection::new(sink.columns.clone(), &sink.schema, unit)
+        of_rows.map_or(DurationUnit::S, |features| features.duration_unit)
     }
 
     /// What the file of a sink says about how it was made, as far as the spec tells: (key, value), in this order. The same for every
@@ -516,6 +519,10 @@ impl Plan {
             ("columns_sha256", self.columns_digest(sink)),
             ("flow_key", self.flow_key()),
         ];
+        let unit = self.duration_unit(sink);
+        if unit != DurationUnit::S {
+            facts.push((sinks::DURATION_UNIT, unit.name().to_owned()));
+        }
         if !self.base.is_empty() {
             facts.push(("base", self.base.clone()));
         }
