@@ -154,8 +154,9 @@ fn long_header<'a>(datagram: &'a [u8], start: usize, seen: &[u32]) -> Option<Hea
         end,
     };
     if version == 0 {
-        let list = reader.rest().len();
-        let is_whole = list > 0 && list.is_multiple_of(4);
+        // nobody offers version 0, which stands for the negotiation itself (RFC 9000 section 15)
+        let (list, rest) = reader.rest().as_chunks::<4>();
+        let is_whole = !list.is_empty() && rest.is_empty() && !list.contains(&[0; 4]);
         return is_whole.then(|| header(Kind::Negotiation, end, end));
     }
     let kind = kind(first, version);

@@ -228,3 +228,18 @@ fn the_spin_bit_is_one_of_each_direction() {
     feed(&[0x40], Direction::Backward);
     assert_eq!(spins, 1);
 }
+
+#[test]
+fn a_version_negotiation_names_versions() {
+    // an LLMNR query (RFC 4795) with id a000: first bit set, "version" 0, and as many bytes behind it as whole versions have
+    let query =
+        bytes("a000 0000 0001 0000 0000 0000 0f 6465736b746f702d61626364656667 00 0001 0001");
+    assert_eq!(said(std::slice::from_ref(&query)), [""; 0]);
+    assert!(!may_open(&query));
+    // version 0 stands for version negotiation: no server offers it (RFC 9000 section 15)
+    for list in ["", "00", "00000001 0000", "00000000", "00000001 00000000"] {
+        let packet = bytes(&format!("8000000000 01aa 00 {list}"));
+        assert!(!may_open(&packet), "{list}");
+    }
+    assert!(may_open(&bytes("8000000000 01aa 00 1a2a3a4a 6b3343cf")));
+}
