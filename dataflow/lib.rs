@@ -13,7 +13,7 @@ mod diff;
 mod facts;
 mod inputs;
 mod matched;
-mod memory;
+pub mod memory;
 pub mod plan;
 pub mod provenance;
 pub mod report;

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Time between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// A process that is no larger has no need to give memory back.
+const SMALL: u64 = 256 << 20;
+
 /// Watches the memory of this process until it is dropped.
 pub struct Guard {
     limit: Option<u64>,
@@ -73,7 +76,10 @@ pub fn give_back() {
 
 impl Guard {
     /// Starts to watch. `limit` is that of the whole run, by default 80 % of what there is; `processes` of this machine share it.
-    pub fn start(limit: Option<u64>, processes: usize, needs: Needs) -> Self {
+    ///
+    /// With `arrangements`, free memory goes back to the system each time the process has grown by a quarter: an arrangement grows by
+    /// merging, ever larger blocks take the place of those before, and glibc would keep as much as is in use.
+    pub fn start(limit: Option<u64>, processes: usize, needs: Needs, arrangements: bool) -> Self {
         let limit = limit.or_else(|| available().map(|bytes| bytes / 5 * 4));
         let limit = limit.map(|bytes| bytes / processes.max(1) as u64);
         let (over, start) = (Over::default(), resident().unwrap_or(0));
@@ -81,8 +87,14 @@ impl Guard {
         if let Some(limit) = limit {
             let over = over.clone();
             std::thread::spawn(move || {
+                let mut large = SMALL;
                 loop {
-                    let used = resident().unwrap_or(0);
+                    let mut used = resident().unwrap_or(0);
+                    if arrangements && used > large {
+                        give_back();
+                        used = resident().unwrap_or(0);
+                        large = SMALL.max(used / 4 * 5);
+                    }
                     if used > limit {
                         over.used.store(used, Ordering::Relaxed);
                         return;

@@ -83,8 +83,13 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         Vec::new()
     };
     let open = Mutex::new(Some(open));
-    let memory = plan.run.memory.map(|limit| limit.0);
-    let guard = Guard::start(memory, place.processes, needs(plan, place.workers));
+    let limit = plan.run.memory.map(|limit| limit.0);
+    let guard = Guard::start(
+        limit,
+        place.processes,
+        needs(plan, place.workers),
+        plan.has_arrangements(),
+    );
     let mut named = plan.clone();
     named.name_sources(&inputs.names());
     let shared = (named, control.clone(), inputs.clone(), guard.over());

@@ -201,6 +201,14 @@ impl Plan {
         })
     }
 
+    /// Whether something is maintained beside the rows: views, or the connection graph.
+    pub fn has_arrangements(&self) -> bool {
+        let graph = self
+            .features()
+            .and_then(|features| features.plan.connection());
+        graph.is_some() || self.views().next().is_some()
+    }
+
     /// The views, in the order of the spec.
     pub fn views(&self) -> impl Iterator<Item = (&str, &View)> {
         self.graph

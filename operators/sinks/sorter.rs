@@ -14,6 +14,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Rows of a batch given out.
 const BATCH: usize = 8_192;
@@ -26,10 +27,17 @@ pub struct Sorter {
     budget: usize,
     fan_in: usize,
     spool: Spool,
-    held: Vec<Columns>,
+    held: Vec<Share>,
     bytes: usize,
     /// Runs of one batch of memory, merged runs, runs of these.
     runs: Vec<Vec<Run>>,
+}
+
+/// A batch, or rows of one that others have too.
+struct Share {
+    batch: Arc<Columns>,
+    /// Its rows that are meant; `None` = all.
+    rows: Option<Vec<u32>>,
 }
 
 impl Sorter {
@@ -55,8 +63,33 @@ impl Sorter {
     pub fn push(&mut self, rows: Columns) {
         if rows.rows() > 0 {
             self.bytes += rows.bytes();
-            self.held.push(rows);
+            self.held.push(Share {
+                batch: Arc::new(rows),
+                rows: None,
+            });
         }
+    }
+
+    /// Takes these rows of a batch, without a copy, with their part of its bytes.
+    pub fn share(&mut self, batch: &Arc<Columns>, rows: Vec<u32>) {
+        self.bytes += part_of(batch, rows.len());
+        self.held.push(Share {
+            batch: Arc::clone(batch),
+            rows: Some(rows),
+        });
+    }
+
+    /// Copies what it shares, so that nothing but its own rows is in memory for it.
+    pub fn unshare(&mut self) {
+        for share in &mut self.held {
+            if let Some(rows) = share.rows.take() {
+                let picks: Vec<(u32, u32)> = rows.into_iter().map(|row| (0, row)).collect();
+                let mut own = Columns::with_room(&self.schema, picks.len());
+                own.gather(&[&share.batch], &picks);
+                share.batch = Arc::new(own);
+            }
+        }
+        self.bytes = self.held.iter().map(|share| share.batch.bytes()).sum();
     }
 
     /// Bytes of rows that it holds in memory.
@@ -163,6 +196,7 @@ impl Sorted {
                 let mut columns: Vec<Vec<Column>> = Vec::new();
                 columns.resize_with(self.schema.len(), || Vec::with_capacity(batches.len()));
                 for batch in batches {
+                    let batch = Arc::unwrap_or_clone(batch);
                     for (parts, part) in columns.iter_mut().zip(batch.columns) {
                         parts.push(part);
                     }
@@ -242,25 +276,41 @@ impl Rows {
     }
 }
 
+/// The bytes of so many rows of a batch.
+fn part_of(batch: &Columns, rows: usize) -> usize {
+    (batch.bytes() / batch.rows().max(1)).saturating_mul(rows)
+}
+
 /// Batches in memory, and the order of their rows.
 struct Held {
-    batches: Vec<Columns>,
+    batches: Vec<Arc<Columns>>,
     order: Vec<(u32, u32)>,
     given: usize,
 }
 
 impl Held {
-    fn new(batches: Vec<Columns>) -> Self {
-        let mut order: Vec<(RowKey, (u32, u32))> = (0_u32..)
-            .zip(&batches)
-            .flat_map(|(batch, rows)| {
-                let places = (0_u32..).map(move |row| (batch, row));
-                rows.keys.iter().copied().zip(places)
-            })
-            .collect();
+    fn new(shares: Vec<Share>) -> Self {
+        let count = shares.iter().map(|share| {
+            let rows = share.rows.as_ref();
+            rows.map_or_else(|| share.batch.rows(), Vec::len)
+        });
+        let mut order: Vec<(RowKey, (u32, u32))> = Vec::with_capacity(count.sum());
+        for (at, share) in (0_u32..).zip(&shares) {
+            let keys = &share.batch.keys;
+            match &share.rows {
+                None => {
+                    let rows = (0_u32..).zip(keys);
+                    order.extend(rows.map(|(row, key)| (*key, (at, row))));
+                }
+                Some(rows) => {
+                    let rows = rows.iter();
+                    order.extend(rows.map(|row| (keys[*row as usize], (at, *row))));
+                }
+            }
+        }
         order.sort_unstable(); // early rows have the key of their record: what came first is first
         Self {
-            batches,
+            batches: shares.into_iter().map(|share| share.batch).collect(),
             order: order.into_iter().map(|(_, place)| place).collect(),
             given: 0,
         }
@@ -271,7 +321,7 @@ impl Held {
         let picks = &self.order[self.given..end];
         self.given = end;
         (!picks.is_empty()).then(|| {
-            let sources: Vec<&Columns> = self.batches.iter().collect();
+            let sources: Vec<&Columns> = self.batches.iter().map(|batch| &**batch).collect();
             let mut batch = Columns::with_room(schema, picks.len());
             batch.gather(&sources, picks);
             batch

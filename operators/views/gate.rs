@@ -186,18 +186,18 @@ impl Gate {
                 all.push(rows);
                 if all.is_full() { all.spill() } else { Ok(()) }
             }
-            Window::Sliding { step, .. } => self.sort_into(&rows, step),
+            Window::Sliding { step, .. } => self.sort_into(rows, step),
         }
     }
 
     /// Puts rows to their ticks.
-    fn sort_into(&mut self, rows: &Columns, step: i64) -> Result<(), Error> {
+    fn sort_into(&mut self, rows: Columns, step: i64) -> Result<(), Error> {
         let open = &mut self.open;
         let tick = |edge: &FlowEdge| Window::tick(step, edge.clock);
-        self.waiting.push(rows, tick, |tick, picks| {
-            let edges = picks.iter().map(|(_, row)| {
+        self.waiting.push(rows, tick, |tick, batch, rows| {
+            let edges = rows.iter().map(|row| {
                 let row = *row as usize;
-                (rows.keys[row], rows.edges[row])
+                (batch.keys[row], batch.edges[row])
             });
             open.entry(tick).or_default().extend(edges);
         })

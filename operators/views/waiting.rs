@@ -6,6 +6,7 @@ use crate::schema::Schema;
 use crate::sinks::{Sorted, Sorter, Spool};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What waits on one worker, by tick.
 pub(super) struct Waiting {
@@ -27,26 +28,40 @@ impl Waiting {
         }
     }
 
-    /// Puts rows to their ticks, and tells which rows came to which.
+    /// Puts rows to their ticks, and tells which rows came to which. They stay in the batch that they came in until there is no room.
     pub fn push(
         &mut self,
-        rows: &Columns,
+        rows: Columns,
         tick_of: impl Fn(&FlowEdge) -> i64,
-        mut each: impl FnMut(i64, &[(u32, u32)]),
+        mut each: impl FnMut(i64, &Columns, &[u32]),
     ) -> Result<(), Error> {
-        let mut places: BTreeMap<i64, Vec<(u32, u32)>> = BTreeMap::new();
+        let mut places: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
         for (row, edge) in (0..).zip(&rows.edges) {
-            places.entry(tick_of(edge)).or_default().push((0, row));
+            places.entry(tick_of(edge)).or_default().push(row);
         }
-        for (tick, picks) in places {
-            each(tick, &picks);
-            let mut part = Columns::new(&self.schema);
-            part.gather(&[rows], &picks);
+        let batch = Arc::new(rows);
+        for (tick, rows) in places {
+            each(tick, &batch, &rows);
             let fresh = || Sorter::sharing(&self.schema, self.budget, &self.spool);
-            self.open.entry(tick).or_insert_with(fresh).push(part);
+            self.open
+                .entry(tick)
+                .or_insert_with(fresh)
+                .share(&batch, rows);
         }
-        // the largest makes room
-        while self.open.values().map(Sorter::bytes).sum::<usize>() > self.budget {
+        if self.bytes() > self.budget {
+            self.make_room()?;
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.open.values().map(Sorter::bytes).sum()
+    }
+
+    /// Writes the largest to disk. A batch is free when nobody shares it.
+    fn make_room(&mut self) -> Result<(), Error> {
+        self.open.values_mut().for_each(Sorter::unshare);
+        while self.bytes() > self.budget {
             let all = self.open.values_mut();
             let Some(largest) = all.max_by_key(|rows| rows.bytes()) else {
                 break;

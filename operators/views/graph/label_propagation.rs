@@ -11,33 +11,53 @@ const ROUNDS: usize = 32;
 /// For each node the smallest one of its community.
 pub fn label_propagation(graph: &Graph) -> Vec<u32> {
     let nodes = graph.nodes();
-    let mut labels: Vec<u32> = (0..index(nodes)).collect();
-    let mut before: Option<Vec<u32>> = None;
     let mut votes = Votes::new(nodes);
-    for _ in 0..ROUNDS {
-        let next: Vec<u32> = (0..nodes)
-            .map(|node| match graph.around.of(node) {
-                [] => labels[node],
-                [(only, _)] => labels[*only as usize],
-                around => {
-                    for (other, weight) in around {
-                        votes.add(labels[*other as usize], *weight);
-                    }
-                    votes.winner().unwrap_or(labels[node])
-                }
-            })
-            .collect();
-        let is_over = next == labels || before.as_ref() == Some(&next);
-        before = Some(std::mem::replace(&mut labels, next));
+    let mut vote = |node: usize, labels: &[u32]| match graph.around.of(node) {
+        [] => labels[node],
+        [(only, _)] => labels[*only as usize],
+        around => {
+            for (other, weight) in around {
+                votes.add(labels[*other as usize], *weight);
+            }
+            votes.winner().unwrap_or(labels[node])
+        }
+    };
+    let mut labels: Vec<u32> = (0..index(nodes)).collect();
+    let mut before: Vec<u32> = (0..nodes).map(|node| vote(node, &labels)).collect();
+    std::mem::swap(&mut labels, &mut before);
+    let mut is_over = labels == before;
+    // nodes whose label is another one than two rounds ago, as far as that is known; who has none around votes as two rounds ago
+    let mut changed: Option<Vec<u32>> = None;
+    let mut asked = vec![0; nodes];
+    for round in 1..ROUNDS {
         if is_over {
             break;
         }
+        let next: Vec<u32> = match &changed {
+            None => (0..nodes).map(|node| vote(node, &labels)).collect(),
+            Some(changed) => {
+                let mut next = before.clone();
+                for node in changed {
+                    for (other, _) in graph.around.of(*node as usize) {
+                        let other = *other as usize;
+                        if std::mem::replace(&mut asked[other], round) != round {
+                            next[other] = vote(other, &labels);
+                        }
+                    }
+                }
+                next
+            }
+        };
+        let differ = (0..).zip(next.iter().zip(&before));
+        let differ = differ.filter(|(_, (next, before))| next != before);
+        let differ: Vec<u32> = differ.map(|(node, _)| node).collect();
+        is_over = next == labels || differ.is_empty();
+        changed = Some(differ);
+        before = std::mem::replace(&mut labels, next);
     }
     let mut sets = Sets::new(nodes);
-    if let Some(before) = before {
-        for (a, b) in before.iter().zip(&labels) {
-            sets.join(*a, *b);
-        }
+    for (a, b) in before.iter().zip(&labels) {
+        sets.join(*a, *b);
     }
     let roots = sets.roots();
     let labels: Vec<u32> = labels.iter().map(|label| roots[*label as usize]).collect();
@@ -76,5 +96,63 @@ impl Votes {
             }
         }
         best.map(|(_, label)| label)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The same, every node in every round.
+    fn plainly(graph: &Graph) -> Vec<u32> {
+        let nodes = graph.nodes();
+        let mut rounds: Vec<Vec<u32>> = vec![(0..index(nodes)).collect()];
+        while rounds.len() <= ROUNDS {
+            let labels = &rounds[rounds.len() - 1];
+            let next = (0..nodes).map(|node| {
+                let around = graph.around.of(node);
+                let weight = |label: u32| -> u64 {
+                    let with = around.iter();
+                    let with = with.filter(|(other, _)| labels[*other as usize] == label);
+                    with.map(|(_, weight)| weight).sum()
+                };
+                let found = around.iter().map(|(other, _)| labels[*other as usize]);
+                let best = found.max_by_key(|label| (weight(*label), std::cmp::Reverse(*label)));
+                best.unwrap_or(labels[node])
+            });
+            rounds.push(next.collect());
+            let [.., before, labels, next] = &rounds[..] else {
+                continue;
+            };
+            if next == labels || next == before {
+                break;
+            }
+        }
+        let [.., before, labels] = &rounds[..] else {
+            unreachable!("there are two rounds at least");
+        };
+        let mut sets = Sets::new(nodes);
+        for (a, b) in before.iter().zip(labels) {
+            sets.join(*a, *b);
+        }
+        let roots = sets.roots();
+        let labels: Vec<u32> = labels.iter().map(|label| roots[*label as usize]).collect();
+        by_smallest(&labels)
+    }
+
+    proptest! {
+        #[test]
+        fn nodes_that_need_no_vote_are_passed_over(
+            nodes in 1usize..40,
+            edges in proptest::collection::vec((0u32..40, 0u32..40, 1u64..4), 0..120),
+        ) {
+            let within = |(from, to, weight): &(u32, u32, u64)| {
+                let nodes = index(nodes);
+                (from % nodes, to % nodes, *weight)
+            };
+            let graph = Graph::new(nodes, edges.iter().map(within));
+            prop_assert_eq!(label_propagation(&graph), plainly(&graph));
+        }
     }
 }

@@ -298,7 +298,8 @@ impl Running {
     fn push(&mut self, rows: Columns) -> Result<(), Error> {
         let step = self.step;
         let tick = move |clock| step.map_or(0, |step| Window::tick(step, clock));
-        self.waiting.push(&rows, |edge| tick(edge.clock), |_, _| {})
+        self.waiting
+            .push(rows, |edge| tick(edge.clock), |_, _, _| {})
     }
 
     /// The ticks whose rows have come, and which all tables have come to.
