@@ -1,19 +1,26 @@
 //! Typed expressions as one list of instructions: what several of them have in common is computed once.
 
 use super::check::{Node, Typed};
-use super::eval::{Input, Operation, Payload};
+use super::eval::{self, Input, Operation, Payload};
 use super::types::{Constant, Type};
 use super::vector::{CHUNK, Vector};
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The instructions of some expressions. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Program {
     instructions: Arc<[Instruction]>,
+    /// For each instruction, the results that none behind it reads.
+    done: Arc<[Vec<usize>]>,
     outputs: Arc<[usize]>,
+    /// Rows at a time.
+    chunk: usize,
 }
+
+/// Entries of a list that is written out with which whole chunks are computed; an entry that is text counts as so many.
+const ENTRIES: usize = 64;
 
 #[derive(Debug)]
 enum Instruction {
@@ -40,6 +47,8 @@ pub struct Builder {
     known: HashMap<Key, usize>,
     /// What stands for a field that is computed itself.
     defined: HashMap<u32, usize>,
+    /// Entries of the longest list that is written out.
+    widest: usize,
 }
 
 impl Builder {
@@ -69,6 +78,11 @@ impl Builder {
                 )
             }
             Node::Call(operation, payload, args) => {
+                if **operation == eval::LIST_OF {
+                    let is_text = |arg: &Typed| matches!(arg.kind, Type::Text | Type::Bytes);
+                    let each = if args.iter().any(is_text) { ENTRIES } else { 1 };
+                    self.widest = self.widest.max(args.len() * each);
+                }
                 let args: Vec<usize> = args.iter().map(|arg| self.add(arg)).collect();
                 let (operation, payload) = (*operation, payload.clone());
                 let key = Key::Call(operation, payload.clone(), args.clone());
@@ -94,8 +108,17 @@ impl Builder {
 
     /// The program that gives these results.
     pub fn build(self, outputs: Vec<usize>) -> Program {
+        let mut seen: HashSet<usize> = outputs.iter().copied().collect();
+        let mut done = vec![Vec::new(); self.instructions.len()];
+        for (done, instruction) in done.iter_mut().zip(&self.instructions).rev() {
+            if let Instruction::Call(_, _, args) = instruction {
+                done.extend(args.iter().copied().filter(|arg| seen.insert(*arg)));
+            }
+        }
         Program {
+            chunk: (CHUNK * ENTRIES / self.widest.max(ENTRIES)).max(1),
             instructions: self.instructions.into(),
+            done: done.into(),
             outputs: outputs.into(),
         }
     }
@@ -129,6 +152,11 @@ impl Program {
             Instruction::Load(place, kind) => Some((*place, kind)),
             _ => None,
         })
+    }
+
+    /// Rows to be computed in one go: fewer where lists are long.
+    pub const fn chunk(&self) -> usize {
+        self.chunk
     }
 
     /// Number of instructions.
@@ -165,7 +193,7 @@ impl Program {
     ) -> Results<'a> {
         debug_assert!(rows <= CHUNK);
         let mut results: Vec<Vector<'a>> = Vec::with_capacity(self.instructions.len());
-        for instruction in self.instructions.iter() {
+        for (instruction, done) in self.instructions.iter().zip(self.done.iter()) {
             let result = match instruction {
                 Instruction::Load(place, kind) => fields.load(*place, kind),
                 Instruction::Constant(values) => values.head(rows),
@@ -181,6 +209,10 @@ impl Program {
             };
             debug_assert_eq!(result.len(), rows, "{instruction:?}");
             results.push(result);
+            // what is held at once does not grow with the program
+            for at in done {
+                results[*at] = Vector::bools(Vec::new());
+            }
         }
         Results {
             results,

@@ -7,7 +7,7 @@ use super::aggregates::AGGREGATES;
 use super::check::Typed;
 use super::program::{Builder, Fields, Program};
 use super::types::Type;
-use super::vector::{CHUNK, Vector};
+use super::vector::Vector;
 use crate::columns::{Column, Columns};
 use crate::schema::Schema;
 use std::cell::Cell;
@@ -60,7 +60,7 @@ impl RowProgram {
         let overflows = Cell::new(0);
         let mut start = 0;
         while start < rows.rows() {
-            let end = rows.rows().min(start + CHUNK);
+            let end = rows.rows().min(start + self.program.chunk());
             let chunk = Chunk {
                 rows,
                 places: &self.places,

@@ -1,5 +1,7 @@
 //! The columnar evaluator against a plain one, which walks the typed tree value by value; and the examples of the functions.
 
+mod walked;
+
 use super::check::{Checker, Node, Typed};
 use super::eval::{Payload, Set};
 use super::functions::FUNCTIONS;
@@ -252,7 +254,10 @@ fn walk(typed: &Typed, row: &[Value]) -> Value {
             };
             Bool(pattern.is_match(a.as_bytes()))
         }
-        other => panic!("{other:?} is not known to the walker"),
+        (operation, values) => match walked::value(operation, values) {
+            Some(value) => value,
+            None => panic!("{operation} of {values:?} is not known to the walker"),
+        },
     }
 }
 
@@ -301,6 +306,7 @@ fn vector(values: &[&Value], kind: &Type) -> Vector<'static> {
             }
             Data::Text(Texts {
                 first: 6,
+                is_one: false,
                 ends: ends.into(),
                 bytes: bytes.into(),
             })
@@ -524,6 +530,26 @@ fn expression(want: &Type, next: &mut dyn FnMut(usize) -> usize, depth: usize) -
     }
 }
 
+/// Asserts that expressions, computed together, have in each row the value of the walker.
+fn agrees(texts: &[String], rows: &[Vec<Value>]) {
+    let context = context();
+    let typed = texts.iter().map(|text| {
+        let tree = parse(text).unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
+        let mut aggregates = Vec::new();
+        let typed = Checker::rows(&context, text, &mut aggregates).check(&tree);
+        typed.unwrap_or_else(|fault| panic!("{text}: {fault:?}"))
+    });
+    let typed: Vec<Typed> = typed.collect();
+    let program = Program::new(&typed);
+    program.run(&Rows(rows), rows.len(), &Cell::new(0), |at, result| {
+        fits(result, &typed[at]);
+        for (row, values) in rows.iter().enumerate() {
+            let (found, expected) = (value(result, row), walk(&typed[at], values));
+            assert_eq!(found, expected, "{} of {values:?}", texts[at]);
+        }
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
@@ -535,21 +561,7 @@ proptest! {
         let mut next = |below: usize| usize::from(*turns.next().expect("turns")) % below;
         let kinds = [Type::Bool, Type::Int, Type::Float, Type::Text, Type::Duration, Type::Time];
         let texts = [&kinds[kind], &Type::Int].map(|kind| expression(kind, &mut next, 4));
-        let context = context();
-        let typed = texts.each_ref().map(|text| {
-            let tree = parse(text).unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
-            let mut aggregates = Vec::new();
-            let typed = Checker::rows(&context, text, &mut aggregates).check(&tree);
-            typed.unwrap_or_else(|fault| panic!("{text}: {fault:?}"))
-        });
-        let program = Program::new(&typed);
-        program.run(&Rows(&rows), rows.len(), &Cell::new(0), |at, result| {
-            fits(result, &typed[at]);
-            for (row, values) in rows.iter().enumerate() {
-                let (found, expected) = (value(result, row), walk(&typed[at], values));
-                assert_eq!(found, expected, "{} of {values:?}", texts[at]);
-            }
-        });
+        agrees(&texts, &rows);
     }
 
     #[test]
@@ -592,6 +604,46 @@ fn the_examples_of_the_functions_give_what_they_say() {
             function.name
         );
         assert_eq!(shown(example), value, "{example}");
+    }
+}
+
+/// What a chunk holds does not grow with the text of a constant times its rows, nor with the length of a program.
+#[test]
+fn long_constants_are_held_once() {
+    let long = "a".repeat(60_000);
+    let held = |text: &str| {
+        let context = context();
+        let tree = parse(text).unwrap_or_else(|fault| panic!("{fault:?}"));
+        let mut aggregates = Vec::new();
+        let typed = Checker::rows(&context, text, &mut aggregates).check(&tree);
+        let typed = typed.unwrap_or_else(|fault| panic!("{fault:?}"));
+        let mut row = vec![Null; 13];
+        (row[1], row[6]) = (Int(1), Text(long.clone()));
+        let rows: Vec<Vec<Value>> = vec![row; 1000];
+        let info = allocation_counter::measure(|| {
+            let program = Program::new([&typed]);
+            let rows = &rows[..program.chunk().min(1000)];
+            program.run(&Rows(rows), rows.len(), &Cell::new(0), |_, result| {
+                assert_eq!(result.len(), rows.len());
+            });
+        });
+        info.bytes_max
+    };
+    let one = held(&format!("\"{long}\" == text(j)"));
+    assert!(one < 1 << 20, "{one} bytes");
+    let same = held(&format!("if j > 0 then len(\"{long}\") else 0"));
+    assert!(same < 1 << 20, "{same} bytes");
+    let list = |of: &str| held(&format!("len([{}])", vec![of; 900].join(",")));
+    assert!(list("j") < 32 << 20, "{} bytes", list("j"));
+    assert!(list("t") < 256 << 20, "{} bytes", list("t"));
+    let chain = |links: usize| {
+        let (calls, ends) = ("upper(".repeat(links), ")".repeat(links));
+        held(&format!("len({calls}text(j){ends})"))
+    };
+    let product = |parts: usize| held(&vec!["j"; parts].join(" * "));
+    // a result is 8 kB
+    for (long, short) in [(chain(50), chain(2)), (product(50), product(2))] {
+        assert!(long < short + 150_000, "{long} and {short} bytes");
     }
 }
 

@@ -130,6 +130,7 @@ impl<'a> Fields<'a> for Edges {
             Type::Float => Data::Float(vec![0.0, f64::MAX, -f64::MIN_POSITIVE, 0.5].into()),
             Type::Text | Type::Bytes => Data::Text(Texts {
                 first: 0,
+                is_one: false,
                 ends: vec![0, 15, 17, 20].into(),
                 bytes: "www.example.org\u{e9}1.x".as_bytes().to_vec().into(),
             }),

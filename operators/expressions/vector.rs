@@ -39,6 +39,8 @@ pub enum Data<'a> {
 pub struct Texts<'a> {
     /// Where the first begins.
     pub first: usize,
+    /// Whether all begin there: one text, many times.
+    pub is_one: bool,
     /// Where each ends.
     pub ends: Cow<'a, [u32]>,
     /// All of them.
@@ -50,6 +52,7 @@ impl Texts<'_> {
     pub fn get(&self, row: usize) -> &[u8] {
         let start = match row.checked_sub(1) {
             None => Some(self.first),
+            Some(_) if self.is_one => Some(self.first),
             Some(before) => self.ends.get(before).map(|end| *end as usize),
         };
         let end = self.ends.get(row).map(|end| *end as usize);
@@ -63,7 +66,10 @@ impl Texts<'_> {
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = self.first;
         self.ends.iter().map(move |end| {
-            let from = std::mem::replace(&mut start, *end as usize);
+            let from = start;
+            if !self.is_one {
+                start = *end as usize;
+            }
             self.bytes.get(from..*end as usize).unwrap_or_default()
         })
     }
@@ -152,6 +158,7 @@ impl<'a> Vector<'a> {
             Data::Ip(v) => Data::Ip(v.into_owned().into()),
             Data::Text(v) => Data::Text(Texts {
                 first: v.first,
+                is_one: v.is_one,
                 ends: v.ends.into_owned().into(),
                 bytes: v.bytes.into_owned().into(),
             }),
@@ -178,6 +185,7 @@ impl<'a> Vector<'a> {
             Data::Ip(v) => Data::Ip(head(v, rows)),
             Data::Text(v) => Data::Text(Texts {
                 first: v.first,
+                is_one: v.is_one,
                 ends: head(&v.ends, rows),
                 bytes: Cow::Borrowed(&v.bytes),
             }),
@@ -192,13 +200,14 @@ impl<'a> Vector<'a> {
 
     /// `rows` times the same value; that under a null is the zero of the type.
     pub fn constant(value: &Constant, kind: &Type, rows: usize) -> Vector<'static> {
+        // a long one is not written down a thousand times
         let text = |text: &str| {
             let length = u32::try_from(text.len()).unwrap_or(0);
-            let ends = (1..=u32::try_from(rows).unwrap_or(0)).map(|row| row * length);
             Data::Text(Texts {
                 first: 0,
-                ends: ends.collect(),
-                bytes: text.as_bytes().repeat(rows).into(),
+                is_one: true,
+                ends: vec![length; rows].into(),
+                bytes: text.as_bytes().to_vec().into(),
             })
         };
         let data = match value {
@@ -222,6 +231,7 @@ impl<'a> Vector<'a> {
             Type::Float => Data::Float(vec![0.0; rows].into()),
             Type::Text | Type::Bytes => Data::Text(Texts {
                 first: 0,
+                is_one: true,
                 ends: vec![0; rows].into(),
                 bytes: Vec::new().into(),
             }),
@@ -300,6 +310,7 @@ impl<'a> Vector<'a> {
             Values::F64(v) => Data::Float(Cow::Borrowed(&v[rows.clone()])),
             Values::Text { ends, bytes } => Data::Text(Texts {
                 first: first(ends, rows.start),
+                is_one: false,
                 ends: Cow::Borrowed(&ends[rows.clone()]),
                 bytes: Cow::Borrowed(bytes),
             }),
@@ -308,6 +319,7 @@ impl<'a> Vector<'a> {
                 let ids = &v[rows.clone()];
                 Data::Text(Texts {
                     first: 0,
+                    is_one: false,
                     ends: (1..=u32::try_from(ids.len()).unwrap_or(0))
                         .map(|row| row * 16)
                         .collect(),
@@ -412,11 +424,12 @@ impl<'a> Vector<'a> {
             Data::Float(v) => Data::Float(part(v, &rows)),
             Data::Ip(v) => Data::Ip(part(v, &rows)),
             Data::Text(v) => Data::Text(Texts {
-                first: if rows.start == 0 {
+                first: if rows.start == 0 || v.is_one {
                     v.first
                 } else {
                     v.ends.get(rows.start - 1).map_or(0, |end| *end as usize)
                 },
+                is_one: v.is_one,
                 ends: part(&v.ends, &rows),
                 bytes: Cow::Borrowed(&v.bytes),
             }),

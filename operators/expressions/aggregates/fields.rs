@@ -245,6 +245,7 @@ fn bytes<'a>(packets: &[Packet<'a>], read: impl Fn(&Packet<'a>) -> &'a [u8]) -> 
     }
     Vector::new(Data::Text(Texts {
         first: 0,
+        is_one: false,
         ends: ends.into(),
         bytes: all.into(),
     }))

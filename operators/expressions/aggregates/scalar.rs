@@ -64,6 +64,7 @@ impl Scalar {
             Some(Self::Ip(value)) => Data::Ip(vec![*value].into()),
             Some(Self::Text(value)) => Data::Text(Texts {
                 first: 0,
+                is_one: true,
                 ends: vec![u32::try_from(value.len()).unwrap_or(0)].into(),
                 bytes: value.to_vec().into(),
             }),

@@ -259,6 +259,7 @@ impl TextBuilder {
     pub fn data(self) -> Data<'static> {
         Data::Text(Texts {
             first: 0,
+            is_one: false,
             ends: self.ends.into(),
             bytes: self.bytes.into(),
         })

@@ -172,11 +172,14 @@ fn optional_text(input: &Input<'_>, f: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Vec
     texts.done()
 }
 
-/// The domain that somebody registered: one label more than its public suffix (https://publicsuffix.org).
+/// The domain that somebody registered: one label more than its public suffix (https://publicsuffix.org). A label has a letter at
+/// least.
 fn registered(name: &[u8]) -> Option<Vec<u8>> {
     let lower = name.to_ascii_lowercase();
     let lower = lower.strip_suffix(b".").unwrap_or(&lower);
-    psl::domain(lower).map(|domain| domain.as_bytes().to_vec())
+    let domain = psl::domain(lower)?;
+    let mut labels = domain.as_bytes().split(|byte| *byte == b'.');
+    (!labels.any(<[u8]>::is_empty)).then(|| domain.as_bytes().to_vec())
 }
 
 /// Texts of values of another type.
