@@ -1,7 +1,7 @@
 //! Parquet and Arrow IPC: columns with types of their own. Values are written as text, exactly: numbers with the digits that read back
 //! as themselves, times as decimal seconds since 1970, lists and structures as JSON.
 
-use super::{Cells, Format, Heading, Mark, Part, Rows, guarded, unreadable};
+use super::{Cells, Format, Heading, Mark, Part, Rows, claims, guarded, unreadable};
 use crate::error::Error;
 use crate::schema::DataType;
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch};
@@ -31,7 +31,7 @@ struct Columns {
 /// # Errors
 /// It cannot be read, or is not of this format.
 pub(crate) fn batches(
-    file: File,
+    mut file: File,
     path: &Path,
     format: Format,
 ) -> Result<(SchemaRef, Batches), Error> {
@@ -41,6 +41,10 @@ pub(crate) fn batches(
             let schema = SchemaRef::clone(builder.schema());
             (schema, told(builder.build().map_err(text)?))
         } else {
+            let claim = claims::greatest(&mut file).unwrap_or(0);
+            if claim > claims::MOST {
+                return Err(format!("one of its buffers claims {claim} bytes"));
+            }
             let reader = FileReader::try_new_buffered(file, None).map_err(text)?;
             (reader.schema(), told(reader))
         })

@@ -5,6 +5,7 @@
 
 mod arrow;
 mod cells;
+mod claims;
 mod csv;
 mod guard;
 mod jsonl;
