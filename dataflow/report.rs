@@ -115,20 +115,23 @@ impl Report {
             let rows = thousands(books.inputs.rows);
             let _ = writeln!(out, "  rows      {rows} read");
         }
-        let _ = writeln!(
-            out,
-            "  packets   {} read = {} in flows + {} skipped{}",
-            thousands(books.packets.read),
-            thousands(books.packets.used),
-            thousands(books.packets.skipped.total()),
-            bracketed(&counted(&books.packets.skipped, ", "))
-        );
-        let emitted = counted(&books.flows.emitted, " · ");
-        let _ = writeln!(
-            out,
-            "  flows     {}",
-            if emitted.is_empty() { "none" } else { &emitted }
-        );
+        // files of rows have no packets
+        if books.inputs.rows == 0 || books.packets.read > 0 {
+            let _ = writeln!(
+                out,
+                "  packets   {} read = {} in flows + {} skipped{}",
+                thousands(books.packets.read),
+                thousands(books.packets.used),
+                thousands(books.packets.skipped.total()),
+                bracketed(&counted(&books.packets.skipped, ", "))
+            );
+            let emitted = counted(&books.flows.emitted, " · ");
+            let _ = writeln!(
+                out,
+                "  flows     {}",
+                if emitted.is_empty() { "none" } else { &emitted }
+            );
+        }
         if books.flows.early > 0 {
             let early = thousands(books.flows.early);
             let _ = writeln!(out, "  early     {early} rows before the end");

@@ -6,7 +6,7 @@
 use crate::plan::{Edge, Kind, Node, Plan};
 use crate::spec::{Table, TableOf};
 use differential_dataflow::input::Input as _;
-use operators::books::Books;
+use operators::books::{Books, Skip};
 use operators::columns::Columns;
 use operators::container::{ByShard, Deal};
 use operators::decode::{Choice, DecodePlan, FragmentBatch, decode, join_fragments};
@@ -414,7 +414,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                     key: KeyRule::new(flows),
                     needs: plan.needs(),
                     in_order: is_whole,
-                    choice: plan.condition.as_ref().map(Choice::new),
+                    choices: choices(plan),
                 };
                 let books = || Rc::clone(&books);
                 if is_whole {
@@ -620,6 +620,15 @@ fn behind_features<'scope>(
             _ => {}
         }
     }
+}
+
+/// Which packets enter the flow table.
+fn choices(plan: &Plan) -> Vec<Choice> {
+    let condition = plan.condition.as_ref();
+    let condition = condition.map(|one| Choice::new(one, Skip::Filtered));
+    let pushed = plan.pushed.as_ref();
+    let pushed = pushed.map(|pushed| Choice::new(&pushed.condition, Skip::Unwanted));
+    condition.into_iter().chain(pushed).collect()
 }
 
 /// Takes the stream that a node reads.

@@ -80,6 +80,8 @@ reasons! {
         Empty = "empty",
         /// Not matched by the filter of the capture or of the spec, or outside of its times.
         Filtered = "filtered",
+        /// Of a flow that every reader of the rows leaves out, by addresses, ports and protocol alone.
+        Unwanted = "unwanted",
         /// Left out by the deterministic sampler.
         SampledOut = "sampled_out",
         /// No decoder for the link type.

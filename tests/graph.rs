@@ -61,6 +61,27 @@ proptest! {
     }
 
     #[test]
+    fn tables_do_not_depend_on_how_a_run_is_made(
+        mut traffic in records(80), quiet in 0i64..40, table in prop_oneof![Just("nodes"), Just("edges")],
+        emit in prop_oneof![Just("final"), Just("snapshot"), Just("changes")],
+        workers in 1usize..4, epoch in prop_oneof![Just(1usize), Just(7)], fused: bool,
+    ) {
+        // packets that belong to no flow move the clock
+        let last = traffic.iter().map(|(time, _)| *time).max().unwrap_or(0);
+        let arp = [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6][..], &[0; 28]].concat();
+        traffic.extend((0..3).map(|at| (last + at * quiet * 1_000_000_000, arp.clone())));
+        let folder = with(&[traffic]);
+        let spec = |run: &str| format!(
+            "[sources]\npath = \"0.pcap\"\n[flows]\nidle_timeout = \"5s\"\n\
+             [features]\nconnection = {{ window = {{ sliding = \"10s\", step = \"2s\" }} }}\n\
+             [sinks.out]\ntype = \"graph\"\npath = \"out.csv\"\noverwrite = true\ntable = \"{table}\"\nemit = \"{emit}\"\n[run]\n{run}"
+        );
+        let plain = written(folder.path(), &spec("workers = 1"));
+        let other = written(folder.path(), &spec(&format!("workers = {workers}\nepoch = {epoch}\nfused = {fused}\n")));
+        prop_assert_eq!(plain, other);
+    }
+
+    #[test]
     fn changes_replayed_are_the_snapshots(traffic in records(120), table in prop_oneof![Just("nodes"), Just("edges"), Just("communities")]) {
         let folder = with(&[traffic]);
         let spec = |emit: &str| format!(

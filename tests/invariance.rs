@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::path::Path;
 
 /// Rows as CSV and the books of a run over `inputs`, each a capture.
-fn rows(inputs: &[Vec<Record>], spec: &str) -> (String, Books) {
+pub fn rows(inputs: &[Vec<Record>], spec: &str) -> (String, Books) {
     let folder = tempfile::tempdir().unwrap();
     let names: Vec<String> = (0..inputs.len())
         .map(|at| format!("\"{at:03}.pcap\""))

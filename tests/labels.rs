@@ -43,6 +43,26 @@ fn rows_of_every_format_come_back_as_they_were() {
 }
 
 #[test]
+fn durations_of_another_unit_are_not_taken_for_seconds() {
+    let folder = Folder::new();
+    for ending in ["csv", "parquet"] {
+        folder.put(
+            "made.toml",
+            format!("spec = 1\n[sources]\npath = '{SAMPLE}'\n[features]\nduration_unit = \"ms\"\n[sinks]\npath = \"rows.{ending}\"\n"),
+        );
+        assert_eq!(folder.run("run made.toml").code, Some(0));
+        folder.put(
+            "spec.toml",
+            format!("spec = 1\n[sources]\ntype = \"rows\"\npath = \"rows.{ending}\"\n[sinks]\npath = \"again.csv\"\n"),
+        );
+        let ended = folder.run("run spec.toml");
+        assert_eq!(ended.code, Some(2), "{}", ended.err);
+        let told = format!("rows.{ending} are in ms, and rows are read with seconds");
+        assert!(ended.err.contains(&told), "{}", ended.err);
+    }
+}
+
+#[test]
 fn rows_are_filtered_derived_and_chosen_like_others() {
     let folder = with_rows("parquet");
     folder.put(

@@ -27,6 +27,7 @@ mod processes;
 #[cfg(unix)]
 mod program;
 mod provenance;
+mod push_down;
 mod reliability;
 mod rows;
 mod shared;

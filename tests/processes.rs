@@ -55,6 +55,7 @@ fn the_rows_and_books_are_those_of_one_process() {
             "first",
             "b.pcap --set features.duration_unit=us --set filters.dedup=[\"src_ip\",\"total_bytes\"] --set filters.limit=40",
         ),
+        ("pushed", "b.pcap --max-flows 256 --where dst_port!=1001"),
         (
             "early",
             "a.pcap b.pcap --set flows.early=[\"2s\"] --set flows.end_when=\"count()>=7\"",

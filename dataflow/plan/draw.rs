@@ -158,7 +158,11 @@ impl Drawing {
             false => text.to_owned(),
         };
         let read = drawing.add("read", inputs, true);
-        let decode = drawing.add("decode", "headers and flow keys", false);
+        let kept_out = plan
+            .pushed
+            .as_ref()
+            .map_or("", |_| ", without unwanted flows");
+        let decode = drawing.add("decode", &format!("headers and flow keys{kept_out}"), false);
         let groups: Vec<&str> = plan
             .features()
             .map_or_else(Vec::new, |features| features.plan.groups().collect());

@@ -1,11 +1,11 @@
 //! The plan in words: what each operator reads, keeps and gives.
 
-use super::bpf::bpf;
 use super::{Kind, Plan, graph};
 use crate::Layout;
 use crate::spec::diagnostic::visible;
 use crate::spec::{Filter, Join, View};
 use operators::decode::Fragments;
+use operators::expressions::capture_filter;
 use operators::features::ConnectionPlan;
 use operators::filters::Mode;
 use operators::flows::{FlowOptions, FlowTable, IdleTimeout, Kept, SHARDS, Terminate, typical};
@@ -264,16 +264,25 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
                 [] => String::new(),
                 _ => format!("; early rows at {}", options.stages().join(", ")),
             };
-            let condition = plan.condition.as_ref().map(|_| {
-                let filter = options.condition.as_deref().and_then(bpf);
+            let said = |filter: Option<String>| {
                 let filter = filter.map(|filter| {
                     format!(", as a capture filter `{filter}` (for packets without tags, and first fragments)")
                 });
-                format!("; where over packets{}", filter.unwrap_or_default())
+                filter.unwrap_or_default()
+            };
+            let condition = plan.condition.as_ref();
+            let condition = condition.map(|condition| {
+                format!("; where over packets{}", said(capture_filter(condition)))
             });
+            let pushed = plan.pushed.as_ref();
+            let pushed = pushed.map(|pushed| pushed.text() + &said(pushed.capture_filter()));
             let rule = plan.rule.as_ref();
             let rule = rule.map_or("", |_| "; end_when asks each packet");
-            format!("{text}{}{rule}{early}", condition.unwrap_or_default())
+            format!(
+                "{text}{}{}{rule}{early}",
+                condition.unwrap_or_default(),
+                pushed.unwrap_or_default()
+            )
         }
         Kind::Features(features) if plan.written.is_some() => format!(
             "from {inputs}: {} of the {} columns of the rows{}",

@@ -3,17 +3,18 @@
 //! Data only: `topology.rs` turns it into timely operators, `explain` and `draw` into text. It can be printed, compared and sent.
 
 mod analyzed;
-mod bpf;
 mod draw;
 mod explain;
 mod graph;
 mod prune;
+mod push;
 mod svg;
 mod types;
 
 pub use analyzed::{analyzed, analyzed_json};
 pub use draw::Drawing;
 pub use explain::{explain, json, layout, memory};
+pub use push::Pushed;
 pub use types::{type_name, types, types_json};
 
 use crate::spec::{
@@ -143,6 +144,8 @@ pub struct Plan {
     pub written: Option<Arc<Schema>>,
     /// Which packets enter the flow table; `None` = all.
     pub condition: Option<Typed>,
+    /// What of the conditions behind the features is asked of packets already; `None` = nothing.
+    pub pushed: Option<Pushed>,
     /// What ends flow records beside the timeouts.
     pub rule: Option<RulePlan>,
     /// How the work is done.
@@ -165,6 +168,7 @@ impl Plan {
         prune::look_ups(&mut plan.graph);
         prune::nodes(&mut plan.graph);
         prune::columns(&mut plan.graph);
+        plan.pushed = push::down(&plan);
         plan.want_graph();
         plan
     }
@@ -318,6 +322,7 @@ impl Plan {
             is_rows: spec.is_rows,
             written: spec.features.options.written.clone(),
             condition: spec.condition.clone(),
+            pushed: None,
             rule: spec.rule.clone(),
             run: spec.run.clone(),
             name: spec.name.clone(),
@@ -500,9 +505,12 @@ impl Plan {
 
     /// What a sink takes of the rows.
     pub fn projection(&self, sink: &Sink) -> Projection {
+        Projection::new(sink.columns.clone(), &sink.schema, self.duration_unit(sink))
+    }
+
+    fn duration_unit(&self, sink: &Sink) -> DurationUnit {
         let of_rows = self.features().filter(|_| sink.table.is_none());
-        let unit = of_rows.map_or(DurationUnit::S, |features| features.duration_unit);
-        Projection::new(sink.columns.clone(), &sink.schema, unit)
+        of_rows.map_or(DurationUnit::S, |features| features.duration_unit)
     }
 
     /// What the file of a sink says about how it was made, as far as the spec tells: (key, value), in this order. The same for every
@@ -516,6 +524,10 @@ impl Plan {
             ("columns_sha256", self.columns_digest(sink)),
             ("flow_key", self.flow_key()),
         ];
+        let unit = self.duration_unit(sink);
+        if unit != DurationUnit::S {
+            facts.push((sinks::DURATION_UNIT, unit.name().to_owned()));
+        }
         if !self.base.is_empty() {
             facts.push(("base", self.base.clone()));
         }

@@ -4,19 +4,28 @@ use super::{Edge, Features, Kind, Node};
 use crate::spec::FLOW_ID;
 use operators::expressions::lookups::LOOK_UPS;
 use petgraph::Direction;
-use petgraph::graph::DiGraph;
+use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, EdgeRef as _, Reversed, Walker as _};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// Removes every node from which no sink can be reached.
-pub fn nodes(graph: &mut DiGraph<Node, Edge>) {
+/// The nodes from which one of these sinks can be reached.
+pub fn reaching(
+    graph: &DiGraph<Node, Edge>,
+    is_one: impl Fn(&Node) -> bool,
+) -> BTreeSet<NodeIndex> {
     let mut wanted = BTreeSet::new();
     for node in graph.node_indices() {
-        if matches!(graph[node].kind, Kind::Sink(_)) {
-            wanted.extend(Dfs::new(Reversed(&*graph), node).iter(Reversed(&*graph)));
+        if matches!(graph[node].kind, Kind::Sink(_)) && is_one(&graph[node]) {
+            wanted.extend(Dfs::new(Reversed(graph), node).iter(Reversed(graph)));
         }
     }
+    wanted
+}
+
+/// Removes every node from which no sink can be reached.
+pub fn nodes(graph: &mut DiGraph<Node, Edge>) {
+    let wanted = reaching(graph, |_| true);
     // `retain_nodes` would move the last node into the gap: the order of the spec is kept.
     *graph = graph.filter_map(
         |node, one| wanted.contains(&node).then(|| one.clone()),

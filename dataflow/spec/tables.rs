@@ -13,6 +13,7 @@ use operators::Error;
 use operators::joins::{Joined, LoadFault, Place, load};
 use operators::options::Step;
 use operators::schema::Schema;
+use operators::sinks;
 use operators::sources::{self, PcapOptions, schema_of};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,6 +115,18 @@ fn rows(spec: &Spec) -> Result<Schema, Error> {
                 Error::new(errors.join("; "))
             })?,
         );
+    }
+    for path in &paths {
+        // what the file does not say is as the catalogue has it
+        let facts = sinks::facts(path).unwrap_or_default();
+        let is_unit = |name: &str| name.strip_prefix(sinks::PREFIX) == Some(sinks::DURATION_UNIT);
+        if let Some((_, unit)) = facts.iter().find(|(name, _)| is_unit(name)) {
+            return Err(Error::new(format!(
+                "the durations of {} are in {unit}, and rows are read with seconds",
+                path.display()
+            ))
+            .help("write the file without `duration_unit`; the sinks of this spec can have it"));
+        }
     }
     schema_of(&paths)
 }

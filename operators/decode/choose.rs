@@ -1,4 +1,5 @@
-//! `flows.where`: which packets enter the flow table, by an expression over what is known of a packet alone.
+//! Which packets enter the flow table, by an expression over what is known of a packet alone: `flows.where`, and what every reader of the
+//! rows leaves out.
 
 use crate::books::{Anomaly, Books, Skip};
 use crate::expressions::aggregates::fields::{self, Sight};
@@ -7,9 +8,12 @@ use crate::expressions::{Fields, Program, Type, Typed};
 use crate::packet::{Direction, Packet, PacketBatch};
 use std::cell::Cell;
 
-/// The condition of a run.
+/// A condition of a run.
 #[derive(Clone, Debug)]
-pub struct Choice(Program);
+pub struct Choice {
+    condition: Program,
+    reason: Skip,
+}
 
 struct Run<'a, 'r>(&'r [Packet<'a>]);
 
@@ -27,9 +31,12 @@ impl<'a> Fields<'a> for Run<'a, '_> {
 }
 
 impl Choice {
-    /// The packets for which this is true.
-    pub fn new(condition: &Typed) -> Self {
-        Self(Program::new([condition]))
+    /// The packets for which this is true; the others are skipped for this reason.
+    pub fn new(condition: &Typed, reason: Skip) -> Self {
+        Self {
+            condition: Program::new([condition]),
+            reason,
+        }
     }
 
     /// Takes the other packets out of a batch, and counts them.
@@ -40,14 +47,15 @@ impl Choice {
             // whose flow it is, and which way it runs, is not known yet
             let packet = |header| Packet::new(header, &batch.arena.bytes, 0, Direction::Forward);
             let packets: Vec<Packet<'_>> = headers.iter().map(packet).collect();
-            self.0
-                .run(&Run(&packets), packets.len(), &overflows, |_, truths| {
-                    chosen.extend(truths.truths());
-                });
+            let each = |_: usize, truths: &Vector<'_>| chosen.extend(truths.truths());
+            self.condition
+                .run(&Run(&packets), packets.len(), &overflows, each);
         }
-        books
-            .anomalies
-            .add_many(Anomaly::ExpressionOverflow, overflows.get());
+        // what is asked of rows again is counted there
+        if self.reason == Skip::Filtered {
+            let overflow = Anomaly::ExpressionOverflow;
+            books.anomalies.add_many(overflow, overflows.get());
+        }
         if !chosen.contains(&false) {
             return;
         }
@@ -62,6 +70,6 @@ impl Choice {
             .headers
             .retain(|_| keep.next().copied().unwrap_or(false));
         let out = chosen.iter().filter(|is| !**is).count();
-        books.packets.skipped.add_many(Skip::Filtered, out as u64);
+        books.packets.skipped.add_many(self.reason, out as u64);
     }
 }

@@ -74,8 +74,8 @@ pub struct DecodePlan {
     pub needs: Needs,
     /// Whether a worker sees all chunks of its inputs in order, so that fragments can join their flows at once.
     pub in_order: bool,
-    /// Which packets enter the flow table; `None` = all.
-    pub choice: Option<Choice>,
+    /// Which packets enter the flow table: those that each of these takes.
+    pub choices: Vec<Choice>,
 }
 
 impl DecodePlan {
@@ -220,7 +220,7 @@ fn decode_chunk(
             batch.headers.pop();
         }
     }
-    if let Some(choice) = &plan.choice {
+    for choice in &plan.choices {
         choice.apply(&mut batch, books);
     }
     (batch, apart)
@@ -308,7 +308,7 @@ where
                             batch.headers.push(header);
                         }
                     }
-                    if let Some(choice) = &plan.choice {
+                    for choice in &plan.choices {
                         choice.apply(&mut batch, books);
                     }
                     packets

@@ -3,6 +3,7 @@
 //! Nothing here knows a spec file. Expressions are total: what has no value is null, never NaN, infinite, or a failure.
 
 pub mod aggregates;
+mod capture_filter;
 pub mod check;
 pub(crate) mod eval;
 mod fault;
@@ -10,6 +11,7 @@ pub mod functions;
 pub(crate) mod lexer;
 pub mod lookups;
 mod parser;
+mod parts;
 mod program;
 mod rows;
 pub mod syntax;
@@ -20,6 +22,7 @@ pub mod total;
 mod types;
 pub mod vector;
 
+pub use capture_filter::capture_filter;
 pub use check::{Checker, Context, Field, Known, Node, Typed};
 pub use fault::Fault;
 pub use parser::{KEYWORDS, parse};

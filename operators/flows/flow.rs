@@ -1,5 +1,6 @@
 //! The record of one open flow: key, direction, times, counters and close state.
 
+use super::close::CloseState;
 use super::key::flow_id;
 use crate::books::EndReason;
 use crate::columns::Address;
@@ -106,71 +107,6 @@ pub struct Flow {
     pub behind: u8,
     /// Rows of it that wait to be made, of the packets so far.
     pub waits: u8,
-}
-
-/// What the close rule (semantics: end of a flow, rules 3 and 4) remembers of a TCP connection; indexed by direction.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CloseState {
-    /// Sequence number of the first SYN of each side.
-    pub isn: FirstSeen,
-    /// Acknowledgement number that acknowledges the first FIN of each side.
-    pub fin: FirstSeen,
-    /// Whether it was acknowledged.
-    pub acked: [bool; 2],
-    /// Why it is closed, once it is.
-    reason: Option<EndReason>,
-    /// Clock at the packet that closed it.
-    at: i64,
-}
-
-impl CloseState {
-    /// Clock at the closing packet and the reason, once closed.
-    #[inline]
-    pub fn closed(&self) -> Option<(i64, EndReason)> {
-        self.reason.map(|reason| (self.at, reason))
-    }
-
-    /// Notes the closing packet.
-    pub fn close(&mut self, clock: i64, reason: EndReason) {
-        (self.at, self.reason) = (clock, Some(reason));
-    }
-
-    /// That of a record which goes on behind one cut by the active timeout: the numbers, but open.
-    #[must_use]
-    pub fn reopened(self) -> Self {
-        Self {
-            reason: None,
-            ..self
-        }
-    }
-}
-
-/// A number of each direction, as it was seen first: narrower than two `Option`s.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct FirstSeen {
-    numbers: [u32; 2],
-    is_seen: [bool; 2],
-}
-
-impl FirstSeen {
-    /// That of a direction.
-    #[inline]
-    pub fn get(&self, direction: usize) -> Option<u32> {
-        self.is_seen[direction].then_some(self.numbers[direction])
-    }
-
-    /// Takes a number, if it is the first of its direction.
-    pub fn see(&mut self, direction: usize, number: u32) {
-        if !self.is_seen[direction] {
-            self.numbers[direction] = number;
-            self.is_seen[direction] = true;
-        }
-    }
-
-    /// Whether a direction has one.
-    pub fn is_any(&self) -> bool {
-        self.is_seen != [false; 2]
-    }
 }
 
 impl Flow {

@@ -32,8 +32,8 @@ impl KeyRule {
     pub fn new(options: &FlowOptions) -> Self {
         let has = |part| options.key.contains(&part);
         Self {
-            ports: !has(KeyPart::ThreeTuple) && !has(KeyPart::TwoTuple),
-            protocol: !has(KeyPart::TwoTuple),
+            ports: options.has_ports(),
+            protocol: options.has_protocol(),
             vlan: has(KeyPart::Vlan),
             icmp_id: options.icmp_key == IcmpKey::Id,
             mac: has(KeyPart::Mac),

@@ -1,6 +1,8 @@
 //! Packets to flow records.
 
 mod application;
+mod close;
+mod eviction;
 mod expiry;
 mod flow;
 mod key;
@@ -16,8 +18,9 @@ mod typical;
 mod unfused;
 
 pub use application::{Applications, Rules, Told};
+pub use close::{CloseState, FirstSeen};
 pub use expiry::Timeouts;
-pub use flow::{CloseState, Endpoint, ExtraKey, FirstSeen, Flow, FlowKey};
+pub use flow::{Endpoint, ExtraKey, Flow, FlowKey};
 pub use key::KeyRule;
 pub use options::{
     Evict, FlowOptions, IcmpKey, IdleTimeout, InitiatorRule, KeyPart, Sampling, Terminate,

@@ -60,6 +60,17 @@ impl FlowOptions {
         self.early.iter().map(Stage::to_string).collect()
     }
 
+    /// Whether ports are part of the key.
+    pub fn has_ports(&self) -> bool {
+        let without = [KeyPart::ThreeTuple, KeyPart::TwoTuple];
+        !self.key.iter().any(|part| without.contains(part))
+    }
+
+    /// Whether the protocol is.
+    pub fn has_protocol(&self) -> bool {
+        !self.key.contains(&KeyPart::TwoTuple)
+    }
+
     /// How long after its last packet a record ends at the latest, ns; `None` where it may stay open for good.
     pub fn longest_wait(&self) -> Option<i64> {
         let IdleTimeout {

@@ -3,8 +3,10 @@
 //! One table a worker. A *group* is a set of inputs whose packets share flows: with `merge = "none"` each input is one. The
 //! table sees the packets of a group in one fixed order, so nothing it does depends on workers or batches.
 
+use super::close::CloseState;
+use super::eviction::Queue;
 use super::expiry::{Calendar, Timeouts};
-use super::flow::{CloseState, ExtraKey, Flow};
+use super::flow::{ExtraKey, Flow};
 use super::key::KeyRule;
 use super::options::{Evict, FlowOptions, InitiatorRule, Terminate};
 use super::stages::Stages;
@@ -13,7 +15,7 @@ use crate::expressions::aggregates::{Rule, RulePlan};
 use crate::packet::{Header, Packet, marks, tcp};
 use crate::slots::Slots;
 use hashbrown::HashTable;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 
 /// Shards of a group: fixed, whatever the number of workers.
@@ -98,39 +100,6 @@ struct Group {
     counts: Box<[u32; SHARDS]>,
     /// Orders of the shards that were full once.
     queues: HashMap<u8, Queue>,
-}
-
-/// The records of one shard in the two orders that eviction asks for. Built when the shard is full for the first time, as
-/// keeping it costs a third of the table.
-#[derive(Debug, Default)]
-struct Queue {
-    /// By the packet that counts for eviction.
-    order: BTreeMap<(i64, u64), u32>,
-    /// By a deadline that may have moved on since.
-    deadlines: BTreeSet<(i64, u32)>,
-    /// The deadline under which each record stands there.
-    noted: HashMap<u32, i64>,
-}
-
-impl Queue {
-    fn insert(&mut self, slot: u32, rank: (i64, u64), deadline: Option<i64>) {
-        self.order.insert(rank, slot);
-        self.note(slot, deadline);
-    }
-
-    /// Puts a record under this deadline instead of the one it stands under.
-    fn note(&mut self, slot: u32, deadline: Option<i64>) {
-        let before = match deadline {
-            Some(deadline) => {
-                self.deadlines.insert((deadline, slot));
-                self.noted.insert(slot, deadline)
-            }
-            None => self.noted.remove(&slot),
-        };
-        if let Some(before) = before.filter(|before| Some(*before) != deadline) {
-            self.deadlines.remove(&(before, slot));
-        }
-    }
 }
 
 impl FlowTable {
@@ -709,49 +678,5 @@ impl FlowTable {
         if leaving.slots.len() > 0 {
             self.leaving.push_front(leaving);
         }
-    }
-}
-
-impl Evict {
-    /// Place of a record in the order of eviction of its shard: processing order of its last or first packet.
-    fn rank(self, flow: &Flow) -> (i64, u64) {
-        match self {
-            Self::Oldest | Self::Refuse => (flow.start_clock, flow.first),
-            Self::Lru => (flow.last_clock, flow.last),
-        }
-    }
-}
-
-impl CloseState {
-    /// Takes a TCP packet whose flags are known; true if it is the one that closes the record.
-    fn update(&mut self, header: &Header, direction: usize) -> bool {
-        let other = 1 - direction;
-        if header.has(tcp::SYN) {
-            self.isn.see(direction, header.seq);
-        }
-        if header.has(tcp::FIN) {
-            let syn = u32::from(header.has(tcp::SYN));
-            let end = header.seq.wrapping_add(header.payload_len);
-            self.fin
-                .see(direction, end.wrapping_add(syn).wrapping_add(1));
-        }
-        if header.has(tcp::ACK)
-            && let Some(end) = self.fin.get(other)
-            && header.ack.wrapping_sub(end) < 1 << 31
-        {
-            self.acked[other] = true;
-        }
-        if self.closed().is_some() {
-            return false;
-        }
-        let reason = if header.has(tcp::RST) {
-            EndReason::Rst
-        } else if self.acked == [true; 2] {
-            EndReason::Fin
-        } else {
-            return false;
-        };
-        self.close(header.clock, reason);
-        true
     }
 }

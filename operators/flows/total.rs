@@ -1,7 +1,8 @@
 //! Puts any segments in order and asserts what must hold: the body of a fuzz target, and of the test that runs it.
 
 use super::application::{Applications, Rules};
-use super::flow::{CloseState, ExtraKey, Flow, FlowKey};
+use super::close::CloseState;
+use super::flow::{ExtraKey, Flow, FlowKey};
 use super::stream::Stream;
 use crate::decode::DecodeOptions;
 use crate::packet::{Direction, Header, Packet, marks, tcp};

@@ -36,7 +36,7 @@ pub use options::{
     ArrowCompression, ArrowOptions, Compression, CsvOptions, Delimiter, JsonlOptions,
     ParquetOptions, RowGroup, Sort, StdoutOptions,
 };
-pub use provenance::{Fact, PREFIX, Sidecar, beside, facts, to_json};
+pub use provenance::{DURATION_UNIT, Fact, PREFIX, Sidecar, beside, facts, to_json};
 use rayon::ThreadPool;
 pub use sink::{Description, Sink};
 pub use sorter::{Sorted, SortedColumns, Sorter};

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// What the name of every fact begins with in files that hold others too.
 pub const PREFIX: &str = "jayflow.";
+/// The fact that says in which unit durations are, where they are not in seconds.
+pub const DURATION_UNIT: &str = "duration_unit";
 
 /// A fact of how an output was made: name and text.
 pub type Fact = (String, String);

@@ -88,7 +88,7 @@ pub fn gate<'scope>(
                 .min();
             let Some((here, _)) = &mut gate else { return };
             let moved = taken.and_then(|()| match open {
-                None => here.end(&mut handover.borrow_mut()),
+                None => here.end(clock.last(), &mut handover.borrow_mut()),
                 Some(open) => here.advance(clock.at(open), &mut handover.borrow_mut()),
             });
             match moved {
@@ -226,7 +226,7 @@ impl Gate {
     }
 
     /// Lets all come that is there.
-    fn end(&mut self, to: &mut Handover) -> Result<State, Error> {
+    fn end(&mut self, clock: Option<i64>, to: &mut Handover) -> Result<State, Error> {
         let options = &self.plan.connection.options;
         match (options.window, options.asof) {
             (Window::All, false) => {
@@ -245,9 +245,10 @@ impl Gate {
             }
             (Window::All, true) => self.in_order(to),
             (Window::Sliding { .. }, _) => {
-                // what leaves later is seen by no row
-                self.limit = self.open.keys().next_back().copied();
-                match self.come(to)? {
+                // at least as far as it would have come without an end, so that nothing depends on where epochs end; what leaves
+                // later is seen by no row
+                self.limit = self.limit.max(self.open.keys().next_back().copied());
+                match self.advance(clock, to)? {
                     State::Waits => Ok(State::Done),
                     other => Ok(other),
                 }

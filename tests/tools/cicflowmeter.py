@@ -12,8 +12,8 @@ every 1,000th packet and after 120 s: `cut` counts conversations of which it mak
 must add up. Other known differences: tests/cicflowmeter_differences.toml, lines `CAPTURE COLUMN ROWS`.
 """
 import collections
+import functools
 import os
-import sys
 import tempfile
 import tomllib
 
@@ -134,7 +134,7 @@ def ends(row, names=("src_ip", "src_port", "dst_ip", "dst_port")):
     return tuple(sorted(((a, p), (b, q))))
 
 
-def compare(binary, rules, capture, folder):
+def compare(rules, binary, capture, folder):
     """(lines, details, equal, different) of a capture"""
     path = kit.capture_path(capture)
     others = peer.theirs(path, folder)
@@ -176,31 +176,11 @@ def near(mine, other):
     return mine == other
 
 
-def main(binary, python, folder=None, trace=None):
+def main(argv):
     with open(RULES, "rb") as file:
         rules = tomllib.load(file)
-    known = kit.Known(KNOWN, lambda line: trace or not line.startswith("TRACE "))
-    table, unknown, failed, compared = peer.Table(), 0, 0, 0
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = os.path.abspath(folder or scratch)
-        os.makedirs(folder, exist_ok=True)
-        captures = kit.captures() + ([os.path.abspath(trace)] if trace else [])
-        peer.make(python, CODE, [kit.capture_path(capture) for capture in captures], folder)
-        for capture, result in kit.each(lambda one: compare(os.path.abspath(binary), rules, one, folder), captures, 2):
-            if isinstance(result, Exception):
-                failed += 1
-                print(f"FAILED {capture}: {result!r}")
-                continue
-            lines, details, equal, different = result
-            compared += 1
-            table.add(equal, different)
-            unknown += known.judge([f"{'TRACE' if os.path.isabs(capture) else capture} {line}" for line in lines], details)
-    table.show(lambda name: rules[name].get("why", ""))
-    code = known.close(unknown, f"cicflowmeter: {compared} captures, {failed} failed")
-    return 1 if failed else code
+    return peer.beside("cicflowmeter", KNOWN, CODE, functools.partial(compare, rules), argv, lambda name: rules[name].get("why", ""))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    sys.exit(main(*sys.argv[1:]))
+    peer.start(__doc__, main)

@@ -11,7 +11,6 @@ tests/nfstream_differences.toml, lines `CAPTURE COLUMN ROWS`; `refused` is a cap
 import collections
 import ipaddress
 import os
-import sys
 import tempfile
 
 import kit
@@ -87,29 +86,9 @@ def compare(binary, capture, folder):
     return [f"{name} {count}" for name, count in counts.items() if count], details[:60], equal, different
 
 
-def main(binary, python, folder=None, trace=None):
-    known = kit.Known(KNOWN, lambda line: trace or not line.startswith("TRACE "))
-    table, unknown, failed, compared = peer.Table(), 0, 0, 0
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = os.path.abspath(folder or scratch)
-        os.makedirs(folder, exist_ok=True)
-        captures = kit.captures() + ([os.path.abspath(trace)] if trace else [])
-        peer.make(python, CODE, [kit.capture_path(capture) for capture in captures], folder)
-        for capture, result in kit.each(lambda one: compare(os.path.abspath(binary), one, folder), captures, 2):
-            if isinstance(result, Exception):
-                failed += 1
-                print(f"FAILED {capture}: {result!r}")
-                continue
-            lines, details, equal, different = result
-            compared += 1
-            table.add(equal, different)
-            unknown += known.judge([f"{'TRACE' if os.path.isabs(capture) else capture} {line}" for line in lines], details)
-    table.show()
-    code = known.close(unknown, f"NFStream: {compared} captures, {failed} failed")
-    return 1 if failed else code
+def main(argv):
+    return peer.beside("NFStream", KNOWN, CODE, compare, argv)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    sys.exit(main(*sys.argv[1:]))
+    peer.start(__doc__, main)

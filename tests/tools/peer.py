@@ -6,6 +6,8 @@ import collections
 import json
 import os
 import subprocess
+import sys
+import tempfile
 
 import kit
 
@@ -106,3 +108,36 @@ class Table:
         for name in dict.fromkeys([*self.equal, *self.different]):
             reason = why(name) if why and self.different[name] else ""
             print(f"{name:{width}}  {self.equal[name]:8}  {self.different[name]:9}  {reason}".rstrip())
+
+
+def beside(name, known, code, compare, argv, why=None):
+    """The whole comparison with a tool: ARGV are ours, its interpreter, and perhaps where its rows are kept and the standard trace.
+    COMPARE(binary, capture, folder) gives (lines, details, equal, different). The exit code."""
+    binary, python, folder, trace = (*argv, None, None)[:4]
+    binary = os.path.abspath(binary)
+    known = kit.Known(known, lambda line: trace or not line.startswith("TRACE "))
+    table, unknown, failed, compared = Table(), 0, 0, 0
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = os.path.abspath(folder or scratch)
+        os.makedirs(folder, exist_ok=True)
+        captures = kit.captures() + ([os.path.abspath(trace)] if trace else [])
+        make(python, code, [kit.capture_path(capture) for capture in captures], folder)
+        for capture, result in kit.each(lambda one: compare(binary, one, folder), captures, 2):
+            if isinstance(result, Exception):
+                failed += 1
+                print(f"FAILED {capture}: {result!r}")
+                continue
+            lines, details, equal, different = result
+            compared += 1
+            table.add(equal, different)
+            unknown += known.judge([f"{'TRACE' if os.path.isabs(capture) else capture} {line}" for line in lines], details)
+    table.show(why)
+    code = known.close(unknown, f"{name}: {compared} captures, {failed} failed")
+    return 1 if failed else code
+
+
+def start(doc, run):
+    """runs the program, or says how it is called"""
+    if not 3 <= len(sys.argv) <= 5:
+        sys.exit(doc)
+    sys.exit(run(sys.argv[1:]))

@@ -317,6 +317,12 @@ pub fn protocol(place: u32) -> Protocols {
     part(place).map_or(Protocols::NONE, Part::protocol)
 }
 
+/// The name of a field, without `pkt.`.
+pub fn name(place: u32) -> Option<&'static str> {
+    let place = usize::try_from(place).ok()?;
+    FIELDS.get(place).map(|(name, ..)| *name)
+}
+
 /// A field by its name, without `pkt.`.
 pub fn find(name: &str) -> Option<Typed> {
     let at = FIELDS.iter().position(|(field, ..)| *field == name)?;
