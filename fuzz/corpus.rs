@@ -1,9 +1,15 @@
 //! What fuzzing starts from: captures cut to what each target reads.
 
 use jayflow_operators::Books;
+use jayflow_operators::columns::Columns;
 use jayflow_operators::decode::{DecodeOptions, Decoder};
+use jayflow_operators::features::catalogue;
+use jayflow_operators::options::Setting;
 use jayflow_operators::packet::{BlockPool, Header};
+use jayflow_operators::schema::Feature;
+use jayflow_operators::sinks::{Description, SinkOptions, open};
 use jayflow_operators::sources::{Bounds, Reader};
+use jayflow_operators::stored::kind::{push_null, push_value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -58,7 +64,138 @@ pub fn seeds(captures: &[PathBuf], specs: &Path) -> Seeds {
         "anonymise",
         vec![addresses.to_vec(), sixes.to_vec(), vec![b'0'; 64]],
     );
+    seeds.insert("dtls", vec![handshake()]);
+    for kind in ["csv", "jsonl", "parquet", "arrow"] {
+        seeds.insert(kind, rows(kind));
+    }
+    let labels = "\u{feff}ip, from ,to,label\n10.0.0.1,2026-01-01 10:00:00,1767261600.5,\"a, b\"\n::1,,NaN,0x1f\n\n10.0.0.1,x\n";
+    let lines = "{\"a\":\"b\\u00e9\",\"t\":1.25}\n\n{\"x\":[1,{\"y\":null}],\"t\":-0,\"a\":true}\n";
+    for (kind, text) in [("csv", labels), ("jsonl", lines)] {
+        seeds.entry(kind).or_default().push(text.into());
+    }
+    let list =
+        "# bad\n10.0.0.1 # a host\n192.0.2.77/24\n2001:db8::/32\nEvil.example\n*.bad.test.\n";
+    seeds.insert("list", vec![list.into()]);
+    seeds.insert("mmdb", vec![include_bytes!("small.mmdb").to_vec()]);
     seeds
+}
+
+/// Datagrams of a handshake of DTLS 1.2 (RFC 6347), as `protocols::total::dtls` reads them.
+fn handshake() -> Vec<u8> {
+    let message = |kind: u8, number: u8, body: &[u8]| {
+        let size = [0, 0, body.len() as u8];
+        let head = [&[kind][..], &size, &[0, number, 0, 0, 0], &size].concat();
+        let length = (head.len() as u16 + body.len() as u16).to_be_bytes();
+        let record = [22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, number];
+        [&record[..], &length, &head, body].concat()
+    };
+    let hello = |cookie: &[u8]| {
+        let start = [
+            &[0xfe, 0xfd][..],
+            &[7; 32],
+            &[0, cookie.len() as u8],
+            cookie,
+        ]
+        .concat();
+        let name = b"\0\0\0\x0e\0\x0c\0\0\x09a.example";
+        let versions = b"\0\x2b\0\x05\x04\xfe\xfc\xfe\xfd";
+        let rest = [&[0, 2, 0xc0, 0x2b, 1, 0, 0, 27][..], name, versions].concat();
+        [start, rest].concat()
+    };
+    let answer = [&[0xfe, 0xfd][..], &[9; 32], &[0, 0xc0, 0x2b, 0]].concat();
+    let exchange = [&[3, 0, 29, 32][..], &[6; 32]].concat();
+    let chain = [0, 0, 6, 0, 0, 3, 0x30, 1, 0];
+    let flight = [
+        message(2, 1, &answer),
+        message(11, 2, &chain),
+        message(12, 3, &exchange),
+        message(14, 4, &[]),
+        vec![20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 1],
+    ];
+    let datagrams = [
+        (0, message(1, 0, &hello(&[]))),
+        (0x80, message(3, 0, &[0xfe, 0xff, 1, 5])),
+        (0, message(1, 1, &hello(&[5]))),
+        (0x80, flight.concat()),
+    ];
+    let framed = datagrams.into_iter().map(|(from, datagram)| {
+        let [high, low] = (datagram.len() as u16).to_be_bytes();
+        [vec![from | high, low], datagram].concat()
+    });
+    framed.collect::<Vec<_>>().concat()
+}
+
+/// Columns of the files of rows that fuzzing starts from.
+const COLUMNS: [&str; 12] = [
+    "src_ip",
+    "dst_ip",
+    "src_port",
+    "dst_port",
+    "start_time",
+    "end_time",
+    "total_packets",
+    "total_bytes",
+    "tls_detected",
+    "tls_sni",
+    "tls_ciphers",
+    "bytes_ratio",
+];
+
+/// Files of rows of a kind, as its sink writes them.
+fn rows(kind: &str) -> Vec<Vec<u8>> {
+    let all = catalogue();
+    let schema: Vec<Feature> = (COLUMNS.iter())
+        .filter_map(|name| all.iter().find(|one| one.name == *name).cloned())
+        .collect();
+    let mut rows = Columns::new(&schema);
+    for row in 0..4_u64 {
+        rows.keys.push((row as i64, row));
+        for (column, feature) in rows.columns.iter_mut().zip(&schema) {
+            let text = match feature.name.as_str() {
+                "src_ip" => format!("10.0.0.{row}"),
+                "dst_ip" => "2001:db8::1".to_owned(),
+                "start_time" | "end_time" => format!("1700000000.00000000{row}"),
+                "tls_detected" => "true".to_owned(),
+                "tls_sni" => "a.example".to_owned(),
+                "tls_ciphers" => "[4865, 10]".to_owned(),
+                "bytes_ratio" => "0.25".to_owned(),
+                _ => row.to_string(),
+            };
+            let is_null = row == 2 && feature.null.is_some();
+            if is_null || !push_value(column, &text) {
+                push_null(column);
+            }
+        }
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings: &[(&str, &str)] = match kind {
+        "parquet" => &[
+            ("compression", "none"),
+            ("compression", "zstd"),
+            ("compression", "snappy"),
+        ],
+        "arrow" => &[("compression", "none"), ("compression", "zstd")],
+        _ => &[("", "")],
+    };
+    let files = settings.iter().enumerate().map(|(number, (key, value))| {
+        let path = folder.path().join(format!("{number}.{kind}"));
+        let mut options = SinkOptions::of_kind(kind).expect("a kind of files");
+        let place = Setting::Text(path.display().to_string());
+        options.set("path", &place).expect("a path");
+        if !key.is_empty() {
+            let setting = Setting::Text((*value).to_owned());
+            options.set(key, &setting).expect("a compression");
+        }
+        let description = Description {
+            schema: schema.clone(),
+            metadata: Vec::new(),
+        };
+        let mut sink = open(&options, &description, "1-0").expect("a sink");
+        sink.write(rows.clone()).expect("rows");
+        sink.commit().expect("a file");
+        std::fs::read(&path).expect("the file")
+    });
+    files.collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

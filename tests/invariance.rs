@@ -53,8 +53,7 @@ fn rows_of(folder: &Path, source: &str, spec: &str) -> (String, Books) {
     (text.replace(&folder.display().to_string(), ""), books)
 }
 
-const EVERYTHING: &str =
-    "profile = \"JF-EXTRA\"\nflow_id = true\nsplit = true\nraw_sequences = true\nsplt = true\n";
+const EVERYTHING: &str = "profile = \"JF-EXTRA\"\nflow_id = true\nsplit = true\nraw_sequences = true\nsplt = true\ndtls = true\n";
 
 /// Derived columns of each kind, and filters with a sample and routes.
 const EXPRESSIONS: &str = r#"

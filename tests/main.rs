@@ -4,6 +4,7 @@
 mod agreement;
 #[cfg(unix)]
 mod compare;
+mod dtls;
 #[cfg(unix)]
 mod explained;
 mod expressions;

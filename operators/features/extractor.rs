@@ -89,6 +89,8 @@ pub struct Wanted {
     pub stages: Arc<[String]>,
     /// What the columns of standard deviations divide by.
     pub deviation: Deviation,
+    /// Whether DTLS counts as TLS.
+    pub dtls: bool,
 }
 
 impl Wanted {

@@ -167,22 +167,28 @@ fn score(rules: impl IntoIterator<Item = (bool, f64)>) -> f64 {
 impl Extractor for State {
     type Features = Fingerprint;
     type Options = NoOptions;
-    /// Whether a column is wanted that stands on messages.
-    type Plan = bool;
+    /// The protocols whose messages a column stands on that is wanted.
+    type Plan = Protocols;
 
-    fn needs(messages: &bool) -> Needs {
-        let hellos = Protocols::TLS.union(Protocols::QUIC);
-        match messages {
-            true => Needs::messages(hellos.union(Protocols::SSH)),
-            false => Needs::NONE,
+    fn needs(protocols: &Protocols) -> Needs {
+        Needs::messages(*protocols)
+    }
+
+    fn plan(_: &NoOptions, wanted: &Wanted) -> Protocols {
+        let on_messages = ["likely_doh", "doh_confidence", "traffic_type"];
+        if !wanted.any(|name| on_messages.contains(&name)) {
+            return Protocols::NONE;
         }
+        let hellos = Protocols::TLS.union(Protocols::QUIC);
+        let hellos = hellos.union(if wanted.dtls {
+            Protocols::DTLS
+        } else {
+            Protocols::NONE
+        });
+        hellos.union(Protocols::SSH)
     }
 
-    fn plan(_: &NoOptions, wanted: &Wanted) -> bool {
-        wanted.any(|name| ["likely_doh", "doh_confidence", "traffic_type"].contains(&name))
-    }
-
-    fn packet(&mut self, packet: &Packet<'_>, _: &Flow, _: &bool) {
+    fn packet(&mut self, packet: &Packet<'_>, _: &Flow, _: &Protocols) {
         let length = packet.ip_len;
         self.squares += u128::from(length) * u128::from(length);
         self.cells += u64::from((580..=600).contains(&length));
@@ -192,8 +198,18 @@ impl Extractor for State {
         }
     }
 
-    fn message(&mut self, message: &Message<'_>, from: Direction, _: i64, _: &bool) {
+    fn message(&mut self, message: &Message<'_>, from: Direction, _: i64, _: &Protocols) {
         match message {
+            Message::Dtls(dtls) => match dtls.message {
+                tls::Message::ClientHello(hello) => {
+                    if dtls.is_earlier {
+                        self.hellos.forget_client(from);
+                    }
+                    self.hellos.client(from, || is_resolver(&hello));
+                }
+                tls::Message::ServerHello(_) => self.hellos.server(from, || ()),
+                _ => {}
+            },
             Message::Tls(tls::Message::ClientHello(hello)) => {
                 self.hellos.client(from, || is_resolver(hello));
             }
@@ -209,7 +225,7 @@ impl Extractor for State {
         }
     }
 
-    fn finish(&self, flow: &Flow, _: &bool) -> Fingerprint {
+    fn finish(&self, flow: &Flow, _: &Protocols) -> Fingerprint {
         let is_named = self.hellos.pair().0 == Some(&true);
         let tor_confidence = self.tor(flow);
         let (vpn_confidence, vpn_type) = self.vpn(flow);

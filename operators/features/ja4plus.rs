@@ -37,9 +37,9 @@ pub struct TlsPlus {
     pub ja4x: Option<Vec<String>>,
 }
 
-/// JA4S of a ServerHello over TCP.
-pub fn ja4s(hello: &ServerHello<'_>) -> Box<str> {
-    ja4plus::ja4s(hello, 't').into()
+/// JA4S of a ServerHello that came over TCP (`t`) or DTLS (`d`).
+pub fn ja4s(hello: &ServerHello<'_>, transport: char) -> Box<str> {
+    ja4plus::ja4s(hello, transport).into()
 }
 
 /// JA4X of each certificate of a chain.

@@ -81,6 +81,10 @@ pub struct FeaturesOptions {
     /// `use_ports`, `metrics`, `temporal`, `communities`, `asof`, `max_nodes` and `pivots` of betweenness.
     #[option]
     pub connection: Option<ConnectionOptions>,
+    /// Whether the columns about TLS come from DTLS too, for UDP without QUIC: versions are then 0xfeff, 0xfefd or 0xfefc, and JA4
+    /// starts with `d`.
+    #[option(default = "false")]
+    pub dtls: bool,
     /// What the group `tls` has beyond the catalogue: `{ ja4 = true }` adds the column `ja4`, as `add` does.
     #[option]
     pub tls: Option<TlsColumns>,

@@ -109,6 +109,7 @@ impl FeaturePlan {
                     sources: Arc::clone(&settings.sources),
                     stages: Arc::clone(&settings.stages),
                     deviation: settings.shared.deviation,
+                    dtls: settings.shared.dtls,
                 })
             })?;
             Some(Part {

@@ -79,9 +79,9 @@ pub struct State {
 #[derive(Clone, Copy, Default)]
 struct Services(u32);
 
-const SERVICES: [&str; 17] = [
-    "dhcp", "dns", "ftp", "http", "imap", "mqtt", "ntp", "pop3", "quic", "rdp", "sip", "smb",
-    "smtp", "ssh", "stun", "telnet", "tls",
+const SERVICES: [&str; 18] = [
+    "dhcp", "dns", "dtls", "ftp", "http", "imap", "mqtt", "ntp", "pop3", "quic", "rdp", "sip",
+    "smb", "smtp", "ssh", "stun", "telnet", "tls",
 ];
 
 impl Services {
@@ -90,6 +90,10 @@ impl Services {
         let name = match message {
             Message::Dhcp(_) => "dhcp",
             Message::Dns(_) => "dns",
+            Message::Dtls(message) => match message.message {
+                tls::Message::ClientHello(_) | tls::Message::ServerHello(_) => "dtls",
+                _ => return,
+            },
             Message::Greeting(greeting::Message::Is(service)) => match service {
                 Service::Ftp => "ftp",
                 Service::Imap => "imap",
@@ -147,6 +151,7 @@ impl Extractor for State {
         const ALL: Protocols = Protocols::DHCP
             .union(Protocols::GREETING)
             .union(Protocols::DNS)
+            .union(Protocols::DTLS)
             .union(Protocols::HTTP)
             .union(Protocols::QUIC)
             .union(Protocols::SSH)

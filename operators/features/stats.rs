@@ -718,6 +718,7 @@ mod tests {
             sources: [].into(),
             stages: [].into(),
             deviation: Deviation::Population,
+            dtls: false,
         };
         let plan = State::plan(&options(), &wanted);
         assert_eq!(State::needs(&plan), Needs::NONE);

@@ -231,6 +231,7 @@ impl Packets {
             sources: [].into(),
             stages: [].into(),
             deviation: self.deviation,
+            dtls: true,
         };
         T::plan(options, &wanted)
     }

@@ -1,4 +1,4 @@
-//! What a TLS handshake shows (RFC 5246, RFC 8446), over TCP and inside QUIC.
+//! What a TLS handshake shows (RFC 5246, RFC 8446), over TCP and inside QUIC, and one of DTLS (RFC 6347, RFC 9147).
 //!
 //! Only what is in clear, and only what lies wholly in the first `payload_prefix` bytes of a direction.
 
@@ -21,18 +21,19 @@ use std::borrow::Cow;
 pub struct Tls {
     /// A ClientHello or ServerHello that parses wholly was seen: in the first `payload_prefix` bytes of either direction of a TCP
     /// stream, or a ClientHello decrypted from QUIC Initial packets, which then is the ClientHello of all tls columns (its
-    /// ServerHello columns are null).
+    /// ServerHello columns are null). With the setting `dtls` also in the DTLS messages of a UDP flow without such a ClientHello.
     #[column(scope = "flow", differs = "type-byte")]
     pub tls_detected: bool,
     /// Negotiated version: supported_versions of the ServerHello if present, else its legacy_version; if no ServerHello, the highest
-    /// of 0x0300..0x0304 in the client supported_versions, else the highest other non-GREASE value there, else legacy_version.
+    /// of 0x0300..0x0304 in the client supported_versions, else the highest other non-GREASE value there, else legacy_version. Of DTLS:
+    /// 0xfeff, 0xfefd, 0xfefc; the lowest number is the highest version.
     #[column(
         scope = "flow",
         null = "no ClientHello and no ServerHello",
         differs = "legacy-version"
     )]
     pub tls_version: Option<u16>,
-    /// Text of tls_version: "SSL 3.0","TLS 1.0".."TLS 1.3", else "Unknown (0xhhhh)".
+    /// Text of tls_version: "SSL 3.0","TLS 1.0".."TLS 1.3", "DTLS 1.0", "DTLS 1.2", "DTLS 1.3", else "Unknown (0xhhhh)".
     #[column(
         scope = "flow",
         null = "no ClientHello and no ServerHello",
@@ -102,7 +103,7 @@ pub struct Tls {
     )]
     pub ja3s_hash: Option<String>,
     /// Packets that delivered the first byte of at least one handshake record (content type 22, version 3.x, encrypted ones included)
-    /// of the first `payload_prefix` bytes, from the first hello of each direction on; 0 for QUIC.
+    /// of the first `payload_prefix` bytes, from the first hello of each direction on; 0 for QUIC and DTLS.
     #[column(unit = "packets", split = "no", differs = "handshake-bytes")]
     pub tls_handshake_packets: u64,
     /// Certificates in the first Certificate message of the server side (negotiated version <= TLS 1.2, in clear, whole in the first
@@ -200,6 +201,9 @@ pub struct Tls {
         null = "no ClientHello and no ServerHello"
     )]
     pub tls_established: Option<bool>,
+    /// All tls columns come from DTLS. Never without the setting `dtls`.
+    #[column(profile = "JF-EXTRA", scope = "flow", source = "RFC 6347, RFC 9147")]
+    pub dtls: bool,
     #[part]
     pub hello: TlsHello,
     #[part]
@@ -222,8 +226,29 @@ pub struct State(Option<Box<Facts>>);
 
 #[derive(Default)]
 struct Facts {
+    transport: Transport,
     hellos: Hellos<Box<Client>, Box<Server>>,
     sides: [Side; 2],
+}
+
+/// What carries the handshake.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Transport {
+    #[default]
+    Tcp,
+    Quic,
+    Dtls,
+}
+
+impl Transport {
+    /// As JA4 writes it.
+    const fn letter(self) -> char {
+        match self {
+            Self::Tcp => 't',
+            Self::Quic => 'q',
+            Self::Dtls => 'd',
+        }
+    }
 }
 
 /// What one direction said beside its hello.
@@ -285,6 +310,7 @@ pub struct Plan {
     protocol: bool,
     hello: bool,
     certificate: bool,
+    dtls: bool,
     #[cfg(feature = "ja4plus")]
     plus: bool,
 }
@@ -300,12 +326,14 @@ fn count(items: usize) -> u16 {
 }
 
 impl Client {
-    /// Of a hello over TCP (`t`) or QUIC (`q`).
-    fn new(hello: &ClientHello<'_>, transport: char, plan: &Plan) -> Self {
+    fn new(hello: &ClientHello<'_>, transport: Transport, plan: &Plan) -> Self {
         let ticket = hello.extensions.body(extension::SESSION_TICKET);
         let protocol = || hello.extensions.protocols().next();
         Self {
-            version: hello.highest_version(),
+            version: match transport {
+                Transport::Dtls => hello.highest_datagram_version(),
+                _ => hello.highest_version(),
+            },
             ciphers: count(hello.ciphers().len()),
             extensions: count(hello.extensions.types().count()),
             session: session(hello.session_id),
@@ -316,13 +344,21 @@ impl Client {
             ja3: if plan.ja3 { tls::ja3(hello) } else { [0; 16] },
             name: hello.server_name().filter(|_| plan.name).map(host),
             protocol: plan.protocol.then(protocol).flatten().and_then(shown),
-            offer: (plan.hello).then(|| Box::new(Offer::new(hello, transport))),
+            offer: (plan.hello).then(|| Box::new(Offer::new(hello, transport.letter()))),
         }
     }
 }
 
 impl Server {
-    fn new(hello: &ServerHello<'_>, plan: &Plan) -> Self {
+    fn new(
+        hello: &ServerHello<'_>,
+        #[cfg_attr(
+            not(feature = "ja4plus"),
+            expect(unused_variables, reason = "JA4S has it")
+        )]
+        transport: Transport,
+        plan: &Plan,
+    ) -> Self {
         let protocol = || hello.extensions.protocols().next();
         let key_share = hello.key_share();
         Self {
@@ -335,7 +371,7 @@ impl Server {
             protocol: plan.protocol.then(protocol).flatten().and_then(shown),
             answer: plan.hello.then(|| Box::new(Answer::new(hello))),
             #[cfg(feature = "ja4plus")]
-            ja4s: plan.plus.then(|| ja4plus::ja4s(hello)),
+            ja4s: plan.plus.then(|| ja4plus::ja4s(hello, transport.letter())),
         }
     }
 }
@@ -351,13 +387,20 @@ fn shown(protocol: &[u8]) -> Option<Box<str>> {
 }
 
 impl Facts {
-    fn message(
-        &mut self,
-        message: &tls::Message<'_>,
-        from: Direction,
-        transport: char,
-        plan: &Plan,
-    ) {
+    /// Forgets what was told before and stands behind this in its handshake.
+    fn forget(&mut self, message: &tls::Message<'_>, from: Direction) {
+        let side = &mut self.sides[from as usize];
+        match message {
+            tls::Message::ClientHello(_) => self.hellos.forget_client(from),
+            tls::Message::ServerHello(_) => self.hellos.forget_server(from),
+            tls::Message::Certificate(_) => (side.certificates, side.leaf) = (None, None),
+            tls::Message::ServerKeyExchange(_) => side.key_exchange = None,
+            _ => {}
+        }
+    }
+
+    fn message(&mut self, message: &tls::Message<'_>, from: Direction, plan: &Plan) {
+        let transport = self.transport;
         let side = &mut self.sides[from as usize];
         match message {
             tls::Message::ClientHello(hello) => {
@@ -366,7 +409,7 @@ impl Facts {
             }
             tls::Message::ServerHello(hello) => {
                 self.hellos
-                    .server(from, || Box::new(Server::new(hello, plan)));
+                    .server(from, || Box::new(Server::new(hello, transport, plan)));
             }
             tls::Message::Certificate(body) => {
                 if side.certificates.is_none() {
@@ -401,8 +444,12 @@ impl Extractor for State {
     type Options = NoOptions;
     type Plan = Plan;
 
-    fn needs(_: &Plan) -> Needs {
-        Needs::messages(Protocols::TLS.union(Protocols::QUIC))
+    fn needs(plan: &Plan) -> Needs {
+        let protocols = Protocols::TLS.union(Protocols::QUIC);
+        Needs::messages(match plan.dtls {
+            true => protocols.union(Protocols::DTLS),
+            false => protocols,
+        })
     }
 
     fn plan(_: &NoOptions, wanted: &Wanted) -> Plan {
@@ -414,6 +461,7 @@ impl Extractor for State {
             protocol: wants("tls_alpn"),
             hello: TlsHello::is_wanted(wanted),
             certificate: TlsCertificate::is_wanted(wanted),
+            dtls: wanted.dtls,
             #[cfg(feature = "ja4plus")]
             plus: ja4plus::is_wanted::<ja4plus::TlsPlus>(wanted),
         }
@@ -422,15 +470,26 @@ impl Extractor for State {
     fn packet(&mut self, _: &Packet<'_>, _: &Flow, _: &Plan) {}
 
     fn message(&mut self, message: &Message<'_>, from: Direction, _: i64, plan: &Plan) {
-        let (message, transport) = match message {
-            Message::Tls(message) => (*message, 't'),
+        let (message, transport, is_earlier) = match message {
+            Message::Tls(message) => (*message, Transport::Tcp, false),
             Message::Quic(quic::Message::ClientHello(hello)) => {
-                (tls::Message::ClientHello(*hello), 'q')
+                (tls::Message::ClientHello(*hello), Transport::Quic, false)
             }
+            Message::Dtls(dtls) => (dtls.message, Transport::Dtls, dtls.is_earlier),
             _ => return,
         };
         let facts = self.0.get_or_insert_default();
-        facts.message(&message, from, transport, plan);
+        // of both, QUIC counts
+        match (facts.transport, transport) {
+            (Transport::Quic, Transport::Dtls) => return,
+            (Transport::Dtls, Transport::Quic) => **facts = Facts::default(),
+            _ => {}
+        }
+        facts.transport = transport;
+        if is_earlier {
+            facts.forget(&message, from);
+        }
+        facts.message(&message, from, plan);
     }
 
     fn finish(&self, flow: &Flow, _: &Plan) -> Tls {
@@ -445,7 +504,11 @@ impl Extractor for State {
         let version = server
             .map(|server| server.version)
             .or_else(|| client.map(|client| client.version));
-        let is_old = version.is_some_and(|version| version < tls::TLS13);
+        let is_dtls = facts.is_some_and(|facts| facts.transport == Transport::Dtls);
+        let is_old = version.is_some_and(|version| match is_dtls {
+            true => version != tls::DTLS13,
+            false => version < tls::TLS13,
+        });
         let server_side = side.filter(|_| server.is_some());
         let certificates = server_side.and_then(|side| side.certificates.flatten());
         let certificates = certificates.filter(|_| is_old);
@@ -502,6 +565,7 @@ impl Extractor for State {
             }),
             tls_key_exchange_length: exchange.map(|(_, bits)| bits),
             tls_established: facts.filter(|_| side.is_some()).map(is_established),
+            dtls: is_dtls && side.is_some(),
             hello: TlsHello::of(
                 client.and_then(|client| client.offer.as_deref()),
                 server.and_then(|server| server.answer.as_deref()),
@@ -552,6 +616,7 @@ impl Extractor for State {
 mod tests {
     use super::super::testing::Packets;
     use super::*;
+    use crate::protocols::dtls;
     use Direction::{Backward, Forward};
 
     const ALL: Plan = Plan {
@@ -561,6 +626,7 @@ mod tests {
         protocol: true,
         hello: true,
         certificate: true,
+        dtls: true,
         #[cfg(feature = "ja4plus")]
         plus: true,
     };
@@ -718,5 +784,63 @@ mod tests {
         assert_eq!(alone.tls_session_resumed, None);
         let none = row(&[(Forward, tls::Message::HandshakePacket)]);
         assert!(!none.tls_detected && none.tls_handshake_packets == 0);
+    }
+
+    #[test]
+    fn a_handshake_of_dtls() {
+        let told = |body: &[u8], versions: &[u8]| {
+            let offered = extension(43, versions);
+            let block = (offered.len() as u16).to_be_bytes();
+            // as a client writes it, with a cookie
+            let start = [&[0xfe, 0xfd][..], &[7; 32], &[0, 2, 5, 5]].concat();
+            let suites = [0, 2, 0xc0, 0x2b, 1, 0];
+            let hello = [&start, &suites[..], &block, &offered].concat();
+            let hello = ClientHello::read_datagram(&hello).expect("a hello");
+            let mut state = State::default();
+            let mut tell = |message, from, is_earlier| {
+                let message = dtls::Message {
+                    message,
+                    is_earlier,
+                };
+                state.message(&Message::Dtls(message), from, 0, &ALL);
+            };
+            tell(read_server(body), Backward, false);
+            let exchange = [&[3, 0, 23, 65][..], &[4; 65]].concat();
+            tell(tls::Message::ServerKeyExchange(&exchange), Backward, false);
+            tell(
+                tls::Message::Certificate(&[0, 0, 5, 0, 0, 2, 1, 1]),
+                Backward,
+                false,
+            );
+            tell(tls::Message::ClientHello(hello), Forward, false);
+            state
+        };
+        let finish = |state: &State| state.finish(&Packets::udp().flow, &ALL);
+        let mut answer = server(&[], [0xc0, 0x2b], &[]);
+        (answer[0], answer[1]) = (0xfe, 0xfd);
+        let row = finish(&told(&answer, &[4, 0xfe, 0xfd, 0xfe, 0xff]));
+        assert!(row.tls_detected && row.dtls && row.tls_handshake_packets == 0);
+        assert_eq!(row.tls_version_str.as_deref(), Some("DTLS 1.2"));
+        assert_eq!(row.tls_cert_count, Some(1));
+        assert_eq!(row.tls_key_exchange_group, Some(23));
+        let ja4 = row.hello.ja4.as_deref().expect("a hello");
+        assert!(ja4.starts_with("dd2i010100_"), "{ja4}");
+        let choice = server(&[], [0x13, 1], &[extension(43, &[0xfe, 0xfc])]);
+        let mut state = told(&choice, &[4, 0xfe, 0xfd, 0xfe, 0xfc]);
+        let row = finish(&state);
+        assert_eq!(row.tls_version_str.as_deref(), Some("DTLS 1.3"));
+        assert_eq!(
+            (row.tls_cert_count, row.tls_session_resumed),
+            (None, Some(false))
+        );
+        let ja4 = row.hello.ja4.as_deref().expect("a hello");
+        assert!(ja4.starts_with("dd3i010100_"), "{ja4}");
+        // QUIC counts, whichever was first
+        let body = client(&[], &[]);
+        let hello = ClientHello::read(&body).expect("a hello");
+        let message = Message::Quic(quic::Message::ClientHello(hello));
+        state.message(&message, Forward, 0, &ALL);
+        let row = finish(&state);
+        assert!(row.tls_detected && !row.dtls && row.tls_cipher_suite.is_none());
     }
 }

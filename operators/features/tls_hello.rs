@@ -30,9 +30,9 @@ pub struct TlsHello {
         source = "Salesforce, JA3 and JA3S"
     )]
     pub ja3s_string: Option<String>,
-    /// JA4 of the ClientHello, a_b_c, GREASE left out of every list and count. a: t (TCP) or q (QUIC); version = highest value of
-    /// supported_versions, else legacy_version: 0304 13, 0303 12, 0302 11, 0301 10, 0300 s3, 0002 s2, else 00; d if extension 0 is
-    /// there, else i; number of ciphers and of extensions, two digits, at most 99; first and last character of the first ALPN value, if
+    /// JA4 of the ClientHello, a_b_c, GREASE left out of every list and count. a: t (TCP), q (QUIC) or d (DTLS); version = highest value
+    /// of supported_versions (DTLS: lowest), else legacy_version: 0304 13, 0303 12, 0302 11, 0301 10, 0300 s3, 0002 s2, feff d1, fefd
+    /// d2, fefc d3, else 00; d if extension 0 is there, else i; number of ciphers and of extensions, two digits, at most 99; first and last character of the first ALPN value, if
     /// one of the two is not an ASCII letter or digit the first and last hex digit of the whole value, 00 without ALPN. b: first 12 hex
     /// digits of SHA-256 of the ciphers (4 hex digits, sorted, joined by ","), 000000000000 if none. c: the same of the extensions
     /// without 0000 and 0010, sorted, then "_" and the signature_algorithms in order if there are any.
@@ -132,7 +132,7 @@ fn values(numbers: impl Iterator<Item = u16>) -> Box<[u16]> {
 }
 
 impl Offer {
-    /// Of a hello that came over TCP (`t`) or QUIC (`q`).
+    /// Of a hello that came over TCP (`t`), QUIC (`q`) or DTLS (`d`).
     pub fn new(hello: &ClientHello<'_>, transport: char) -> Self {
         let extensions = hello.extensions;
         let if_there = |kind: u16, numbers: &mut dyn Iterator<Item = u16>| {

@@ -18,7 +18,7 @@ use super::flow::Flow;
 use super::stream::Stream;
 use crate::decode::DecodeOptions;
 use crate::packet::{Direction, Packet, marks, tcp};
-use crate::protocols::{Message, Protocols, dhcp, dns, greeting, http, quic, ssh, sum, tls};
+use crate::protocols::{Message, Protocols, dhcp, dns, dtls, greeting, http, quic, ssh, sum, tls};
 use crate::slots::Slots;
 
 const TCP: u8 = 6;
@@ -65,7 +65,8 @@ impl Rules {
 
     fn wants_datagrams(&self, packet: &Packet<'_>, flow: &Flow) -> bool {
         let others = Protocols::DHCP.union(Protocols::GREETING);
-        self.wanted.has(others.union(Protocols::QUIC)) || self.may_want_dns(packet, flow)
+        let others = others.union(Protocols::QUIC).union(Protocols::DTLS);
+        self.wanted.has(others) || self.may_want_dns(packet, flow)
     }
 
     /// Whether DNS may be in a flow that starts with this packet: where ports are no part of the key, later ones may have others.
@@ -93,8 +94,8 @@ enum State {
     Streams(Box<Connection>),
     /// UDP that may: every datagram is looked at.
     Datagrams,
-    /// UDP in which a datagram of QUIC was seen.
-    Quic(Box<quic::Connection>),
+    /// UDP in which a datagram of QUIC or DTLS was seen.
+    Secured(Box<Secured>),
     /// Nothing is looked for any more.
     Closed,
 }
@@ -164,9 +165,7 @@ impl Applications {
     pub fn heap_bytes(&self) -> usize {
         let bytes = |state: &State| match state {
             State::Streams(connection) => sum([size_of::<Connection>(), connection.heap_bytes()]),
-            State::Quic(connection) => {
-                sum([size_of::<quic::Connection>(), connection.heap_bytes()])
-            }
+            State::Secured(secured) => sum([size_of::<Secured>(), secured.heap_bytes()]),
             _ => 0,
         };
         self.states.iter().map(bytes).fold(0, usize::saturating_add)
@@ -211,7 +210,7 @@ impl State {
                     *self = Self::Closed;
                 }
             }
-            Self::Datagrams | Self::Quic(_) => self.datagram(packet, rules, tell),
+            Self::Datagrams | Self::Secured(_) => self.datagram(packet, rules, tell),
             Self::New | Self::Closed => {}
         }
     }
@@ -237,17 +236,64 @@ impl State {
         {
             tell(&Message::Greeting(message), from);
         }
-        if let Self::Datagrams = self
+        let (has_quic, has_dtls) = match self {
+            Self::Secured(secured) => (secured.quic.is_some(), secured.dtls.is_some()),
+            _ => (false, false),
+        };
+        if !has_quic
             && rules.wanted.has(Protocols::QUIC)
             && quic::may_open(payload)
+            && let Some(secured) = self.secured()
         {
-            *self = Self::Quic(Box::default());
+            secured.quic = Some(quic::Connection::default());
         }
-        if let Self::Quic(connection) = self {
-            connection.datagram(payload, from, rules.limit, &mut |message| {
-                tell(&Message::Quic(message), from);
-            });
+        if !has_dtls
+            && rules.wanted.has(Protocols::DTLS)
+            && dtls::may_open(payload)
+            && let Some(secured) = self.secured()
+        {
+            secured.dtls = Some(Box::default());
         }
+        if let Self::Secured(secured) = self {
+            if let Some(quic) = &mut secured.quic {
+                quic.datagram(payload, from, rules.limit, &mut |message| {
+                    tell(&Message::Quic(message), from);
+                });
+            }
+            if let Some(dtls) = &mut secured.dtls {
+                dtls.datagram(payload, from, rules.limit, &mut |message| {
+                    tell(&Message::Dtls(message), from);
+                });
+            }
+        }
+    }
+
+    /// What is kept of QUIC and DTLS, from now on.
+    fn secured(&mut self) -> Option<&mut Secured> {
+        if let Self::Datagrams = self {
+            *self = Self::Secured(Box::default());
+        }
+        match self {
+            Self::Secured(secured) => Some(secured),
+            _ => None,
+        }
+    }
+}
+
+/// The parsers of a UDP flow that keep something.
+#[derive(Debug, Default)]
+struct Secured {
+    quic: Option<quic::Connection>,
+    dtls: Option<Box<dtls::Connection>>,
+}
+
+impl Secured {
+    fn heap_bytes(&self) -> usize {
+        let quic = self.quic.as_ref().map_or(0, quic::Connection::heap_bytes);
+        let dtls = self.dtls.as_deref().map_or(0, |connection| {
+            sum([size_of::<dtls::Connection>(), connection.heap_bytes()])
+        });
+        sum([quic, dtls])
     }
 }
 
@@ -465,6 +511,6 @@ mod tests {
             "{}",
             size_of::<Connection>()
         );
-        assert!(size_of::<quic::Connection>() <= 64);
+        assert!(size_of::<Secured>() <= 72);
     }
 }

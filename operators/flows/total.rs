@@ -139,8 +139,12 @@ impl Side {
 /// All protocols at once, on a port of DNS.
 fn applications(segments: &[Segment<'_>], protocol: u8) {
     let protocols = [
+        Protocols::DHCP,
         Protocols::DNS,
+        Protocols::DTLS,
+        Protocols::GREETING,
         Protocols::HTTP,
+        Protocols::HTTP1,
         Protocols::QUIC,
         Protocols::SSH,
         Protocols::TLS,

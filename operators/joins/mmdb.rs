@@ -7,6 +7,7 @@ use super::table::{LoadFault, Place};
 use crate::columns::{Address, Column};
 use crate::error::Error;
 use crate::schema::DataType;
+use crate::stored::guarded;
 use crate::stored::kind::{push, push_null};
 use maxminddb::{PathElement, Reader};
 use serde_json::Value;
@@ -59,7 +60,13 @@ impl Mmdb {
                 Error::new(text)
                     .help("a file in the format of MaxMind is expected, such as GeoLite2-ASN.mmdb")
             };
-            Ok((Reader::from_source(bytes).map_err(wrong)?, size))
+            let opened = guarded(|| Reader::from_source(bytes)).map_err(|why| {
+                Error::new(format!(
+                    "{} is no database of addresses: {why}",
+                    path.display()
+                ))
+            })?;
+            Ok((opened.map_err(wrong)?, size))
         });
         let (reader, bytes) = reader.map_err(|error| vec![LoadFault::Unreadable(error)])?;
         let steps = |path: &String| -> Vec<Step> {
@@ -76,7 +83,11 @@ impl Mmdb {
             types: Vec::new(),
             bytes,
         };
-        database.types = database.find_types(columns)?;
+        let types = guarded(|| database.find_types(columns)).unwrap_or_else(|why| {
+            let text = format!("{} is no database of addresses: {why}", path.display());
+            Err(vec![LoadFault::Unreadable(Error::new(text))])
+        });
+        database.types = types?;
         Ok(database)
     }
 
@@ -136,7 +147,8 @@ impl Mmdb {
     /// Adds what the record of an address says to a column each; gives whether there is a record. A database that cannot be read on
     /// has none.
     pub fn add(&self, address: Option<Address>, columns: &mut [Column]) -> bool {
-        let found = address.and_then(|address| self.reader.lookup(IpAddr::from(address)).ok());
+        let look = |address: Address| self.reader.lookup(IpAddr::from(address)).ok();
+        let found = address.and_then(|address| guarded(|| look(address)).ok().flatten());
         let found = found.filter(maxminddb::LookupResult::has_data);
         for (column, path) in columns.iter_mut().zip(&self.paths) {
             let value = found.as_ref().and_then(|found| {
@@ -147,7 +159,8 @@ impl Mmdb {
                         Step::Index(index) => PathElement::Index(*index),
                     })
                     .collect();
-                found.decode_path::<Value>(&path).ok().flatten()
+                let decoded = guarded(|| found.decode_path::<Value>(&path).ok());
+                decoded.ok().flatten().flatten()
             });
             let added = value.is_some_and(|value| match &value {
                 Value::String(text) => push(column, text),

@@ -11,6 +11,8 @@ mod mmdb;
 mod options;
 mod table;
 mod time;
+#[doc(hidden)]
+pub mod total;
 
 pub use books::{FileBooks, JoinBooks};
 pub use equality::Part;

@@ -18,6 +18,7 @@ pub mod conversation;
 pub mod coverage;
 pub mod dhcp;
 pub mod dns;
+pub mod dtls;
 pub mod greeting;
 pub mod handshake;
 pub mod http;
@@ -68,6 +69,8 @@ impl Protocols {
     pub const DHCP: Self = Self(64);
     /// Those that are told by how they begin.
     pub const GREETING: Self = Self(128);
+    /// TLS over UDP.
+    pub const DTLS: Self = Self(256);
 
     /// Those of both.
     #[must_use]
@@ -93,6 +96,8 @@ pub enum Message<'a> {
     Dhcp(dhcp::Message<'a>),
     /// A DNS message.
     Dns(dns::Message<'a>),
+    /// A handshake message of DTLS.
+    Dtls(dtls::Message<'a>),
     /// How a protocol begins of which nothing more is read.
     Greeting(greeting::Message),
     /// What opens a message of HTTP/1, or a frame of HTTP/2.
@@ -113,6 +118,7 @@ impl Message<'_> {
         match self {
             Self::Dhcp(_) => Protocols::DHCP,
             Self::Dns(_) => Protocols::DNS,
+            Self::Dtls(_) => Protocols::DTLS,
             Self::Greeting(_) => Protocols::GREETING,
             Self::Http(_) => Protocols::HTTP,
             Self::Http1(_) => Protocols::HTTP1,

@@ -10,7 +10,7 @@
 
 use super::tcp_options::{Options, Timestamps, kind};
 use super::tls::{ClientHello, ServerHello};
-use super::{dhcp, dns, greeting, http, icmp, mptcp, quic, ssh, text, tls, x509};
+use super::{dhcp, dns, dtls, greeting, http, icmp, mptcp, quic, ssh, text, tls, x509};
 use crate::packet::Direction;
 
 /// Bytes of a stream that are read at most.
@@ -42,7 +42,7 @@ fn bounded(held: usize, bytes: &[u8]) {
 
 /// As every protocol.
 pub fn read(bytes: &[u8], size: usize) {
-    for target in [dhcp, dns, greeting, http, quic, ssh, tcp_options, tls] {
+    for target in [dhcp, dns, dtls, greeting, http, quic, ssh, tcp_options, tls] {
         target(bytes, size);
     }
 }
@@ -270,6 +270,49 @@ pub fn quic(bytes: &[u8], size: usize) {
     }
 }
 
+/// As datagrams of a DTLS connection: two bytes each that say how long it is, the first bit who sent it. However the messages are cut and
+/// whatever their order, a hello is one that some datagrams hold.
+pub fn dtls(bytes: &[u8], _: usize) {
+    let mut connection = dtls::Connection::default();
+    let (mut rest, mut hellos) = (bytes, 0);
+    while let Some((length, behind)) = rest.split_first_chunk() {
+        let length = u16::from_be_bytes(*length);
+        let (datagram, behind) = behind.split_at(behind.len().min(usize::from(length & 0x7FFF)));
+        rest = behind;
+        let from = if length & 0x8000 == 0 {
+            Direction::Forward
+        } else {
+            Direction::Backward
+        };
+        let _ = dtls::may_open(datagram);
+        connection.datagram(datagram, from, LIMIT, &mut |message| {
+            hellos += usize::from(message.is_earlier);
+            match message.message {
+                tls::Message::ClientHello(hello) => {
+                    client(&hello);
+                    assert!(tls::ja4(&hello, 'd').starts_with('d'));
+                    assert!(hello.highest_datagram_version() <= hello.version.max(0xFEFF));
+                }
+                tls::Message::ServerHello(hello) => {
+                    server(&hello);
+                }
+                tls::Message::Certificate(body) => {
+                    chain(body);
+                }
+                tls::Message::ServerKeyExchange(body) => {
+                    exchange(body);
+                }
+                _ => {}
+            }
+        });
+        bounded(connection.heap_bytes(), bytes);
+    }
+    assert!(
+        hellos <= bytes.len() / 12,
+        "{hellos} messages instead of others"
+    );
+}
+
 /// As one side of an HTTP connection, and as both in turn.
 pub fn http(bytes: &[u8], size: usize) {
     let stream = |size: usize, from: Direction| {
@@ -358,7 +401,8 @@ mod tests {
     use proptest::prelude::*;
 
     /// Starts of messages, so that bytes get further than to the first test of them.
-    const STARTS: [&[u8]; 12] = [
+    const STARTS: [&[u8]; 13] = [
+        b"\x01\x00\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\x80\x01\0\0\x74\0\0\0\0\0\0\0\x74\xfe\xfd",
         b"",
         b"\x16\x03\x01\x00\x80\x01\x00\x00\x7c\x03\x03",
         b"\x16\x03\x03\x00\x80\x02\x00\x00\x7c\x03\x03",

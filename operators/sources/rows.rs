@@ -8,6 +8,7 @@ use crate::books::Books;
 use crate::columns::{Address, Columns, FlowEdge};
 use crate::error::Error;
 use crate::packet::Header;
+use crate::stored::{self, Format};
 use crate::views::Shared;
 use arrow::array::{
     Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt16Array, UInt64Array,
@@ -118,28 +119,18 @@ pub fn read_rows<'scope>(
 }
 
 /// The edges of a file.
-type Edges = std::iter::Peekable<Box<dyn Iterator<Item = Result<FlowEdge, Error>>>>;
+pub(super) type Edges = std::iter::Peekable<Box<dyn Iterator<Item = Result<FlowEdge, Error>>>>;
 
 /// Opens a file of rows.
 ///
 /// # Errors
 /// It cannot be read, or lacks a column.
-fn edges(path: &Path) -> Result<Edges, Error> {
+pub(super) fn edges(path: &Path) -> Result<Edges, Error> {
     let file = File::open(path).map_err(|error| Error::file("read", path, error))?;
     let all: Box<dyn Iterator<Item = Result<FlowEdge, Error>>> = match kind_of(path) {
         Some("jsonl") => lines(file, path),
-        Some("parquet") => {
-            let reader =
-                parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)
-                    .and_then(|builder| builder.build())
-                    .map_err(|error| unreadable(path, &error))?;
-            batches(reader, path)
-        }
-        Some("arrow") => {
-            let reader = arrow::ipc::reader::FileReader::try_new_buffered(file, None)
-                .map_err(|error| unreadable(path, &error))?;
-            batches(reader, path)
-        }
+        Some("parquet") => batches(file, path, Format::Parquet)?,
+        Some("arrow") => batches(file, path, Format::Arrow)?,
         _ => cells(file, path)?,
     };
     Ok(all.peekable())
@@ -305,12 +296,14 @@ impl<'a> Line<'a> {
     }
 }
 
-fn batches<E: std::fmt::Display>(
-    reader: impl Iterator<Item = Result<RecordBatch, E>> + 'static,
+fn batches(
+    file: File,
     path: &Path,
-) -> Box<dyn Iterator<Item = Result<FlowEdge, Error>>> {
+    format: Format,
+) -> Result<Box<dyn Iterator<Item = Result<FlowEdge, Error>>>, Error> {
+    let (_, batches) = stored::batches(file, path, format)?;
     let path = path.to_owned();
-    Box::new(reader.flat_map(move |batch| {
+    Ok(Box::new(batches.flat_map(move |batch| {
         let edges = batch
             .map_err(|error| unreadable(&path, &error))
             .and_then(|batch| of_batch(&batch, &path));
@@ -318,7 +311,7 @@ fn batches<E: std::fmt::Display>(
             Ok(edges) => edges.into_iter().map(Ok).collect::<Vec<_>>(),
             Err(error) => vec![Err(error)],
         }
-    }))
+    })))
 }
 
 fn of_batch(batch: &RecordBatch, path: &Path) -> Result<Vec<FlowEdge>, Error> {

@@ -8,6 +8,7 @@ use super::{Bounds, Ending, Reader, Record};
 use crate::Books;
 use crate::packet::BlockPool;
 use std::io::Cursor;
+use std::path::Path;
 
 /// Bytes that are decompressed at most: a few bytes may stand for a disk full of them.
 const MOST: usize = 1 << 18;
@@ -79,6 +80,16 @@ pub fn pcapng(bytes: &[u8], size: usize) {
     } else {
         capture(&[&Pcapng::MAGIC, bytes].concat(), size);
     }
+}
+
+/// As rows that were written before: all columns have as many rows as keys, and edges of the graph have times and addresses.
+pub fn written(path: &Path) {
+    for edge in super::rows::edges(path).into_iter().flatten().take(MOST) {
+        let Ok(edge) = edge else { break };
+        assert!([4, 6].contains(&edge.from.family) && [4, 6].contains(&edge.to.family));
+        assert_eq!(edge.clock, edge.end);
+    }
+    super::written::total(path, MOST);
 }
 
 /// Blocks of any size give the same records and the same end.

@@ -300,6 +300,32 @@ pub fn read_written<'scope>(
     stream
 }
 
+/// Reads a file, up to so many rows, and asserts what must hold of each batch: for [`super::total`].
+pub(super) fn total(path: &Path, most: usize) {
+    let Ok(schema) = schema_of(&[path.to_owned()]) else {
+        return;
+    };
+    let reading = Reading::new(schema.clone(), &schema);
+    let Ok(reader) = open_at(path, &reading.names) else {
+        return;
+    };
+    let mut open = Open {
+        source: 0,
+        path: path.to_owned(),
+        bounds: Bounds::default(),
+        reader,
+        row: 0,
+    };
+    while (open.row as usize) < most {
+        let Ok(Some(rows)) = reading.next(&mut open) else {
+            return;
+        };
+        for (column, feature) in rows.columns.iter().zip(&schema) {
+            assert_eq!(column.len(), rows.keys.len(), "{}", feature.name);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Parquet and Arrow IPC: columns with types of their own. Values are written as text, exactly: numbers with the digits that read back
 //! as themselves, times as decimal seconds since 1970, lists and structures as JSON.
 
-use super::{Cells, Heading, Mark, Part, Rows, unreadable};
+use super::{Cells, Format, Heading, Mark, Part, Rows, claims, guarded, unreadable};
 use crate::error::Error;
 use crate::schema::DataType;
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch};
@@ -10,12 +10,15 @@ use arrow::datatypes::{
     Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
+use arrow::ipc::reader::FileReader;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Number, Value};
 use std::fmt::{Display, Write as _};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-type Batches = Box<dyn Iterator<Item = Result<RecordBatch, String>>>;
+/// Batches of rows, or why one cannot be read.
+pub(crate) type Batches = Box<dyn Iterator<Item = Result<RecordBatch, String>>>;
 
 struct Columns {
     batches: Batches,
@@ -23,27 +26,59 @@ struct Columns {
     path: PathBuf,
 }
 
-/// The columns and rows of a Parquet file.
-pub(super) fn parquet(file: File, path: &Path) -> Result<(Vec<Heading>, Box<dyn Rows>), Error> {
-    let builder = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(|error| unreadable(path, error))?;
-    let schema = SchemaRef::clone(builder.schema());
-    let reader = builder.build().map_err(|error| unreadable(path, error))?;
-    Ok(open(&schema, told(reader), path))
+/// The schema and the batches of a Parquet or Arrow IPC file.
+///
+/// # Errors
+/// It cannot be read, or is not of this format.
+pub(crate) fn batches(
+    mut file: File,
+    path: &Path,
+    format: Format,
+) -> Result<(SchemaRef, Batches), Error> {
+    let opened = guarded(|| -> Result<(SchemaRef, Batches), String> {
+        Ok(if format == Format::Parquet {
+            let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(text)?;
+            let schema = SchemaRef::clone(builder.schema());
+            (schema, told(builder.build().map_err(text)?))
+        } else {
+            let claim = claims::greatest(&mut file).unwrap_or(0);
+            if claim > claims::MOST {
+                return Err(format!("one of its buffers claims {claim} bytes"));
+            }
+            let reader = FileReader::try_new_buffered(file, None).map_err(text)?;
+            (reader.schema(), told(reader))
+        })
+    });
+    opened.flatten().map_err(|why| unreadable(path, why))
 }
 
-/// The columns and rows of an Arrow IPC file.
-pub(super) fn ipc(file: File, path: &Path) -> Result<(Vec<Heading>, Box<dyn Rows>), Error> {
-    let reader = arrow::ipc::reader::FileReader::try_new_buffered(file, None)
-        .map_err(|error| unreadable(path, error))?;
-    Ok(open(&reader.schema(), told(reader), path))
+fn text(error: impl Display) -> String {
+    error.to_string()
 }
 
-fn told<E: Display>(batches: impl Iterator<Item = Result<RecordBatch, E>> + 'static) -> Batches {
-    Box::new(batches.map(|batch| batch.map_err(|error| error.to_string())))
+/// The batches, up to the first that cannot be read.
+fn told<E: Display>(
+    mut batches: impl Iterator<Item = Result<RecordBatch, E>> + 'static,
+) -> Batches {
+    let mut is_over = false;
+    Box::new(std::iter::from_fn(move || {
+        if is_over {
+            return None;
+        }
+        let batch = guarded(|| batches.next().map(|batch| batch.map_err(text)));
+        let batch = batch.transpose()?.flatten();
+        is_over = batch.is_err();
+        Some(batch)
+    }))
 }
 
-fn open(schema: &SchemaRef, batches: Batches, path: &Path) -> (Vec<Heading>, Box<dyn Rows>) {
+/// The columns and rows of such a file.
+pub(super) fn open(
+    file: File,
+    path: &Path,
+    format: Format,
+) -> Result<(Vec<Heading>, Box<dyn Rows>), Error> {
+    let (schema, batches) = batches(file, path, format)?;
     let headings = schema.fields().iter().map(|field| Heading {
         name: field.name().clone(),
         kind: kind(field.data_type()),
@@ -53,7 +88,7 @@ fn open(schema: &SchemaRef, batches: Batches, path: &Path) -> (Vec<Heading>, Box
         row: 0,
         path: path.to_owned(),
     };
-    (headings.collect(), Box::new(columns))
+    Ok((headings.collect(), Box::new(columns)))
 }
 
 /// The type of a column with such values; text says nothing of what is in it.

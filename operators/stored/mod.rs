@@ -5,11 +5,17 @@
 
 mod arrow;
 mod cells;
+mod claims;
 mod csv;
+mod guard;
 mod jsonl;
 pub mod kind;
+#[doc(hidden)]
+pub mod total;
 
+pub(crate) use arrow::batches;
 pub use cells::{Cells, Mark};
+pub use guard::guarded;
 
 use crate::error::Error;
 use crate::schema::DataType;
@@ -93,8 +99,7 @@ impl Reader {
         let (headings, rows): (Vec<Heading>, Box<dyn Rows>) = match format {
             Format::Csv { delimiter } => csv::open(file, path, delimiter)?,
             Format::Jsonl => jsonl::open(file, path)?,
-            Format::Parquet => arrow::parquet(file, path)?,
-            Format::Arrow => arrow::ipc(file, path)?,
+            Format::Parquet | Format::Arrow => arrow::open(file, path, format)?,
         };
         Ok(Self {
             chosen: (0..headings.len()).collect(),

@@ -151,7 +151,7 @@ def compare(binary, capture, expected, folder):
     """(lines `FIELD VALUE`, details, counts of equal values) of one capture"""
     base = os.path.join(folder, capture.replace("/", "_"))
     names = ", ".join(f'"{name}"' for name in [*ENDS, *COLUMNS])
-    kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", SETTINGS, f"only = [{names}]").replace("groups = [", 'groups = ["http", "vpn", "tunnel", '), base)
+    kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", SETTINGS, f"only = [{names}]\ndtls = true").replace("groups = [", 'groups = ["http", "vpn", "tunnel", '), base)
     counts, same, details, records = Counter(), Counter(), [], []
     if not os.path.exists(base + ".csv"):
         return [], [], same

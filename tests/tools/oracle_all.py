@@ -18,7 +18,7 @@ import kit
 
 KNOWN = os.path.join(kit.REPOSITORY, "tests", "oracle_differences.toml")
 # columns beyond the catalogue that the oracle has too
-BEYOND = ["community_id", "ja3_string", "ja3s_string", "ja4", "tls_ciphers", "tls_extensions", "tls_alpn_offered", "quic_ja3", "quic_ja4", "quic_client_dcid", "dns_queries",
+BEYOND = ["community_id", "ja3_string", "ja3s_string", "ja4", "tls_ciphers", "tls_extensions", "tls_alpn_offered", "dtls", "quic_ja3", "quic_ja4", "quic_client_dcid", "dns_queries",
           "dns_responses", "dns_answers", "hassh_string", "hassh_server_string", "http_method", "http_host", "http_user_agent"]
 FEATURES = f"flow_id = true\nraw_sequences = true\nsplt = true\nquantile_exact = 0\nadd = {BEYOND}"
 # name -> (settings of [flows], settings of [features], settings of the oracle)
@@ -33,6 +33,7 @@ VARIANTS = {
     "small": ("", 'burst_threshold = "1ms"\nmax_sequence_length = 3\nentropy_sample = 7',
               {"burst_threshold": 0.001, "max_sequence_length": 3, "entropy_sample_bytes": 7}),
     "split": ("", "split = true", {}),
+    "dtls": ("", "dtls = true", {"dtls": True}),
     # less than most handshakes
     "prefix": ('[decode]\npayload_prefix = "700B"', "", {"payload_prefix": 700}),
     # few gaps are kept one by one: percentiles of the others may be off by 1/256

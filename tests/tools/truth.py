@@ -250,7 +250,7 @@ def make(binary, folder, jobs):
         for old in (base + ".csv", base + ".json"):
             if os.path.exists(old):
                 os.remove(old)
-        kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", SETTINGS), base)
+        kit.run_spec(binary, kit.spec(kit.capture_path(capture), base + ".csv", SETTINGS, "dtls = true"), base)
 
     failed = 0
     for capture, result in kit.each(one, kit.captures(), jobs):

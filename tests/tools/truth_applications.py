@@ -45,12 +45,12 @@ def ssh(row):
 
 def expectations(row, found, ends):
     """(name, our value, values it may have) of one of our records; nothing where the truth says nothing"""
-    for kind, of in (("client_hello_tls", client), ("client_hello_quic", client), ("quic", quic)):
+    for kind, of in (("client_hello_tls", client), ("client_hello_quic", client), ("client_hello_dtls", client), ("quic", quic)):
         rows = [m for m in found[kind].get(ends, ()) if m.get("long") != {}]
         if rows:
             for name in of(rows[0]):
                 yield name, row[name], [of(message)[name] for message in rows]
-    for message in (found["server_hello_tls"].get(ends, ()),):
+    for message in (found["server_hello_tls"].get(ends, ()), found["server_hello_dtls"].get(ends, ())):
         if message:
             yield "ja3s_hash", row["ja3s_hash"], [m.get("ja3s", "") for m in message]
             yield "tls_cipher_suite", hexadecimal(row["tls_cipher_suite"]), [m.get("ciphers", [None])[0] for m in message]

@@ -51,7 +51,7 @@ pub fn ja3s_text(hello: &ServerHello<'_>) -> String {
     text
 }
 
-/// JA4 of a ClientHello that came over TCP (`t`) or QUIC (`q`).
+/// JA4 of a ClientHello that came over TCP (`t`), QUIC (`q`) or DTLS (`d`).
 pub fn ja4(hello: &ClientHello<'_>, transport: char) -> String {
     let (ciphers, extensions) = ja4_texts(hello);
     let hashed = |text: &str| match text {
@@ -77,10 +77,12 @@ pub fn ja4_r(hello: &ClientHello<'_>, transport: char) -> String {
 
 /// The first part of JA4.
 fn ja4_start(hello: &ClientHello<'_>, transport: char) -> String {
-    let offered = hello
-        .versions()
-        .filter(|version| !is_grease(*version))
-        .max();
+    let offered = hello.versions().filter(|version| !is_grease(*version));
+    // DTLS counts downwards
+    let offered = match hello.version >> 8 {
+        0xFE => offered.min(),
+        _ => offered.max(),
+    };
     let version = version_digits(offered.unwrap_or(hello.version));
     let name = if hello.extensions.has(0) { 'd' } else { 'i' };
     let count = |numbers: &mut dyn Iterator<Item = u16>| {
@@ -105,6 +107,9 @@ pub(crate) fn version_digits(version: u16) -> &'static str {
         0x0301 => "10",
         0x0300 => "s3",
         0x0002 => "s2",
+        0xFEFF => "d1",
+        0xFEFD => "d2",
+        0xFEFC => "d3",
         _ => "00",
     }
 }

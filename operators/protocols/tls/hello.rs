@@ -112,10 +112,22 @@ pub struct ClientHello<'a> {
 impl<'a> ClientHello<'a> {
     /// Reads the body of the message; `None` where a length contradicts another.
     pub fn read(body: &'a [u8]) -> Option<Self> {
+        Self::of(body, false)
+    }
+
+    /// Reads that of DTLS, which has a cookie (RFC 6347 section 4.2.1).
+    pub fn read_datagram(body: &'a [u8]) -> Option<Self> {
+        Self::of(body, true)
+    }
+
+    fn of(body: &'a [u8], has_cookie: bool) -> Option<Self> {
         let mut reader = Reader::new(body);
         let version = reader.u16()?;
         reader.take(32)?;
         let session_id = reader.vector8()?;
+        if has_cookie {
+            reader.vector8()?;
+        }
         let ciphers = reader.vector16()?;
         let compressions = reader.vector8()?;
         let is_sound = session_id.len() <= SESSION_ID
@@ -179,6 +191,12 @@ impl<'a> ClientHello<'a> {
             .filter(|v| (0x0300..=super::TLS13).contains(v));
         let others = || self.versions().filter(|v| !is_grease(*v)).max();
         known.max().or_else(others).unwrap_or(self.version)
+    }
+
+    /// The highest version of DTLS offered, which has the lowest number, else `legacy_version`.
+    pub fn highest_datagram_version(&self) -> u16 {
+        let known = self.versions().filter(|version| version >> 8 == 0xFE);
+        known.min().unwrap_or(self.version)
     }
 }
 
@@ -260,6 +278,16 @@ impl<C, S> Hellos<C, S> {
     /// Keeps the first ServerHello of a direction.
     pub fn server(&mut self, from: Direction, hello: impl FnOnce() -> S) {
         from.of_mut(&mut self.servers).get_or_insert_with(hello);
+    }
+
+    /// Forgets the ClientHello of a direction: another one goes before it.
+    pub fn forget_client(&mut self, from: Direction) {
+        *from.of_mut(&mut self.clients) = None;
+    }
+
+    /// Forgets the ServerHello of a direction: another one goes before it.
+    pub fn forget_server(&mut self, from: Direction) {
+        *from.of_mut(&mut self.servers) = None;
     }
 
     /// The ServerHello of a direction, whoever is the server.

@@ -21,9 +21,11 @@ use super::sum;
 
 /// TLS 1.3.
 pub const TLS13: u16 = 0x0304;
+/// DTLS 1.3.
+pub const DTLS13: u16 = 0xFEFC;
 
 /// Content types of records.
-mod content {
+pub(super) mod content {
     pub const CHANGE_CIPHER_SPEC: u8 = 20;
     pub const ALERT: u8 = 21;
     pub const HANDSHAKE: u8 = 22;
@@ -32,7 +34,7 @@ mod content {
 }
 
 /// Types of handshake messages.
-mod handshake {
+pub(super) mod handshake {
     pub const CLIENT_HELLO: u8 = 1;
     pub const SERVER_HELLO: u8 = 2;
     pub const CERTIFICATE: u8 = 11;

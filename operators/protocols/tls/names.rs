@@ -1,6 +1,6 @@
 //! Names of versions and named groups (IANA, TLS Supported Groups).
 
-/// "TLS 1.3" and the like.
+/// "TLS 1.3", "DTLS 1.2" and the like.
 pub const fn version_name(version: u16) -> Option<&'static str> {
     Some(match version {
         0x0300 => "SSL 3.0",
@@ -8,6 +8,9 @@ pub const fn version_name(version: u16) -> Option<&'static str> {
         0x0302 => "TLS 1.1",
         0x0303 => "TLS 1.2",
         0x0304 => "TLS 1.3",
+        0xFEFF => "DTLS 1.0",
+        0xFEFD => "DTLS 1.2",
+        0xFEFC => "DTLS 1.3",
         _ => return None,
     })
 }
