@@ -1,14 +1,18 @@
 //! What expressions cost: a derived column a row, beside the same in plain Rust; a filtered aggregate of packets beside the group
 //! that has it built in.
 
-use crate::groups::events_through;
+use crate::groups::{events_through, told};
 use crate::trace;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use jayflow::{Loaded, Plan};
 use jayflow_operators::columns::{Column, Columns, Values};
 use jayflow_operators::features::FeaturePlan;
+use jayflow_operators::flows::{Flow, Meter};
+use jayflow_operators::packet::Packet;
+use jayflow_operators::slots::Slots;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// Rows of a batch, as the flow operator gives them.
 const ROWS: usize = 1024;
@@ -114,32 +118,132 @@ fn check_of_400(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Aggregates, each beside a column that a group has.
-const AGGREGATES: [(&str, &str); 3] = [
-    ("mean_fwd", "mean(pkt.len where pkt.fwd)"),
+/// Aggregates, each beside a column that a group has, and beside the same by hand.
+const AGGREGATES: [(&str, &str, &str, Measure); 3] = [
+    (
+        "mean_fwd",
+        "mean(pkt.len where pkt.fwd)",
+        "pkt_len_fwd_mean",
+        |packet| {
+            let is_chosen = packet.is_forward();
+            (is_chosen, u64::from(packet.ip_len))
+        },
+    ),
     (
         "count_payload",
         "count(where pkt.payload_len > 0 and pkt.fwd)",
+        "packets_with_payload_fwd",
+        |packet| (packet.payload_len > 0 && packet.is_forward(), 1),
     ),
-    ("sum_bwd", "sum(pkt.payload_len where pkt.bwd)"),
+    (
+        "sum_bwd",
+        "sum(pkt.payload_len where pkt.bwd)",
+        "payload_bytes_bwd",
+        |packet| (!packet.is_forward(), u64::from(packet.payload_len)),
+    ),
 ];
 
-#[divan::bench(sample_size = 1, sample_count = 20, args = AGGREGATES.map(|(name, _)| name))]
-fn aggregate(bencher: Bencher<'_, '_>, name: &str) {
-    let (_, text) = AGGREGATES.iter().find(|(known, _)| *known == name).unwrap();
-    let plan = plan(&format!("{name} = '{text}'"));
-    let mut plan = plan.features().unwrap().plan.clone();
-    plan.restrict(|feature| feature.group == "aggregates");
-    let count = ItemsCount::new(trace::packets());
-    bencher.counter(count).bench(|| events_through(&plan));
+/// Whether a packet is chosen, and its value.
+type Measure = fn(&Packet<'_>) -> (bool, u64);
+
+/// A sum and a count of each open record, and those of the records that have ended: what an extractor written for one column would
+/// keep.
+struct ByHand<F> {
+    measure: F,
+    open: Slots<(u64, u64)>,
+    done: Vec<(u64, u64)>,
 }
 
-/// One column of a group each: what is built in.
-#[divan::bench(sample_size = 1, sample_count = 20, args = ["pkt_len_fwd_mean", "packets_with_payload_fwd", "payload_bytes_bwd"])]
-fn built_in(bencher: Bencher<'_, '_>, column: &str) {
-    let mut plan = trace::plan("all");
-    plan.restrict(|feature| feature.name == column);
-    assert_eq!(plan.schema.len(), 1, "{column}");
-    let count = ItemsCount::new(trace::packets());
-    bencher.counter(count).bench(|| events_through(&plan));
+impl<F: Fn(&Packet<'_>) -> (bool, u64)> Meter for ByHand<F> {
+    fn open(&mut self, slot: u32, _: &Flow) {
+        match self.open.get_mut(slot as usize) {
+            Some(used) => *used = (0, 0),
+            None => self.open.push((0, 0)),
+        }
+    }
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], _: &Slots<Flow>) {
+        for (packet, slot) in packets.iter().zip(slots) {
+            let (is_chosen, value) = (self.measure)(packet);
+            if is_chosen && let Some((sum, count)) = self.open.get_mut(*slot as usize) {
+                *sum += value;
+                *count += 1;
+            }
+        }
+    }
+    fn early(&mut self, _: u32, _: &Flow) {}
+    fn finish(&mut self, slot: u32, _: &Flow) {
+        self.done.extend(self.open.get(slot as usize));
+    }
+}
+
+/// ns a packet: the median of some rounds.
+fn time(mut round: impl FnMut()) -> f64 {
+    let mut times: Vec<Duration> = (0..21)
+        .map(|_| {
+            let start = Instant::now();
+            round();
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[10].as_secs_f64() * 1e9 / trace::packets() as f64
+}
+
+/// Prints what an aggregate costs beside the same by hand, and beside the group that has it built in. All of them are told the same
+/// events; what the telling takes by itself is in each, and said first.
+#[divan::bench(sample_size = 1, sample_count = 1, args = AGGREGATES.map(|(name, ..)| name))]
+fn aggregate(bencher: Bencher<'_, '_>, name: &str) {
+    let found = AGGREGATES.into_iter().find(|(known, ..)| *known == name);
+    let (_, text, column, measure) = found.unwrap();
+    let plan = plan(&format!("{name} = '{text}'"));
+    let mut own = plan.features().unwrap().plan.clone();
+    own.restrict(|feature| feature.group == "aggregates");
+    let mut built_in = trace::plan("all");
+    built_in.restrict(|feature| feature.name == column);
+    assert_eq!((own.schema.len(), built_in.schema.len()), (1, 1), "{name}");
+    let by_hand = || {
+        let (open, done) = (Slots::default(), Vec::new());
+        let mut meter = ByHand {
+            measure,
+            open,
+            done,
+        };
+        told(&mut meter);
+        meter.done
+    };
+    // that all three measure the same, or that it is none of them
+    let rows = [events_through(&own), events_through(&built_in)];
+    let values = |rows: &Columns| -> Vec<f64> {
+        let column = &rows.columns[0];
+        let values: Vec<f64> = match &column.values {
+            Values::F64(values) => values.clone(),
+            Values::I64(values) => values.iter().map(|value| *value as f64).collect(),
+            Values::U64(values) => values.iter().map(|value| *value as f64).collect(),
+            other => panic!("{other:?}"),
+        };
+        values
+    };
+    let [one, other] = rows.each_ref().map(values);
+    assert!(one == other && one.iter().sum::<f64>() > 0.0, "{name}");
+    assert_eq!(by_hand().len(), one.len(), "{name}");
+    bencher.bench(|| {
+        let nothing = ByHand {
+            measure: |_: &Packet<'_>| (false, 0),
+            open: Slots::default(),
+            done: Vec::new(),
+        };
+        let mut nothing = nothing;
+        let told_alone = time(|| {
+            nothing.done.clear();
+            told(&mut nothing);
+        });
+        let hand = time(|| drop(divan::black_box(by_hand())));
+        let group = time(|| drop(divan::black_box(events_through(&built_in))));
+        let own = time(|| drop(divan::black_box(events_through(&own))));
+        println!(
+            "{name}: {own:.1} ns a packet, by hand {hand:.1}, its group {group:.1}, telling alone {told_alone:.1}: {:.2} times by hand, {:.2} times its group",
+            own / hand,
+            own / group,
+        );
+    });
 }

@@ -80,6 +80,12 @@ fn group(bencher: Bencher<'_, '_>, group: &str) {
 /// The rows of a plan over all packets.
 pub fn events_through(plan: &FeaturePlan) -> Columns {
     let mut meter = Fused::new(plan);
+    told(&mut meter);
+    meter.rows
+}
+
+/// Tells a meter what the flow table tells of all packets.
+pub fn told(meter: &mut impl Meter) {
     let (mut flows, mut packets): (Slots<Flow>, Vec<Packet<'_>>) = Default::default();
     for event in events() {
         match event {
@@ -101,5 +107,4 @@ pub fn events_through(plan: &FeaturePlan) -> Columns {
             Event::Finish(slot, flow) => meter.finish(*slot, flow),
         }
     }
-    meter.rows
 }

@@ -154,19 +154,16 @@ fn planned(plan: Plan) -> impl for<'s> Fn(Scope<'s, u64>, Rows<'s, [u64; 4]>, &H
 fn group_by_hand<'s>(_: Scope<'s, u64>, rows: Rows<'s, Flow>, probe: &Handle<u64>) {
     use differential_dataflow::AsCollection as _;
     use timely::dataflow::operators::vec::Map as _;
-    let flows = rows.clone().map(|(from, ..)| from).count_total();
+    // all three are added up in one arrangement
     let pairs = rows.clone().map(|(from, to, _)| (from, to));
-    let peers = pairs.distinct_total().map(|(from, _)| from).count_total();
-    let bytes = rows
-        .inner
-        .map(|((from, _, bytes), time, diff)| (from, time, bytes.cast_signed() * diff as i64))
+    let peers = pairs.distinct_total().inner;
+    let peers = peers.map(|((from, _), time, diff)| (from, time, (0, diff, 0)));
+    rows.inner
+        .map(|((from, _, bytes), time, diff)| (from, time, (diff, 0, bytes as isize * diff)))
         .as_collection()
-        .count_total();
-    flows
-        .join_map(peers, |from, flows, peers| (*from, (*flows, *peers)))
-        .join_map(bytes, |from, (flows, peers), bytes| {
-            (*from, *flows, *peers, *bytes)
-        })
+        .concat(peers.as_collection())
+        .count_total()
+        .map(|(from, (flows, peers, bytes))| (from, flows, peers, bytes))
         .probe_with(probe);
 }
 
