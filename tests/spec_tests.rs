@@ -439,3 +439,39 @@ fn wrong_tests() {
     "#]]
     .assert_eq(&loaded.check().unwrap_err().text(false));
 }
+
+/// Three flows; `dst_port` of two of them is 53.
+const THREE: &str = r#"packets = [
+  { src = "10.0.0.1:5000", dst = "10.0.0.2:53", udp = { payload = "ab" } },
+  { src = "10.0.0.1:5001", dst = "10.0.0.2:53", udp = {} },
+  { src = "10.0.0.1:5002", dst = "10.0.0.3:80", tcp = { flags = "S" } },
+]
+"#;
+
+#[test]
+fn assertions_are_over_all_rows_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = |assert: &str| {
+        let text = format!(
+            "spec = 1\n[sources]\npath = \"nothing.pcap\"\n[features.derive]\nlong = 'total_bytes > 29'\n\
+            [filters.kind]\nroutes = {{ udp = 'protocol == 17', none = 'protocol == 1', rest = 'else' }}\n\
+            [sinks]\ninput = \"kind.rest\"\npath = \"never.csv\"\n[sinks.b]\ninput = [\"kind.udp\", \"kind.none\"]\npath = \"b.csv\"\n\
+            [tests.one]\nworkers = [1, 3]\n{assert}\n{THREE}"
+        );
+        write(folder.path(), "a.toml", &text);
+        test(folder.path(), &["a.toml"])
+    };
+    let right = "at = \"features\"\nassert = ['count() == distinct(flow_id)', 'count(where dst_port == 53) == 2 and any(long)', \
+        'mean(dst_port) > 53', 'mode(dst_ip) == 10.0.0.2', 'max(total_packets) is not null']";
+    assert_eq!(
+        spec(right),
+        ("ok   a.toml one\n1 test, 0 failed\n".to_owned(), Some(0))
+    );
+    let wrong = "at = \"kind.udp\"\nassert = ['count() == distinct(dst_ip)', 'all(long)', 'min(total_bytes) < quantile(dst_port, 0.5)', 'mean(total_bytes) / 0 > 1']";
+    expect![[""]].assert_eq(&spec(wrong).0);
+    // of no rows
+    let none = "at = \"kind.none\"\nassert = ['count() == 0 and sum(total_bytes) == 0 and max(dst_port) is null', 'max(dst_port) > 1', 'count() > 0']";
+    expect![[""]].assert_eq(&spec(none).0);
+    let faults = "at = \"features\"\nassert = ['dst_port == 53', 'count()', 'count() == distnct(flow_id)', 'count() = 1', 'lower(mode(tls_sni)) == \"a\"']";
+    expect![[""]].assert_eq(&spec(faults).0);
+}

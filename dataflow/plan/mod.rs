@@ -8,12 +8,14 @@ mod draw;
 mod explain;
 mod graph;
 mod prune;
+mod regions;
 mod svg;
 mod types;
 
 pub use analyzed::{analyzed, analyzed_json};
 pub use draw::Drawing;
 pub use explain::{explain, json, layout, memory};
+pub use regions::{Placed, Region};
 pub use types::{type_name, types, types_json};
 
 use crate::spec::{
