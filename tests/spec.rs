@@ -116,12 +116,12 @@ fn unknown_keys_and_sections() {
               = help: did you mean `sources`?
               = see `jayflow help E0005`
 
-            error[E0006]: `[views.a]` has neither `group_by` nor `rules`
+            error[E0006]: `[views.a]` has neither `group_by` nor `rules` nor `graph`
              --> spec.toml:4:8 (views.a.group_by)
               |
             4 | [views.a]
               |        ^
-              = help: write groups (`group_by`, `select`), or `rules`
+              = help: write groups (`group_by`, `select`), a `graph`, or `rules`
               = see `jayflow help E0006`
 
             error[E0005]: unknown key `x` in `[views.a]`
@@ -129,7 +129,7 @@ fn unknown_keys_and_sections() {
               |
             5 | x = 1
               | ^
-              = help: its keys are `input`, `where`, `group_by`, `select`, `having`, `top`, `rules`, `window`, `asof`, `allow_cross`, `max_iterations`, `max_rows`
+              = help: its keys are `input`, `where`, `group_by`, `select`, `having`, `top`, `graph`, `metrics`, `rules`, `window`, `asof`, `allow_cross`, `max_iterations`, `max_rows`
               = see `jayflow help E0005`
 
             error[E0005]: unknown key `extends` in `[sinks]`

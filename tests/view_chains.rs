@@ -320,7 +320,20 @@ fn what_is_wrong_with_views_over_views_is_told_where_it_is() {
         "input = \"av\"\ngroup_by = \"x\"",
     ]
     .map(one);
-    expect_test::expect![[""]].assert_eq(&found.join("\n"));
+    expect_test::expect![[r#"
+        E0607 views.v.window `{ tumbling = "30s" }` `v` has the window `tumbling 30s`, and `a`, which it reads, the window `tumbling 1m`; a view has the window of the view that it reads: leave `window` out, or give both the same
+        E0607 views.v.window `"all"` `v` has no window, and `a`, which it reads, the window `tumbling 1m`; a view has the window of the view that it reads: leave `window` out, or give both the same
+        E0607 views.v.input[0] `"a"` `a` has the window `tumbling 1m`, and `r` no window; views that are read together have one window
+        E0303 views.v.input `"r"` `r` has several relations; name one, as `r.NAME`: `one`, `two`
+        E0302 views.v.input `"r.tow"` `r` has no relation `tow`; did you mean `two`?
+        E0304 views.v.input[0] `"a"` groups are made of rows, or of one relation of a view, and of nothing else with it; write the view as rules, which may read several relations
+        E0207 views.v.group_by `names` `names` is list<ip>: no view over it can read it; select a single value in the view that is read, such as `mode` or `min`
+        E0214 views.v.select.first `first(src_ip)` `first` needs an order, and the rows of a view have none; take `min` or `max` of a time, or `mode`
+        E0607 views.v.where `is_private(src_ip)` texts and addresses that are joined or grouped can only be compared, by `==` and `!=`; compare it in the view that is read, where its rows come in
+        E0211 views.v.where `count` `count` is over packets, which are not here any more; give it a name in `[features.derive]`, and write the name here
+        E0302 views.v.rules `a` no relation is named `a`; add `a` to the `input` of the view
+        E0305 views.v.input `"v"` `v` reads itself: v -> v; read `flows` here: the view needs no derived column
+        E0302 views.v.input `"av"` no node is named `av`; did you mean `a`?"#]].assert_eq(&found.join("\n"));
 }
 
 #[test]
@@ -329,7 +342,16 @@ fn views_in_a_circle_are_told_with_the_loop() {
         [views.b]\ninput = \"a\"\ngroup_by = \"x\"\n[views.c]\ninput = \"b\"\ngroup_by = \"x\"\n[sinks.out]\npath = \"a.csv\"\ninput = \"c\"\n";
     let loaded = Loaded::text("spec.toml", text, "".into()).unwrap();
     let found = loaded.check().unwrap_err();
-    expect_test::expect![[""]].assert_eq(&found.text(false));
+    expect_test::expect![[r#"
+        error[E0305]: `a` reads itself: a -> c -> b -> a
+         --> spec.toml:5:9 (views.a.input)
+          |
+        5 | input = "c"
+          |         ^^^
+          = help: read `flows` here: the view needs no derived column
+          = see `jayflow help E0305`
+    "#]]
+    .assert_eq(&found.text(false));
 }
 
 #[test]

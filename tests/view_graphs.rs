@@ -445,5 +445,15 @@ fn what_is_wrong_with_graphs_is_told_where_it_is() {
         "group_by = \"src_ip\"\nmetrics = [\"degree\"]",
     ]
     .map(|view| check(view).join("\n"));
-    expect_test::expect![[""]].assert_eq(&found.join("\n"));
+    expect_test::expect![[r#"
+        E0008 views.v.graph `{ from = "src_ip" }` `graph` needs `from` and `to`: the columns with the ends of an edge; `graph`: A graph instead of groups: which columns hold the nodes that an edge starts and ends at, what it weighs, and whether it has a direction: `{ from = "src_ip", to = "dst_ip", weight = "1", directed = true }`
+        E0201 views.v.graph.to `dst_pot` unknown field `dst_pot`; did you mean `dst_port`?
+        E0207 views.v.graph.to `dst_port` a node is an address or a text, and `dst_port` is int; 
+        E0207 views.v.graph.to `name` edges lead from ip `src_ip` to text `name`: nodes are all addresses, or all texts; 
+        E0207 views.v.graph.weight `duration` a weight is a whole number, found duration; make one of it, e.g. `int(duration / 1ms)`
+        E0607 views.v.metrics[1] `in_degree` edges have no direction here; ask for `degree`
+        E0008 views.v.metrics[0] `"degre"` `degre` is not a metric; did you mean `degree`? one of `degree`, `in_degree`, `out_degree`, `triangles`, `clustering`, `components`, `kcore`, `label_propagation`, `louvain`, `greedy`, `pagerank`, `betweenness`
+        E0607 views.v.metrics `["degree", "in_degree", "out_degree", "triangles", "clustering", "kcore", "betweenness"]` `nodes` has 9 columns with these metrics, and can have 8; take it apart: two views of the same graph, each with some of the metrics; `betweenness` has two columns
+        E0607 views.v.group_by `group_by` a view of a graph has no `group_by`; let another view read `v.nodes` or `v.edges`
+        E0607 views.v.metrics `metrics` `metrics` are of the nodes of a graph; write the view as a graph, `graph = { from = "src_ip", to = "dst_ip" }`"#]].assert_eq(&found.join("\n"));
 }

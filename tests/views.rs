@@ -476,7 +476,7 @@ fn what_is_wrong_with_groups_is_told_where_it_is() {
     );
     assert_eq!(
         check("window = \"all\""),
-        ["E0006 views.v.group_by `v` `[views.v]` has neither `group_by` nor `rules`"]
+        ["E0006 views.v.group_by `v` `[views.v]` has neither `group_by` nor `rules` nor `graph`"]
     );
     let inputs = |input: &str| check(&format!("input = \"{input}\"\ngroup_by = \"src_ip\""));
     assert_eq!(

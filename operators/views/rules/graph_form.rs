@@ -65,7 +65,7 @@ pub fn compile_graph(
     for (at, metric) in form.metrics.iter().enumerate() {
         if !form.directed && matches!(metric, Metric::InDegree | Metric::OutDegree) {
             let message = "edges have no direction here";
-            let fault = Fault::new("E0607", Span::default(), message);
+            let fault = Fault::new("E0607", whole(metric.name()), message);
             faults.push((Part::Metric(at), fault.help("ask for `degree`")));
         }
     }
