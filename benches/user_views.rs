@@ -7,9 +7,10 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::input::Input as _;
 use differential_dataflow::operators::{CountTotal as _, ThresholdTotal as _};
 use divan::Bencher;
-use jayflow_operators::expressions::{Context, Field, Known, Type};
+use jayflow_operators::expressions::{Constant, Context, Field, Known, Type};
+use jayflow_operators::views::graph::Spell;
 use jayflow_operators::views::rules::{
-    self, GroupForm, Plan, Relation, RelationColumn, RuleOptions, compile, compile_group,
+    self, GroupForm, Plan, ReadFrom, Relation, RelationColumn, RuleOptions, compile, compile_group,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -121,6 +122,7 @@ fn relation() -> Relation {
     let columns = (0..).zip(["src", "dst", "bytes"]);
     Relation {
         name: "flows".to_owned(),
+        from: ReadFrom::Input(0),
         columns: columns
             .map(|(place, name)| RelationColumn {
                 name: name.to_owned(),
@@ -144,7 +146,8 @@ fn planned(plan: Plan) -> impl for<'s> Fn(Scope<'s, u64>, Rows<'s, [u64; 4]>, &H
     move |scope, rows, probe| {
         assert_eq!(plan.row_words(), 4);
         let sources: Vec<_> = plan.sources.iter().map(|_| rows.clone()).collect();
-        let built = rules::build(scope, &plan, &sources, 100);
+        let spell: Spell = std::rc::Rc::new(|_| Constant::Null);
+        let built = rules::build(scope, &plan, &sources, |_| 100, &spell);
         for made in built.relations {
             made.probe_with(probe);
         }

@@ -91,6 +91,7 @@ const COUNTS: Measures = Measures {
     edge_ports: false,
     ports: false,
     degrees: true,
+    neighbours: false,
     triangles: false,
     times: false,
 };

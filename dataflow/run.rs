@@ -5,9 +5,8 @@ use crate::cluster::{Cluster, Failure, Place, Started};
 use crate::inputs::Inputs;
 use crate::matched;
 use crate::memory::{self, Guard, Needs, Over};
-use crate::plan::{Edge, Kind, Plan};
+use crate::plan::{Edge, Kind, Placed, Plan, Region};
 use crate::report::{Output, Report};
-use crate::spec::View;
 use crate::topology::{
     Beyond, Context, Entrance, LookUpEntrance, ViewEntrance, ViewPlan, build, build_graph,
 };
@@ -20,7 +19,7 @@ use operators::privacy::Anonymiser;
 use operators::sinks::{self, Collector, Description, Fact, Sidecar, Sort, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
 use operators::views::look_ups::{Answers, Come, LookUpPlan};
-use operators::views::{Between, FeedPlan, GatePlan, Handover, SharedBetween};
+use operators::views::{Between, FeedPlan, GatePlan, Handover, SharedBetween, Window};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef as _;
@@ -319,29 +318,27 @@ fn work(
         .features()
         .and_then(|features| features.plan.connection());
     let look_ups = look_ups(plan, control, inputs, connection.as_ref());
-    let betweens: Vec<SharedBetween> = plan
-        .views()
-        .map(|(_, view)| Between::new(&view.rules, Arc::clone(&control.stop)))
+    let regions = plan.regions();
+    let betweens: Vec<SharedBetween> = regions
+        .iter()
+        .map(|region| Between::new(&region.rules, Arc::clone(&control.stop)))
         .collect();
-    let views = plan.views().zip(&betweens).map(|((name, view), between)| {
+    let views = regions.iter().zip(&betweens).map(|(region, between)| {
+        let first = region.members.first();
         let feed = FeedPlan {
-            rules: Arc::clone(&view.rules),
-            places: plan
-                .features()
-                .map(|features| Arc::clone(&features.places))
-                .unwrap_or_default(),
-            window: view.options.window,
+            rules: Arc::clone(&region.rules),
+            places: first.map_or_else(Default::default, |one| plan.places(&one.view.behind)),
+            // checked: those that read each other have the same
+            window: first.map_or(Window::All, |one| one.view.options.window),
             slicing: inputs.slicing,
             inputs: inputs.count(),
             lag: plan.flows().and_then(FlowOptions::longest_wait),
         };
-        building(worker, format!("view {name}"));
+        building(worker, format!("view {}", region.name()));
         worker.dataflow::<u64, _, _>(|scope| {
             let view = ViewPlan {
-                name,
+                region,
                 feed,
-                turns: view.options.max_iterations,
-                most: view.options.max_rows,
                 between,
                 look_ups: look_ups.as_ref(),
             };
@@ -421,8 +418,8 @@ fn work(
     let failed = handover.borrow_mut().take_error();
     let failed = failed.or_else(|| look_ups.and_then(lost));
     let failed = failed.or_else(|| {
-        let mut views = plan.views().zip(&betweens);
-        views.find_map(|((name, view), between)| failed_view(name, view, &between.borrow()))
+        let mut regions = regions.iter().zip(&betweens);
+        regions.find_map(|(region, between)| failed_view(region, &between.borrow()))
     });
     Finished {
         books,
@@ -432,19 +429,22 @@ fn work(
 }
 
 /// Why the result of a view is not whole, if it is not.
-fn failed_view(name: &str, view: &View, between: &Between) -> Option<Error> {
-    if between.is_beyond {
+fn failed_view(region: &Region, between: &Between) -> Option<Error> {
+    if let Some(Placed { name, view, .. }) = between.beyond.and_then(|at| region.of_stratum(at)) {
         let turns = view.options.max_iterations;
-        let text = format!("the recursion of the view `{name}` had no end after {turns} turns");
+        let text =
+            format!("[E0690] the recursion of the view `{name}` had no end after {turns} turns");
         let help = "set `max_iterations` higher, or let the rules make fewer new values";
         return Some(Error::new(text).help(help));
     }
-    let made = view.rules.relations.get(between.full?)?;
+    let full = between.full?;
+    let Placed { name, view, .. } = region.of_relation(full)?;
+    let made = region.rules.relations.get(full)?;
     let most = view.options.max_rows;
-    let text = match made.name == name {
-        true => format!("the view `{name}` has more than {most} rows"),
+    let text = match made.name == *name {
+        true => format!("[E0691] the view `{name}` has more than {most} rows"),
         false => format!(
-            "the relation `{}` of the view `{name}` has more than {most} rows",
+            "[E0691] the relation `{}` of the view `{name}` has more than {most} rows",
             made.name
         ),
     };
@@ -476,6 +476,7 @@ fn look_ups(
             schema: features.plan.schema.clone(),
             places: Arc::clone(&features.places),
             come,
+            keeps_edges: plan.regions().iter().any(|region| region.reads_rows),
             budget: sort_memory(plan),
             folder: spool_folder(plan),
         },

@@ -3,7 +3,7 @@
 //! Every worker builds the same operators in the same order, as timely's channels are positional: nothing here depends on the
 //! index of a worker but which inputs it reads.
 
-use crate::plan::{Edge, Kind, Node, Plan};
+use crate::plan::{Edge, Kind, Node, Placed, Plan, Region};
 use crate::spec::{Table, TableOf};
 use differential_dataflow::input::Input as _;
 use operators::books::{Books, Skip};
@@ -19,7 +19,7 @@ use operators::sinks::{Collector, collect};
 use operators::sources::{
     Bounds, Chunk, Mark, ReadControl, Slicing, Splitter, read, read_rows, read_written,
 };
-use operators::views::graph::maintain;
+use operators::views::graph::{Spell, maintain};
 use operators::views::look_ups::{LookUpPlan, SharedAnswers, look_up, tell};
 use operators::views::rules::{self, Row};
 use operators::views::{
@@ -132,7 +132,7 @@ pub fn build_graph(
     let facts = maintain(records, connection.measures);
     let relations = plan.relations().cloned().collect();
     let (mut behind, of_flows): (Vec<_>, Vec<_>) =
-        views.drain(..).partition(|view| view.reads_rows(plan));
+        views.drain(..).partition(ViewEntrance::reads_rows);
     *views = of_flows;
     for view in &mut behind {
         view.wait_for_all();
@@ -151,23 +151,19 @@ pub fn build_graph(
     (scope.index() == 0).then_some(session)
 }
 
-/// What a view is built of.
+/// What views that run together are built of.
 pub struct ViewPlan<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// What its feed is told.
+    /// The views.
+    pub region: &'a Region,
+    /// What their feed is told.
     pub feed: FeedPlan,
-    /// Turns of a recursion at most.
-    pub turns: u64,
-    /// Rows of a relation at most.
-    pub most: u64,
     /// Between feed and tables.
     pub between: &'a SharedBetween,
     /// What rows look up, if they do.
     pub look_ups: Option<&'a LookUpEntrance>,
 }
 
-/// The way into a view, by the width of its rows.
+/// The way into views that run together, by the width of their rows.
 pub enum ViewEntrance {
     /// Up to four words.
     Four(Inlets<[u64; 4]>),
@@ -175,16 +171,18 @@ pub enum ViewEntrance {
     Eight(Inlets<[u64; 8]>),
 }
 
-/// The way into a view.
+/// The way into views that run together.
 pub struct Inlets<R: Row> {
-    /// The name of the view.
-    name: String,
-    /// What its rows go into.
+    /// What comes in: a node, and which of its outputs.
+    inputs: Vec<(NodeIndex, Edge)>,
+    /// Whether rows come in, and not flow records alone.
+    reads_rows: bool,
+    /// What they go into.
     to: Inflow<R>,
 }
 
 impl ViewEntrance {
-    /// Builds the operators of a view: a dataflow of its own, whose times are ticks.
+    /// Builds the operators of views: a dataflow of its own, whose times are ticks.
     pub fn build(
         scope: Scope<'_, u64>,
         plan: &Plan,
@@ -198,17 +196,18 @@ impl ViewEntrance {
         }
     }
 
-    fn told(&mut self) -> (&str, &mut FeedPlan) {
+    fn told(&mut self) -> &mut FeedPlan {
         match self {
-            Self::Four(inlets) => (&inlets.name, &mut inlets.to.plan),
-            Self::Eight(inlets) => (&inlets.name, &mut inlets.to.plan),
+            Self::Four(inlets) => &mut inlets.to.plan,
+            Self::Eight(inlets) => &mut inlets.to.plan,
         }
     }
 
-    fn name(&self) -> &str {
+    /// What comes in: a node, and which of its outputs.
+    fn inputs(&self) -> &[(NodeIndex, Edge)] {
         match self {
-            Self::Four(inlets) => &inlets.name,
-            Self::Eight(inlets) => &inlets.name,
+            Self::Four(inlets) => &inlets.inputs,
+            Self::Eight(inlets) => &inlets.inputs,
         }
     }
 
@@ -221,17 +220,15 @@ impl ViewEntrance {
 
     /// Lets its windows close at the end: rows behind the connection graph have another time.
     fn wait_for_all(&mut self) {
-        self.told().1.lag = None;
+        self.told().lag = None;
     }
 
     /// Whether it reads rows with all their columns, or parts of them, and not flow records alone.
-    fn reads_rows(&self, plan: &Plan) -> bool {
-        let mut nodes = plan.graph.node_indices();
-        let own = nodes.find(|node| plan.graph[*node].name == self.name());
-        own.is_some_and(|node| {
-            let mut edges = plan.graph.edges_directed(node, Direction::Incoming);
-            edges.any(|edge| *edge.weight() != Edge::Flows)
-        })
+    const fn reads_rows(&self) -> bool {
+        match self {
+            Self::Four(inlets) => inlets.reads_rows,
+            Self::Eight(inlets) => inlets.reads_rows,
+        }
     }
 
     fn feed<'scope>(
@@ -256,10 +253,8 @@ impl<R: Row> Inlets<R> {
         books: &Rc<RefCell<Books>>,
     ) -> Self {
         let ViewPlan {
-            name,
+            region,
             feed: told,
-            turns,
-            most,
             between,
             look_ups,
         } = view;
@@ -269,13 +264,18 @@ impl<R: Row> Inlets<R> {
             .iter()
             .map(|_| scope.new_collection())
             .unzip();
-        let built = rules::build(scope, &told.rules, &sources, turns);
-        let beyond = Rc::clone(between);
-        built
-            .beyond
-            .inspect(move |_| beyond.borrow_mut().is_beyond = true);
+        let options = |at: Option<&Placed>| at.map(|one| one.view.options.clone());
+        let turns = |at| options(region.of_stratum(at)).map_or(0, |one| one.max_iterations);
+        let spelled = Rc::clone(between);
+        let spell: Spell = Rc::new(move |number| spelled.borrow().numbers.spell(number));
+        let built = rules::build(scope, &told.rules, &sources, turns, &spell);
+        for (at, rows) in built.beyond {
+            let beyond = Rc::clone(between);
+            rows.inspect(move |_| beyond.borrow_mut().beyond = Some(at));
+        }
         for (at, relation) in built.relations.iter().enumerate() {
             let full = Rc::clone(between);
+            let most = options(region.of_relation(at)).map_or(u64::MAX, |one| one.max_rows);
             rules::at_most(relation, most, move || full.borrow_mut().overflow(at));
         }
         let probe = ProbeHandle::new();
@@ -287,9 +287,9 @@ impl<R: Row> Inlets<R> {
             else {
                 continue;
             };
-            if of == name {
+            if let Some(view) = region.shown(of) {
                 let place = between.borrow_mut().table();
-                let changes = built.relations[shown.relation].clone();
+                let changes = built.relations[view.relations + shown.relation].clone();
                 let rows =
                     table(changes, shown.clone(), place, Rc::clone(between)).probe_with(&probe);
                 let collector = collectors.get(at).cloned();
@@ -304,15 +304,16 @@ impl<R: Row> Inlets<R> {
         }
         if let Some(LookUpEntrance { plan, answers }) = look_ups {
             for (place, (_, asked)) in plan.look_ups.asked().enumerate() {
-                if asked.view == name {
-                    let changes = built.relations[asked.relation].clone();
+                if let Some(view) = region.shown(&asked.view) {
+                    let changes = built.relations[view.relations + asked.relation].clone();
                     let (between, answers) = (Rc::clone(between), Rc::clone(answers));
                     tell(changes, asked.made.clone(), place, between, answers).probe_with(&probe);
                 }
             }
         }
         Self {
-            name: name.to_owned(),
+            inputs: region.inputs.clone(),
+            reads_rows: region.reads_rows,
             to: Inflow {
                 plan: told,
                 // an open input would keep the dataflow alive
@@ -470,7 +471,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 };
                 let rows = rows.probe_with(&control.probe);
                 let (of_rows, of_flows): (Vec<_>, Vec<_>) =
-                    views.drain(..).partition(|view| view.reads_rows(plan));
+                    views.drain(..).partition(ViewEntrance::reads_rows);
                 for view in of_flows {
                     view.feed(vec![rows.clone()], seen.clone(), &books);
                 }
@@ -544,7 +545,7 @@ fn behind_features<'scope>(
     let Behind {
         tables,
         marks,
-        mut views,
+        views,
         collectors,
     } = behind;
     let features = plan.features().expect("a plan has features");
@@ -568,23 +569,11 @@ fn behind_features<'scope>(
             .edges_directed(node, Direction::Incoming)
             .collect();
         inputs.sort_by_key(|edge| edge.id());
-        let read = inputs.into_iter().filter_map(|edge| {
-            let output = match edge.weight() {
-                Edge::Flows => return Some(records.clone()),
-                Edge::Route(output) => *output,
-                _ => 0,
-            };
-            outputs.get(&edge.source())?.get(output).cloned()
-        });
-        let read: Vec<_> = read.collect();
+        let read = inputs
+            .into_iter()
+            .filter_map(|edge| given(&records, &outputs, edge.source(), edge.weight()));
         let Node { name, kind } = &plan.graph[node];
-        if let Kind::View(_) = kind {
-            if let Some(at) = views.iter().position(|view| view.name() == name) {
-                views.remove(at).feed(read, marks.clone(), books);
-            }
-            continue;
-        }
-        let read = read.into_iter().reduce(|one, other| one.concat(other));
+        let read = read.reduce(|one, other| one.concat(other));
         match (kind, read) {
             (Kind::Features(_) | Kind::LookUp, _) => {
                 outputs.insert(node, vec![rows.clone()]);
@@ -620,6 +609,27 @@ fn behind_features<'scope>(
             _ => {}
         }
     }
+    for view in views {
+        let inputs = view.inputs().iter();
+        let read = inputs.filter_map(|(node, edge)| given(&records, &outputs, *node, edge));
+        let read = read.collect();
+        view.feed(read, marks.clone(), books);
+    }
+}
+
+/// What a node gives, by the edge that it goes.
+fn given<'scope>(
+    records: &Stream<'scope, u64, Columns>,
+    outputs: &HashMap<NodeIndex, Vec<Stream<'scope, u64, Columns>>>,
+    node: NodeIndex,
+    edge: &Edge,
+) -> Option<Stream<'scope, u64, Columns>> {
+    let output = match edge {
+        Edge::Flows => return Some(records.clone()),
+        Edge::Route(output) => *output,
+        _ => 0,
+    };
+    outputs.get(&node)?.get(output).cloned()
 }
 
 /// Which packets enter the flow table.

@@ -38,4 +38,6 @@ mod spec_tests;
 mod system;
 mod traffic;
 mod tutorial;
+mod view_chains;
+mod view_graphs;
 mod views;

@@ -254,7 +254,7 @@ fn wrong_tests() {
               |
             6 | [tests.a]
               |        ^
-              = help: write `rows`, `expect`, `none` or `golden`
+              = help: write `rows`, `expect`, `none`, `assert` or `golden`
               = see `jayflow help E0802`
 
             error[E0803]: the test `b` has both `input` and `packets`
@@ -438,4 +438,92 @@ fn wrong_tests() {
            = see `jayflow help E0303`
     "#]]
     .assert_eq(&loaded.check().unwrap_err().text(false));
+}
+
+/// Three flows; `dst_port` of two of them is 53.
+const THREE: &str = r#"packets = [
+  { src = "10.0.0.1:5000", dst = "10.0.0.2:53", udp = { payload = "ab" } },
+  { src = "10.0.0.1:5001", dst = "10.0.0.2:53", udp = {} },
+  { src = "10.0.0.1:5002", dst = "10.0.0.3:80", tcp = { flags = "S" } },
+]
+"#;
+
+#[test]
+fn assertions_are_over_all_rows_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = |assert: &str| {
+        let text = format!(
+            "spec = 1\n[sources]\npath = \"nothing.pcap\"\n[features.derive]\nlong = 'total_bytes > 29'\n\
+            [filters.kind]\nroutes = {{ udp = 'protocol == 17', none = 'protocol == 1', rest = 'else' }}\n\
+            [sinks.a]\ninput = \"kind.rest\"\npath = \"never.csv\"\n[sinks.b]\ninput = [\"kind.udp\", \"kind.none\"]\npath = \"b.csv\"\n\
+            [tests.one]\nworkers = [1, 3]\n{assert}\n{THREE}"
+        );
+        write(folder.path(), "a.toml", &text);
+        test(folder.path(), &["a.toml"])
+    };
+    let right = "at = \"features\"\nassert = ['count() == distinct(src_port)', 'count(where dst_port == 53) == 2 and any(long)', \
+        'mean(dst_port) > 53', 'mode(dst_ip) == 10.0.0.2', 'max(total_packets) is not null']";
+    assert_eq!(
+        spec(right),
+        ("ok   a.toml one\n1 test, 0 failed\n".to_owned(), Some(0))
+    );
+    let wrong = "at = \"kind.udp\"\nassert = ['count() == distinct(dst_ip)', 'all(long)', 'min(total_bytes) < quantile(dst_port, 0.5)', 'mean(total_bytes) / 0 > 1']";
+    expect![[r#"
+        FAIL a.toml one
+             assert[0]: `count() == distinct(dst_ip)` is false: count() is 2, distinct(dst_ip) is 1
+             assert[1]: `all(long)` is false
+             assert[3]: `mean(total_bytes) / 0 > 1` is null: mean(total_bytes) / 0 is null, 1 is 1
+        1 test, 1 failed
+    "#]]
+    .assert_eq(&spec(wrong).0);
+    // of no rows
+    let none = "at = \"kind.none\"\nassert = ['count() == 0 and sum(total_bytes) == 0 and max(dst_port) is null', 'max(dst_port) > 1', 'count() > 0']";
+    expect![[r#"
+        FAIL a.toml one
+             assert[1]: `max(dst_port) > 1` is null: max(dst_port) is null, 1 is 1
+             assert[2]: `count() > 0` is false: count() is 0, 0 is 0
+        1 test, 1 failed
+    "#]]
+    .assert_eq(&spec(none).0);
+    let faults = "at = \"features\"\nassert = ['dst_port == 53', 'count()', 'count() == distnct(src_port)', 'count() = 1', 'lower(mode(tls_sni)) == \"a\"']";
+    expect![[r#"
+        error[E0201]: `dst_port` is not grouped by: a group has many values of it
+          --> a.toml:17:12 (tests.one.assert[0])
+           |
+        17 | assert = ['dst_port == 53', 'count()', 'count() == distnct(src_port)', 'count() = 1', 'lower(mode(tls_sni)) == "a"']
+           |            ^^^^^^^^
+           = help: aggregate it, e.g. `max(dst_port)`, `distinct(dst_port)` or `first(dst_port)`
+           = see `jayflow help E0201`
+
+        error[E0204]: `assert` needs a condition, found int
+          --> a.toml:17:30 (tests.one.assert[1])
+           |
+        17 | assert = ['dst_port == 53', 'count()', 'count() == distnct(src_port)', 'count() = 1', 'lower(mode(tls_sni)) == "a"']
+           |                              ^^^^^^^
+           = see `jayflow help E0204`
+
+        error[E0109]: unknown function `distnct`
+          --> a.toml:17:52 (tests.one.assert[2])
+           |
+        17 | assert = ['dst_port == 53', 'count()', 'count() == distnct(src_port)', 'count() = 1', 'lower(mode(tls_sni)) == "a"']
+           |                                                    ^^^^^^^
+           = help: docs/SPEC.md lists the functions
+           = see `jayflow help E0109`
+
+        error[E0100]: `=` is not an operator
+          --> a.toml:17:81 (tests.one.assert[3])
+           |
+        17 | assert = ['dst_port == 53', 'count()', 'count() == distnct(src_port)', 'count() = 1', 'lower(mode(tls_sni)) == "a"']
+           |                                                                                 ^
+           = help: compare with `==`
+           = see `jayflow help E0100`
+
+        error[E0607]: texts and addresses that are joined or grouped can only be compared, by `==` and `!=`
+          --> a.toml:17:88 (tests.one.assert[4])
+           |
+        17 | assert = ['dst_port == 53', 'count()', 'count() == distnct(src_port)', 'count() = 1', 'lower(mode(tls_sni)) == "a"']
+           |                                                                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           = help: compare it in `where`, before rows are grouped
+           = see `jayflow help E0607`
+    "#]].assert_eq(&spec(faults).0);
 }

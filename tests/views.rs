@@ -36,13 +36,13 @@ fn spec(window: &str, run: &str) -> String {
     text
 }
 
-fn ns(seconds: &str) -> i64 {
+pub fn ns(seconds: &str) -> i64 {
     let (whole, part) = seconds.split_once('.').unwrap();
     whole.parse::<i64>().unwrap() * 1_000_000_000 + format!("{part:0<9}").parse::<i64>().unwrap()
 }
 
 /// The rows of a file, without its header.
-fn lines(folder: &Path, name: &str) -> Vec<Vec<String>> {
+pub fn lines(folder: &Path, name: &str) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(folder.join(name)).unwrap();
     let lines = text.lines().skip(1);
     lines
@@ -160,7 +160,7 @@ fn windows(flows: &[Flow], size: i64, step: i64) -> BTreeMap<i64, Vec<&Flow>> {
     ticks.iter().map(held).collect()
 }
 
-fn execute(folder: &Path, traffic: &[Record], text: &str) {
+pub fn execute(folder: &Path, traffic: &[Record], text: &str) {
     std::fs::write(folder.join("in.pcap"), pcap(traffic)).unwrap();
     std::fs::write(folder.join("spec.toml"), text).unwrap();
     let loaded = Loaded::file(&folder.join("spec.toml")).unwrap().unwrap();
@@ -476,7 +476,7 @@ fn what_is_wrong_with_groups_is_told_where_it_is() {
     );
     assert_eq!(
         check("window = \"all\""),
-        ["E0006 views.v.group_by `v` `[views.v]` has neither `group_by` nor `rules`"]
+        ["E0006 views.v.group_by `v` `[views.v]` has neither `group_by` nor `rules` nor `graph`"]
     );
     let inputs = |input: &str| check(&format!("input = \"{input}\"\ngroup_by = \"src_ip\""));
     assert_eq!(

@@ -123,6 +123,9 @@ impl Drawing {
                 ((_, Some((to, _))), [Kind::Features(_), Kind::View(_)]) => {
                     drawing.arrow(fed, *to, "rows, to worker 0");
                 }
+                ((Some((_, from)), Some((to, _))), [Kind::View(_), Kind::View(_)]) => {
+                    drawing.arrow(*from, *to, "what changes");
+                }
                 ((Some((_, from)), _), [_, Kind::LookUp]) => {
                     drawing.arrow(*from, look_up, "what changes, to worker 0");
                 }

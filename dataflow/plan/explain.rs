@@ -13,6 +13,7 @@ use operators::joins::{JoinMode, Pairs};
 use operators::options::Duration;
 use operators::sinks::{SinkOptions, Sort};
 use operators::sources::Merge;
+use operators::views::graph::Metric;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -359,8 +360,42 @@ fn describe_view(view: &View, inputs: &str) -> String {
     let window = view.options.window.text();
     let state = format!("{} B a row", 8 * rules.row_words());
     if let Some(text) = rules.text_of_groups() {
+        let place = match rules.outer.is_empty() {
+            true => "at worker 0",
+            false => "in the dataflow of the view that it reads",
+        };
         return format!(
-            "from {inputs}, at worker 0; window {window}; {text}; exchanged by group, {state}"
+            "from {inputs}, {place}; window {window}; {text}; exchanged by group, {state}"
+        );
+    }
+    if let Some(graph) = rules.graph() {
+        let [local, whole] = graph.kept();
+        let named = |metrics: &[Metric]| {
+            let names = metrics.iter().map(|metric| metric.name());
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let mut kept = String::from("incremental: edges");
+        if !local.is_empty() {
+            let _ = write!(kept, ", {}", named(&local));
+        }
+        if !whole.is_empty() {
+            let _ = write!(
+                kept,
+                "; per window, of the graph of the tick: {}",
+                named(&whole)
+            );
+        }
+        let place = match rules.outer.is_empty() {
+            true => "at worker 0",
+            false => "in the dataflow of the view that it reads",
+        };
+        return format!(
+            "from {inputs}, {place}; window {window}; {} graph; {kept}; nodes numbered and tables at worker 0, exchanged by node and by edge, {state}",
+            if graph.directed {
+                "directed"
+            } else {
+                "undirected"
+            },
         );
     }
     let made = rules.strata.iter().flat_map(|stratum| {
@@ -374,10 +409,22 @@ fn describe_view(view: &View, inputs: &str) -> String {
         })
     });
     let made: Vec<String> = made.collect();
+    let count = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    let mut read = Vec::new();
+    if !rules.sources.is_empty() || rules.outer.is_empty() {
+        let readings = count(rules.sources.len(), "reading");
+        read.push(format!("at worker 0, {readings} of them"));
+    }
+    if !rules.outer.is_empty() {
+        let relations = count(rules.outer.len(), "relation");
+        read.push(format!("{relations} of views, in one dataflow with these"));
+    }
     format!(
-        "from {inputs}, at worker 0, {} reading{} of them; window {window}; incremental: {}; exchanged by what is joined, {state}",
-        rules.sources.len(),
-        if rules.sources.len() == 1 { "" } else { "s" },
+        "from {inputs}, {}; window {window}; incremental: {}; exchanged by what is joined, {state}",
+        read.join(", and "),
         made.join(", "),
     )
 }

@@ -24,6 +24,7 @@ pub fn measures(plan: &ConnectionPlan) -> Vec<Measure> {
         edge_ports,
         ports,
         degrees,
+        neighbours: _,
         triangles,
         times,
     } = plan.measures;

@@ -8,6 +8,7 @@ mod explain;
 mod graph;
 mod prune;
 mod push;
+mod regions;
 mod svg;
 mod types;
 
@@ -15,6 +16,7 @@ pub use analyzed::{analyzed, analyzed_json};
 pub use draw::Drawing;
 pub use explain::{explain, json, layout, memory};
 pub use push::Pushed;
+pub use regions::{Placed, Region};
 pub use types::{type_name, types, types_json};
 
 use crate::spec::{

@@ -43,6 +43,11 @@ fn wanted(graph: &DiGraph<Node, Edge>) -> (BTreeSet<usize>, BTreeSet<u32>) {
                 written.extend(&sink.columns);
                 sink.condition.as_slice()
             }
+            Kind::View(view) => {
+                let sources = view.rules.sources.iter();
+                read.extend(sources.flat_map(|source| source.program.loads()));
+                &[]
+            }
             Kind::Filter(filter) => {
                 read.extend(filter.sample.map(|_| FLOW_ID));
                 read.extend(&filter.dedup);
@@ -107,14 +112,7 @@ pub fn look_ups(graph: &mut DiGraph<Node, Edge>) {
 
 /// Leaves in the features the columns that a sink writes or an expression reads, and numbers those of the sinks anew.
 pub fn columns(graph: &mut DiGraph<Node, Edge>) {
-    let (written, mut read) = wanted(graph);
-    for node in graph.node_weights() {
-        if let Kind::View(view) = &node.kind {
-            for source in &view.rules.sources {
-                read.extend(source.program.loads());
-            }
-        }
-    }
+    let (written, read) = wanted(graph);
     let features = graph
         .node_weights_mut()
         .find_map(|node| match &mut node.kind {

@@ -5,6 +5,7 @@ use crate::spec::diagnostic::visible;
 use crate::spec::{Table, TableOf};
 use operators::expressions::{Program, Type, Typed};
 use operators::schema::{DataType, Feature};
+use operators::views::rules::Outer;
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef as _;
@@ -137,6 +138,12 @@ fn readers_of_relation(plan: &Plan, view: &str, relation: usize, column: usize) 
             && (of.as_str(), shown.relation) == (view, relation)
         {
             readers.push(format!("sink {name}"));
+        }
+    }
+    for (name, reader) in plan.views() {
+        let is_it = |one: &Outer| (one.view.as_str(), one.relation) == (view, relation);
+        if reader.rules.outer.iter().any(is_it) {
+            readers.push(format!("view {name}"));
         }
     }
     let questions = plan

@@ -1352,7 +1352,7 @@ input = \"v\"
 path = \"out.csv\"
 "
 "E0607" "a view that cannot run"
-"A relation has at least one and at most 8 columns, the same ones in all of its rules, and a type that a rule tells without recursion. A view of groups keeps at most 8 values of a row and 8 of a group: take a wider one apart. Texts and addresses that are joined or grouped are compared by `==` and `!=` only: ask more of them where `flows` is read alone, or in `where`. A view is written as groups or as rules, not both. A sink over a view has no `where`."
+"A relation has at least one and at most 8 columns, the same ones in all of its rules, and a type that a rule tells without recursion. A view of groups keeps at most 8 values of a row and 8 of a group: take a wider one apart. Texts and addresses that are joined or grouped are compared by `==` and `!=` only: ask more of them where `flows` is read alone, or in `where`. A view is written as groups or as rules, not both. A view has the window of the views that it reads. A sink over a view has no `where`."
 wrong "spec = 1
 
 [sources]
@@ -1375,6 +1375,67 @@ path = \"capture.pcap\"
 rules = '''
 a(x) :- flows(src_ip: x).
 '''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0690" "a recursion that did not end"
+"The rules of a view made new rows in each of `max_iterations` turns of a recursion. Its result is not whole, so the run fails and nothing is written. Bound what the rules make anew (`n < 100`), or let the view take more turns."
+wrong "spec = 1
+
+[sources]
+path = \"examples/sample.pcap\"
+
+[views.v]
+max_iterations = 10
+rules = '''
+up(n) :- flows(total_packets: n).
+up(n: n + 1) :- up(n).
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"examples/sample.pcap\"
+
+[views.v]
+max_iterations = 200
+rules = '''
+up(n) :- flows(total_packets: n).
+up(n: n + 1) :- up(n), n < 100.
+'''
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+"
+"E0691" "a view that grew too large"
+"A relation of a view had more rows after a tick than `max_rows` allows. The run fails before memory runs out, and nothing is written. Give the view a window or a narrower condition, join its relations by more, or let it have more rows."
+wrong "spec = 1
+
+[sources]
+path = \"examples/sample.pcap\"
+
+[views.v]
+group_by = \"src_ip\"
+max_rows = 1
+
+[sinks.out]
+input = \"v\"
+path = \"out.csv\"
+" right "spec = 1
+
+[sources]
+path = \"examples/sample.pcap\"
+
+[views.v]
+group_by = \"src_ip\"
+max_rows = 100000
+window = { sliding = \"60s\", step = \"10s\" }
 
 [sinks.out]
 input = \"v\"

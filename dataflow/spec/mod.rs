@@ -209,6 +209,8 @@ pub struct View {
     pub options: ViewOptions,
     /// What its rules do.
     pub rules: Arc<Plan>,
+    /// The columns that joins have put behind those of its rows.
+    pub behind: Behind,
 }
 
 /// What a table is of.

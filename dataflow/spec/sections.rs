@@ -287,7 +287,7 @@ pub fn section_keys(section: &Section) -> Vec<Key> {
         ),
         "views" => (
             vec![input(
-                "What the view reads: the flow table (the default), `features`, or filters and their outputs.",
+                "What the view reads: the flow table (the default), `features`, filters and their outputs, or other views and their relations.",
             )],
             ViewOptions::keys(),
         ),

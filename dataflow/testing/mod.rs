@@ -16,6 +16,7 @@ pub use wanted::{Wanted, wanted};
 
 use crate::spec::Behind;
 use operators::expressions::Typed;
+use operators::views::rules::Plan;
 
 /// A test whose names and values are right.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Test {
     pub expect: Vec<Expected>,
     /// What must be true of no row.
     pub none: Vec<Condition>,
+    /// What must be true of all rows together.
+    pub assert: Vec<Assertion>,
     /// The columns that joins have put behind those of its rows.
     pub behind: Behind,
 }
@@ -39,6 +42,18 @@ pub struct Expected {
     pub condition: Option<Condition>,
     /// Columns and what they must be.
     pub columns: Vec<(String, Wanted)>,
+}
+
+/// A condition over all rows together: a view of one group of them, whose first column says whether it is true. The others, if there
+/// are any, are its two sides.
+#[derive(Clone, Debug)]
+pub struct Assertion {
+    /// As it is written.
+    pub text: String,
+    /// The texts of its sides.
+    pub sides: Vec<String>,
+    /// The view.
+    pub rules: Plan,
 }
 
 /// A condition over rows.

@@ -26,6 +26,9 @@ pub struct TestOptions {
     /// Expressions that are true for no row.
     #[option]
     pub none: Vec<String>,
+    /// Expressions over all rows together that are true, of aggregates as views of groups have them: `"count() == distinct(src_port)"`.
+    #[option]
+    pub assert: Vec<String>,
     /// A CSV file with the rows; `jayflow test --bless` writes it. It may have some of the columns only.
     #[option]
     pub golden: Option<String>,

@@ -1,14 +1,16 @@
 //! One test: the spec with the source of the test and a sink that is read back.
 
 use super::verdict::{self, Row, Table};
-use super::{Condition, Test, TestOptions, capture};
-use crate::spec::{Node, RunOptions, Sink, Spec};
+use super::{Assertion, Condition, Test, TestOptions, capture};
+use crate::spec::{Behind, Node, RunOptions, Sink, Spec, Table as SinkTable, TableOf, View};
 use crate::{Control, Plan};
 use operators::Error;
 use operators::options::Setting;
 use operators::sinks::SinkOptions;
 use operators::sources::{self, PcapOptions};
+use operators::views::{Emit, Shown, ViewOptions, Window};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The rows of a run: as values, and as text.
 struct Rows {
@@ -16,6 +18,8 @@ struct Rows {
     text: Table,
     /// Those for which each of the conditions of the test is true.
     chosen: Vec<Vec<Row>>,
+    /// What each of the assertions of the test says.
+    asserted: Vec<Row>,
 }
 
 /// Runs a test; gives what is wrong. With `bless` its golden file is written instead of compared.
@@ -60,6 +64,10 @@ pub fn run(spec: &Spec, test: &Node<Test>, bless: bool) -> Result<Vec<String>, E
     for (index, condition) in test.options.none.iter().enumerate() {
         let rows = chosen.next().map_or(&[][..], Vec::as_slice);
         faults.extend(verdict::none(index, condition, rows));
+    }
+    let asserted = test.options.assert.iter().zip(&rows.asserted);
+    for (index, (assertion, row)) in asserted.enumerate() {
+        faults.extend(verdict::assert(index, assertion, row));
     }
     if let Some(path) = &options.golden {
         faults.extend(golden(Path::new(path), &rows.text, bless)?);
@@ -129,12 +137,7 @@ fn rows(
     for (at, (name, condition)) in files.iter().enumerate() {
         let text = folder.join(name).display().to_string();
         let kind = if at == 1 { "csv" } else { "jsonl" };
-        let mut options = SinkOptions::of_kind(kind)
-            .ok_or_else(|| Error::new(format!("there is no sink `{kind}`")))?;
-        // Both take a text and booleans.
-        let _ = options.set("path", &Setting::Text(text.clone()));
-        let _ = options.set("overwrite", &Setting::Bool(true));
-        let _ = options.set("provenance", &Setting::Bool(false));
+        let options = file(kind, &text)?;
         spec.sinks.push(Node {
             name: name.clone(),
             inputs: test.inputs.clone(),
@@ -150,6 +153,9 @@ fn rows(
             },
         });
     }
+    for (at, assertion) in test.options.assert.iter().enumerate() {
+        asserted(&mut spec, test, (at, assertion), folder)?;
+    }
     let report = crate::run(&Plan::new(&spec), &Control::default())?;
     // A damaged capture is a capture too: what it holds is what counts.
     if ![0, 3].contains(&report.exit_code()) {
@@ -159,23 +165,95 @@ fn rows(
         let path = folder.join(name);
         std::fs::read(&path).map_err(|error| Error::file("read the rows in", &path, error))
     };
-    let mut lines = Vec::new();
-    for (_, (name, _)) in files.iter().enumerate().filter(|(at, _)| *at != 1) {
-        let values = read(name)?
+    let values = |name: &str| -> Result<Vec<Row>, Error> {
+        read(name)?
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
             .map(serde_json::from_slice)
             .collect::<Result<_, _>>()
-            .map_err(|error| Error::new("rows that are no JSON").because(error))?;
-        lines.push(values);
+            .map_err(|error| Error::new("rows that are no JSON").because(error))
+    };
+    let mut lines = Vec::new();
+    for (_, (name, _)) in files.iter().enumerate().filter(|(at, _)| *at != 1) {
+        lines.push(values(name)?);
+    }
+    let mut told = Vec::new();
+    for (at, assertion) in test.options.assert.iter().enumerate() {
+        let row = values(&assert_file(at))?.pop();
+        told.push(row.unwrap_or_else(|| verdict::of_nothing(assertion)));
     }
     let text = Table::read(&read("rows.csv")?)
         .map_err(|error| Error::new("rows that are no CSV").because(error))?;
     Ok(Rows {
+        asserted: told,
         chosen: lines.split_off(1),
         values: lines.pop().unwrap_or_default(),
         text,
     })
+}
+
+fn assert_file(at: usize) -> String {
+    format!("assert-{at}.jsonl")
+}
+
+/// Adds the view of an assertion, and a sink that writes what it says.
+fn asserted(
+    spec: &mut Spec,
+    test: &Node<Test>,
+    (at, assertion): (usize, &Assertion),
+    folder: &Path,
+) -> Result<(), Error> {
+    let mut rules = assertion.rules.clone();
+    for source in &mut rules.sources {
+        source.inputs = (0..test.inputs.len()).collect();
+    }
+    let name = format!("assert {at}");
+    let shown = Shown {
+        made: rules.relations.first().cloned().unwrap_or_default(),
+        relation: 0,
+        emit: Emit::Final,
+        window: Window::All,
+    };
+    spec.views.push(Node {
+        name: name.clone(),
+        inputs: test.inputs.clone(),
+        options: View {
+            options: ViewOptions::default(),
+            rules: Arc::new(rules),
+            behind: test.options.behind.clone(),
+        },
+    });
+    let label = folder.join(assert_file(at)).display().to_string();
+    let schema = shown.schema();
+    spec.sinks.push(Node {
+        name: assert_file(at),
+        inputs: vec![name.clone()],
+        options: Sink {
+            options: file("jsonl", &label)?,
+            label,
+            columns: (0..schema.len()).collect(),
+            condition: None,
+            limit: None,
+            table: Some(SinkTable {
+                of: TableOf::View(name, shown),
+                schema: schema.clone(),
+            }),
+            schema,
+            behind: Behind::default(),
+        },
+    });
+    Ok(())
+}
+
+/// A sink of a type whose files have a path and may be overwritten.
+fn file(kind: &str, path: &str) -> Result<SinkOptions, Error> {
+    let mut options = SinkOptions::of_kind(kind)
+        .ok_or_else(|| Error::new(format!("there is no sink `{kind}`")))?;
+    // All take a text and booleans.
+    let _ = options.set("path", &Setting::Text(path.to_owned()));
+    let _ = options.set("overwrite", &Setting::Bool(true));
+    let _ = options.set("provenance", &Setting::Bool(false));
+    Ok(options)
 }
 
 /// Compares with a golden file, or writes it: the columns that it has, all where there is none yet.

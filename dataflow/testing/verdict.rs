@@ -1,8 +1,10 @@
 //! Rows against what a test says of them, and the differences in words: of a row only the columns that differ.
 
-use super::Condition;
 use super::options::Bound;
 use super::wanted::{Wanted, equal};
+use super::{Assertion, Condition};
+use operators::expressions::Type;
+use operators::views::rules;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
@@ -81,6 +83,44 @@ pub fn none(index: usize, condition: &Condition, rows: &[Row]) -> Option<String>
         condition.text,
         rows.len()
     ))
+}
+
+/// Whether an assertion is true of all rows; else what its sides are.
+pub fn assert(index: usize, assertion: &Assertion, row: &Row) -> Option<String> {
+    let value = |name: &str| row.get(name).unwrap_or(&Value::Null);
+    let found = match value("holds") {
+        Value::Bool(true) => return None,
+        Value::Bool(false) => "false",
+        _ => "null",
+    };
+    let mut text = format!("assert[{index}]: `{}` is {found}", assertion.text);
+    for (nth, (name, side)) in ["left", "right"]
+        .into_iter()
+        .zip(&assertion.sides)
+        .enumerate()
+    {
+        let before = [": ", ", "][nth];
+        let _ = write!(text, "{before}{side} is {}", value(name));
+    }
+    Some(text)
+}
+
+/// What an assertion says where there are no rows.
+pub fn of_nothing(assertion: &Assertion) -> Row {
+    let words = rules::of_nothing(&assertion.rules);
+    let made = assertion.rules.relations.first();
+    let columns = made.into_iter().flat_map(|made| &made.columns);
+    let cells = columns.map(|column| {
+        let word = words.get(column.word).copied().unwrap_or(rules::NULL);
+        let value = match &column.kind {
+            _ if word == rules::NULL => Value::Null,
+            Type::Bool => Value::Bool(word != 0),
+            Type::Float => Value::from(f64::from_bits(word)),
+            _ => Value::from(word.cast_signed()),
+        };
+        (column.name.clone(), value)
+    });
+    cells.collect()
 }
 
 /// The columns of a row that are not what they must be.

@@ -237,6 +237,7 @@ impl ConnectionPlan {
                 edge_ports: any(&["port_flows"]),
                 ports: any(&["unique_ports"]),
                 degrees: any(&["unique_dsts", "unique_srcs", "degree", "fan_"]),
+                neighbours: false,
                 triangles: metrics && any(&["clustering"]),
                 times: options.temporal && any(&["flow_rate", "spread", "burst"]) || any(&["fan_"]),
             },

@@ -54,8 +54,8 @@ pub struct Between {
     pub numbers: Numbers,
     /// For each table, the times of ticks that it has to show.
     pub ticks: Vec<VecDeque<u64>>,
-    /// Whether a recursion had no end in as many turns as it may take.
-    pub is_beyond: bool,
+    /// A stratum whose recursion had no end in as many turns as it may take: its place.
+    pub beyond: Option<usize>,
     /// A relation that has more rows than it may: its place.
     pub full: Option<usize>,
     /// Set when the view fails, so that readers stop.

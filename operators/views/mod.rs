@@ -19,6 +19,8 @@ pub use gate::{GatePlan, Session, gate};
 pub use graph::Emit;
 pub use handover::{Handover, Shared};
 pub use join::{Joined, join};
-pub use options::{AsOf, Communities, ConnectionOptions, TopOptions, ViewOptions, Window};
+pub use options::{
+    AsOf, Communities, ConnectionOptions, GraphOptions, TopOptions, ViewOptions, Window,
+};
 pub use past::Recent;
 pub use table::{Shown, table};

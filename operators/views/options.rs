@@ -1,5 +1,6 @@
 //! The settings of the connection graph and of windows.
 
+use super::graph::Metric;
 use crate::features::Expressions;
 use crate::options::{
     Duration, OptionError, OptionValue, Options, Setting, Step, Wrong, read_table, table_kind,
@@ -77,6 +78,13 @@ pub struct ViewOptions {
     /// Groups: only the first `n` by a column, `{ by = "bytes", n = 20, per = [] }`; as many for each value of the columns `per`.
     #[option]
     pub top: Option<TopOptions>,
+    /// A graph instead of groups: which columns hold the nodes that an edge starts and ends at, what it weighs, and whether it has a
+    /// direction: `{ from = "src_ip", to = "dst_ip", weight = "1", directed = true }`. Its relations are `nodes` and `edges`.
+    #[option]
+    pub graph: Option<GraphOptions>,
+    /// Graphs: what is measured of nodes.
+    #[option]
+    pub metrics: Vec<Metric>,
     /// Rules instead of groups: `name(column, ...) :- condition, condition.`, over the nodes that the view reads.
     #[option]
     pub rules: Option<String>,
@@ -96,6 +104,38 @@ pub struct ViewOptions {
     /// Rows of a relation at most: a run whose view has more fails.
     #[option(default = "50000000")]
     pub max_rows: u64,
+}
+
+/// What is an edge of a graph.
+#[derive(Clone, Debug, PartialEq, Eq, Options)]
+pub struct GraphOptions {
+    /// The column with the node that an edge starts at: an address or a text.
+    #[option(required)]
+    pub from: String,
+    /// The column with the node that it ends at.
+    #[option(required)]
+    pub to: String,
+    /// What it weighs: an expression over a row that gives a whole number, 0 or more; by default 1.
+    #[option]
+    pub weight: Option<String>,
+    /// Whether it has a direction.
+    #[option(default = "true")]
+    pub directed: bool,
+}
+
+impl OptionValue for GraphOptions {
+    fn kind() -> String {
+        table_kind::<Self>()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let options: Self = read_table(setting)?;
+        if options.from.is_empty() || options.to.is_empty() {
+            let text = "`graph` needs `from` and `to`: the columns with the ends of an edge";
+            return Err(Wrong::Other(text.to_owned()).into());
+        }
+        Ok(options)
+    }
 }
 
 /// Which groups are kept.

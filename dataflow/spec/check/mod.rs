@@ -13,6 +13,7 @@ mod outputs;
 mod sections;
 mod tests;
 mod variables;
+mod view_reads;
 mod views;
 
 pub(crate) use expressions::FLOW_ID;
@@ -30,7 +31,8 @@ use operators::decode::DecodeOptions;
 use operators::features::FeatureSettings;
 use operators::flows::FlowOptions;
 use operators::sinks::SinkOptions;
-use views::{Readable, reads_flows};
+use view_reads::in_order;
+use views::Readable;
 
 impl Loaded {
     /// Checks everything that can be checked without opening a file.
@@ -174,17 +176,20 @@ impl<'a> Check<'a> {
         self.no_loops(flow_table, features_raw.as_ref());
         let feature_set = features_raw.as_ref().map_or("features", |raw| &raw.name);
         // derived columns may look up what these show; what reads rows comes behind them
-        let (of_flows, of_rows) = self
-            .nodes("views")
-            .into_iter()
-            .partition(|raw| reads_flows(raw, flow_table));
+        let (of_flows, of_rows) = in_order(self.nodes("views"), flow_table);
         let mut readable = Readable {
             flows: flow_table,
             features: feature_set,
             filters: &[],
             sources: sources.iter().map(|(raw, _)| raw.name.clone()).collect(),
         };
-        let (mut views, mut views_from) = self.views(of_flows, &mut rows, &readable);
+        let (mut views, mut views_from) = (Vec::new(), Vec::new());
+        self.views(
+            of_flows,
+            &mut rows,
+            &readable,
+            (&mut views, &mut views_from),
+        );
         self.show_views(&mut rows, &views, &of_rows);
         self.derived(&mut rows, features_raw.as_ref());
         let condition = self.of_packets(&rows, flows_raw.as_ref());
@@ -195,9 +200,7 @@ impl<'a> Check<'a> {
         let follows = sources.iter().find(|(_, options)| options.follow);
         self.no_end(&filters, follows.map(|(raw, _)| raw.name.as_str()));
         readable.filters = &filters;
-        let later = self.views(of_rows, &mut rows, &readable);
-        views.extend(later.0);
-        views_from.extend(later.1);
+        self.views(of_rows, &mut rows, &readable, (&mut views, &mut views_from));
         let tap = (!loaded.tap.is_empty()).then(|| Raw {
             name: TAP.to_owned(),
             at: Span::default(),
@@ -375,7 +378,7 @@ impl<'a> Check<'a> {
                 );
             }
         }
-        self.unread(&views, &shown, &look_ups);
+        self.unread(&views, &views_from, &shown, &look_ups);
         self.endless(sources.iter().map(|(_, source)| source), &views);
         if self.found.has_errors() {
             return None;

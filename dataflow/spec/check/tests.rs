@@ -8,10 +8,11 @@ use crate::spec::load::{Kind, Value};
 use crate::spec::sections::{Section, section_keys};
 use crate::spec::suggest::{did_you_mean, list, nearest};
 use crate::spec::{Behind, Node, Sink};
-use crate::testing::{Condition, Expected, Test, TestOptions, Wanted, capture, wanted};
-use operators::expressions::parse;
+use crate::testing::{Assertion, Condition, Expected, Test, TestOptions, Wanted, capture, wanted};
+use operators::expressions::{Fault, Type, parse, syntax};
 use operators::features::Seen;
 use operators::options::{Setting, Step};
+use operators::views::rules::{GroupForm, compile_group};
 
 /// A test as it is written, its settings, and its conditions: those of `expect` by their places there, and those of `none`.
 pub(super) struct Written<'a> {
@@ -19,6 +20,7 @@ pub(super) struct Written<'a> {
     options: TestOptions,
     expect: Vec<Option<Condition>>,
     none: Vec<Condition>,
+    assert: Vec<Assertion>,
 }
 
 impl<'a> Written<'a> {
@@ -54,12 +56,14 @@ impl<'a> Check<'a> {
                 None => rows.enter(joins, usual),
             };
             let (expect, none) = self.test_conditions(rows, &raw, &options);
+            let assert = self.assertions(rows, &raw, &options);
             rows.leave(outer);
             Written {
                 raw,
                 options,
                 expect,
                 none,
+                assert,
             }
         })
         .collect()
@@ -95,6 +99,36 @@ impl<'a> Check<'a> {
             }
         }
         (expect, none)
+    }
+
+    /// The conditions over all rows together.
+    fn assertions(
+        &mut self,
+        rows: &mut Rows,
+        raw: &Raw<'_>,
+        options: &TestOptions,
+    ) -> Vec<Assertion> {
+        let Some(entry) = raw.entry("assert") else {
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for (index, text) in options.assert.iter().enumerate() {
+            let (steps, place) = item(&entry.value, index);
+            let value = entry.value.inner(&steps).0;
+            let path = format!("{}.assert{place}", raw.path);
+            let found = match assertion(text, rows) {
+                Ok(found) => found,
+                Err(fault) => {
+                    self.expression_fault(&fault, value, &path);
+                    continue;
+                }
+            };
+            for source in &found.rules.sources {
+                rows.read(source.program.loads());
+            }
+            all.push(found);
+        }
+        all
     }
 
     fn test_condition(
@@ -159,12 +193,13 @@ impl<'a> Check<'a> {
             }
             _ => {}
         }
-        let is_silent = options.expect.is_empty() && options.none.is_empty();
+        let is_silent = [options.none.is_empty(), options.assert.is_empty()];
+        let is_silent = options.expect.is_empty() && is_silent == [true; 2];
         if is_silent && !["rows", "golden"].into_iter().any(is_said) {
             let message = format!("the test `{}` says nothing about its rows", raw.name);
             self.found.push(
                 Diagnostic::new("E0802", raw.at, &raw.path, message)
-                    .help("write `rows`, `expect`, `none` or `golden`"),
+                    .help("write `rows`, `expect`, `none`, `assert` or `golden`"),
             );
         }
         if let (Some(entry), Err((index, why))) = (raw.entry("packets"), capture(&options.packets))
@@ -233,6 +268,7 @@ impl<'a> Check<'a> {
                     at: at.clone(),
                     expect,
                     none: test.none.into_iter().map(shown).collect(),
+                    assert: test.assert,
                     behind,
                 };
                 self.node(&test.raw, at, checked)
@@ -331,6 +367,50 @@ impl<'a> Check<'a> {
                 self.wrong_type(value, place, &expected, &help);
                 None
             }
+        }
+    }
+}
+
+/// A condition over all rows together, as a view of one group.
+fn assertion(text: &str, rows: &mut Rows) -> Result<Assertion, Box<Fault>> {
+    let sides = match parse(text)?.kind {
+        syntax::Kind::Binary(by, one, other) if by.compares() => [&one, &other]
+            .map(|side| side.at.of(text).to_owned())
+            .into(),
+        _ => Vec::new(),
+    };
+    let mut made = |sides: &[String]| {
+        let named = ["left", "right"].into_iter();
+        let sides = named.zip(sides.iter().map(String::as_str));
+        let form = GroupForm {
+            inputs: 1,
+            select: [("holds", text)].into_iter().chain(sides).collect(),
+            ..GroupForm::default()
+        };
+        compile_group(&form, &rows.context, &mut rows.aggregates)
+    };
+    // sides that are no values of a view are not told
+    let found = made(&sides).map(|rules| (rules, sides));
+    let found = found.or_else(|_| made(&[]).map(|rules| (rules, Vec::new())));
+    let (rules, sides) = found.map_err(|mut faults| Box::new(faults.swap_remove(0).1))?;
+    let kind = rules
+        .relations
+        .first()
+        .and_then(|made| made.columns.first());
+    match kind.map(|column| &column.kind) {
+        Some(Type::Bool) => Ok(Assertion {
+            text: text.split_whitespace().collect::<Vec<_>>().join(" "),
+            sides,
+            rules,
+        }),
+        found => {
+            let found = found.map_or_else(|| "nothing".to_owned(), Type::to_string);
+            let at = syntax::Span {
+                start: 0,
+                end: text.len(),
+            };
+            let message = format!("`assert` needs a condition, found {found}");
+            Err(Box::new(Fault::new("E0204", at, message)))
         }
     }
 }

@@ -2,19 +2,20 @@
 
 use super::expressions::Rows;
 use super::filters::{RowNode, row_nodes};
+use super::view_reads::context_of;
 use super::{Check, Inputs, Raw};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::load::{Entry, Kind, Value};
 use crate::spec::sections::{Section, section_keys, sink_keys};
-use crate::spec::suggest::{did_you_mean, list};
-use crate::spec::{Filter, TableOf, View};
-use operators::expressions::{Context, Known};
+use crate::spec::{Behind, Filter, TableOf, View};
+use operators::expressions::{Context, Fault, Known};
 use operators::options::OptionValue as _;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 use operators::views::look_ups::LookUps;
 use operators::views::rules::{
-    GroupForm, Part, Plan, Relation, RelationColumn, RuleOptions, compile, compile_group,
+    GraphForm, GroupForm, OverView, Part, Plan, ReadFrom, Relation, RelationColumn, RuleOptions,
+    compile, compile_graph, compile_group,
 };
 use operators::views::{Emit, Shown, ViewOptions, Window};
 use std::sync::Arc;
@@ -31,36 +32,35 @@ pub(super) struct Readable<'r, 'a> {
     pub sources: Vec<String>,
 }
 
-/// Whether a view reads flow records and nothing else.
-pub(super) fn reads_flows(raw: &Raw<'_>, flows: &str) -> bool {
-    let is_flows = |value: &Value| value.text() == Some(flows);
-    raw.entry("input")
-        .is_none_or(|entry| match &entry.value.kind {
-            Kind::List(items) => items.iter().all(is_flows),
-            _ => is_flows(&entry.value),
-        })
-}
+/// Views without faults, and what each of them reads.
+pub(super) type Found<'f, 'a> = (&'f mut Vec<(Raw<'a>, View)>, &'f mut Vec<Vec<String>>);
 
 impl<'a> Check<'a> {
-    /// Views of the spec, and what each of them reads.
+    /// Views of the spec, and what each of them reads: they may read those that are there already.
     pub(super) fn views(
         &mut self,
         raws: Vec<Raw<'a>>,
         rows: &mut Rows,
         of: &Readable<'_, 'a>,
-    ) -> (Vec<(Raw<'a>, View)>, Vec<Vec<String>>) {
+        (views, reads): Found<'_, 'a>,
+    ) {
         let keys = Section::named("views")
             .map(section_keys)
             .unwrap_or_default();
         let (flows, features) = (of.flows, of.features);
-        let (mut views, mut reads) = (Vec::new(), Vec::new());
         for raw in raws {
             let before = self.found.list.len();
-            let options: ViewOptions = self.options(&raw, &["input"], &keys);
-            let from = self.view_inputs(&raw, of);
-            if !self.has_one_form(&raw) || self.found.list.len() > before {
+            let mut options: ViewOptions = self.options(&raw, &["input"], &keys);
+            let mut inputs = self.inputs(&raw);
+            let of_views = self.reads_of_views(&raw, &mut inputs, views);
+            let mut from = match inputs.is_empty() && of_views.at.is_some() {
+                true => Vec::new(),
+                false => self.view_inputs(&raw, inputs, of),
+            };
+            if !self.has_one_form(&raw) || self.found.list.len() > before || of_views.has_faulty {
                 continue;
             }
+            self.same_window(&raw, &mut options, &of_views);
             self.as_of(&raw, &options);
             let contexts: Vec<Context> = from
                 .iter()
@@ -70,31 +70,54 @@ impl<'a> Check<'a> {
                 })
                 .collect();
             let plan = match raw.entry("rules") {
-                Some(entry) => self.rules(&raw, entry, &options, (&from, &contexts)),
-                None => {
-                    // what all of them have
-                    let fewest = contexts.iter().min_by_key(|context| context.names().len());
-                    fewest
-                        .and_then(|context| self.groups(&raw, &options, from.len(), context, rows))
+                Some(entry) => {
+                    let inputs = (from.iter().zip(&contexts).zip(0..)).map(input_of);
+                    let inputs: Vec<Relation> = inputs.chain(of_views.of_rules()).collect();
+                    self.rules(&raw, entry, &options, &inputs)
                 }
+                None if !self.one_relation(&of_views, from.len()) => None,
+                None => match of_views.of_groups() {
+                    Some((over, made)) => {
+                        let context = context_of(made, &rows.context);
+                        self.one_form(&raw, &options, (0, Some(over)), &context, rows)
+                    }
+                    None => {
+                        // what all of them have
+                        let fewest = contexts.iter().min_by_key(|context| context.names().len());
+                        fewest.and_then(|context| {
+                            self.one_form(&raw, &options, (from.len(), None), context, rows)
+                        })
+                    }
+                },
             };
+            from.extend(of_views.names);
             if let Some(plan) = plan {
                 for source in &plan.sources {
                     rows.read(source.program.loads());
                 }
                 let rules = Arc::new(plan);
-                views.push((raw, View { options, rules }));
+                let behind = Behind::default();
+                let view = View {
+                    options,
+                    rules,
+                    behind,
+                };
+                views.push((raw, view));
                 reads.push(from);
             }
         }
-        (views, reads)
     }
 
     /// What a view reads; the flow table where it names nothing.
-    fn view_inputs(&mut self, raw: &Raw<'a>, of: &Readable<'_, 'a>) -> Vec<String> {
-        let inputs = self.inputs(raw);
+    fn view_inputs(&mut self, raw: &Raw<'a>, inputs: Inputs, of: &Readable<'_, 'a>) -> Vec<String> {
         let flows = of.flows;
         let mut nodes = row_nodes(of.features, of.filters);
+        // those that are named rightly are taken out already
+        let others = self.names_of_views().filter(|name| *name != raw.name);
+        nodes.extend(others.map(|name| RowNode {
+            name: name.to_owned(),
+            outputs: Vec::new(),
+        }));
         nodes.push(RowNode {
             name: flows.to_owned(),
             outputs: Vec::new(),
@@ -111,20 +134,36 @@ impl<'a> Check<'a> {
     /// Whether a view is written as groups, or as rules.
     fn has_one_form(&mut self, raw: &Raw<'a>) -> bool {
         let rules = raw.entry("rules");
-        let groups = ["group_by", "select", "where", "having", "top"];
+        if raw.entry("graph").is_some() {
+            return self.is_graph_alone(raw);
+        }
+        let groups = ["group_by", "select", "where", "having", "top", "metrics"];
         let mut groups = groups.iter().filter_map(|key| raw.entry(key));
         match (rules, groups.next()) {
             (Some(_), None) => true,
-            (None, Some(_)) if raw.entry("group_by").is_some() => true,
+            (None, Some(_)) if raw.entry("group_by").is_some() => match raw.entry("metrics") {
+                None => true,
+                Some(entry) => {
+                    let message = "`metrics` are of the nodes of a graph";
+                    let path = format!("{}.metrics", raw.path);
+                    let help = "write the view as a graph, `graph = { from = \"src_ip\", to = \"dst_ip\" }`";
+                    self.found
+                        .push(Diagnostic::new("E0607", entry.at, path, message).help(help));
+                    false
+                }
+            },
             (None, Some(_)) => {
                 self.missing(raw, "group_by");
                 false
             }
             (None, None) => {
-                let message = format!("`[{}]` has neither `group_by` nor `rules`", raw.path);
+                let message = format!(
+                    "`[{}]` has neither `group_by` nor `rules` nor `graph`",
+                    raw.path
+                );
                 self.found.push(
                     Diagnostic::new("E0006", raw.at, format!("{}.group_by", raw.path), message)
-                        .help("write groups (`group_by`, `select`), or `rules`"),
+                        .help("write groups (`group_by`, `select`), a `graph`, or `rules`"),
                 );
                 false
             }
@@ -145,20 +184,14 @@ impl<'a> Check<'a> {
         raw: &Raw<'a>,
         entry: &Entry,
         options: &ViewOptions,
-        (from, contexts): (&[String], &[Context]),
+        inputs: &[Relation],
     ) -> Option<Plan> {
         let path = format!("{}.rules", raw.path);
-        let inputs = from.iter().zip(contexts).map(|(name, context)| Relation {
-            // of an output of a filter its own name
-            name: name.rsplit('.').next().unwrap_or(name).to_owned(),
-            columns: columns_of(context),
-        });
-        let inputs: Vec<Relation> = inputs.collect();
         let told = RuleOptions {
             allow_cross: options.allow_cross,
             is_bounded: raw.entry("max_iterations").is_some(),
         };
-        let faults = match compile(entry.value.text().unwrap_or_default(), &inputs, told) {
+        let faults = match compile(entry.value.text().unwrap_or_default(), inputs, told) {
             Ok((plan, warnings)) => {
                 for warning in &warnings {
                     self.expression_fault(warning, &entry.value, &path);
@@ -167,17 +200,97 @@ impl<'a> Check<'a> {
             }
             Err(faults) => faults,
         };
-        for fault in &faults {
-            self.expression_fault(fault, &entry.value, &path);
+        for mut fault in faults {
+            // a view that is there, and not among what is read
+            let text = entry.value.text().unwrap_or_default();
+            let view = fault.at.of(text).split('.').next().unwrap_or_default();
+            if fault.code == "E0302" && self.is_view(view) && view != raw.name {
+                let is_read = inputs
+                    .iter()
+                    .any(|one| one.name.split('.').next() == Some(view));
+                if !is_read {
+                    fault.known.clear();
+                    fault.help = Some(format!("add `{view}` to the `input` of the view"));
+                }
+            }
+            self.expression_fault(&fault, &entry.value, &path);
         }
         None
+    }
+
+    /// Whether a view of a graph has nothing of the other forms.
+    fn is_graph_alone(&mut self, raw: &Raw<'a>) -> bool {
+        let others = ["rules", "group_by", "select", "having", "top"];
+        let mut others = others.iter().filter_map(|key| raw.entry(key));
+        let Some(entry) = others.next() else {
+            return true;
+        };
+        let message = format!("a view of a graph has no `{}`", entry.name);
+        let path = format!("{}.{}", raw.path, entry.name);
+        let help = format!(
+            "let another view read `{}.nodes` or `{}.edges`",
+            raw.name, raw.name
+        );
+        self.found
+            .push(Diagnostic::new("E0607", entry.at, path, message).help(help));
+        false
+    }
+
+    /// The plan of groups, or of a graph.
+    fn one_form(
+        &mut self,
+        raw: &Raw<'a>,
+        options: &ViewOptions,
+        (inputs, view): (usize, Option<OverView>),
+        context: &Context,
+        rows: &mut Rows,
+    ) -> Option<Plan> {
+        let Some(graph) = &options.graph else {
+            return self.groups(raw, options, (inputs, view), context, rows);
+        };
+        let form = GraphForm {
+            inputs,
+            view,
+            condition: options.condition.as_deref(),
+            from: &graph.from,
+            to: &graph.to,
+            weight: graph.weight.as_deref().unwrap_or("1"),
+            directed: graph.directed,
+            metrics: &options.metrics,
+        };
+        match compile_graph(&form, context, &mut rows.aggregates) {
+            Ok(plan) => Some(plan),
+            Err(faults) => {
+                self.faults_of_parts(raw, &faults);
+                None
+            }
+        }
+    }
+
+    /// Reports faults where the parts of a view are written.
+    fn faults_of_parts(&mut self, raw: &Raw<'a>, faults: &[(Part, Fault)]) {
+        for (part, fault) in faults {
+            let (value, path) = place_of(raw, *part);
+            match value {
+                // a fault of a part that is no text has the whole of it as its place
+                Some(value) if value.text().is_some() => {
+                    self.expression_fault(fault, value, &path);
+                }
+                value => {
+                    let at = value.map_or(raw.at, |value| value.at);
+                    let mut told = Diagnostic::new(fault.code, at, path, &fault.message);
+                    told.help.clone_from(&fault.help);
+                    self.found.push(told);
+                }
+            }
+        }
     }
 
     fn groups(
         &mut self,
         raw: &Raw<'a>,
         options: &ViewOptions,
-        inputs: usize,
+        (inputs, view): (usize, Option<OverView>),
         context: &Context,
         rows: &mut Rows,
     ) -> Option<Plan> {
@@ -212,6 +325,7 @@ impl<'a> Check<'a> {
         let form = GroupForm {
             name: &raw.name,
             inputs,
+            view,
             condition: options.condition.as_deref(),
             by,
             select: select
@@ -227,26 +341,20 @@ impl<'a> Check<'a> {
             Ok(plan) => return (self.found.list.len() == before).then_some(plan),
             Err(faults) => faults,
         };
-        for (part, fault) in &faults {
-            let (value, path) = place_of(raw, *part);
-            match value {
-                Some(value) => self.expression_fault(fault, value, &path),
-                None => {
-                    let mut told = Diagnostic::new(fault.code, raw.at, path, &fault.message);
-                    told.help.clone_from(&fault.help);
-                    self.found.push(told);
-                }
-            }
-        }
+        self.faults_of_parts(raw, &faults);
         None
     }
 
     /// Whether there is a view of this name, right or wrong.
-    fn is_view(&self, name: &str) -> bool {
+    pub(super) fn is_view(&self, name: &str) -> bool {
+        self.names_of_views().any(|view| view == name)
+    }
+
+    fn names_of_views(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let mut root = self.loaded.root.iter();
         let section = root.find(|entry| entry.name == "views");
         let views = section.and_then(|section| section.value.entries());
-        views.into_iter().flatten().any(|view| view.name == name)
+        views.into_iter().flatten().map(|view| view.name.as_str())
     }
 
     /// Whether a sink names a view as its input.
@@ -302,32 +410,7 @@ impl<'a> Check<'a> {
             );
         }
         let made = &settings.rules.relations;
-        let all = || list(made.iter().map(|made| made.name.as_str()));
-        let relation = match name.split_once('.') {
-            Some((_, tail)) => {
-                let found = made.iter().position(|made| made.name == tail);
-                if found.is_none() {
-                    let message = format!("`{}` has no relation `{tail}`", view.name);
-                    let known = made.iter().map(|made| made.name.as_str());
-                    let help =
-                        did_you_mean(tail, known).unwrap_or_else(|| format!("it has {}", all()));
-                    self.found
-                        .push(Diagnostic::new("E0302", at, path, message).help(help));
-                }
-                found
-            }
-            None if made.len() == 1 => Some(0),
-            None => {
-                let message = format!("`{}` has several relations", view.name);
-                self.found
-                    .push(Diagnostic::new("E0303", at, path, message).help(format!(
-                        "name one, as `{}.NAME`: {}",
-                        view.name,
-                        all()
-                    )));
-                None
-            }
-        };
+        let relation = self.relation_of((&view.name, settings), name, (at, path));
         let emit = emit.map_or(Emit::Final, |entry| self.emit(raw, entry));
         let relation = relation.unwrap_or(0);
         Some(TableOf::View(
@@ -385,20 +468,33 @@ impl<'a> Check<'a> {
     pub(super) fn unread(
         &mut self,
         views: &[(Raw<'a>, View)],
+        reads: &[Vec<String>],
         shown: &[Option<TableOf>],
         look_ups: &LookUps,
     ) {
         for (raw, _) in views {
             let is_it = |of: &TableOf| matches!(of, TableOf::View(name, _) if *name == raw.name);
-            let is_asked = look_ups.questions().any(|one| one.view == raw.name);
+            let is_asked = look_ups.questions().any(|one| one.view == raw.name)
+                || (reads.iter().flatten())
+                    .any(|name| name.split('.').next() == Some(raw.name.as_str()));
             if !is_asked && !shown.iter().flatten().any(is_it) {
                 let message = format!("nothing reads `{}`", raw.name);
-                self.found.push(
-                    Diagnostic::new("W0401", raw.at, &raw.path, message)
-                        .help("let a sink write one of its relations, or rows look it up"),
-                );
+                self.found
+                    .push(Diagnostic::new("W0401", raw.at, &raw.path, message).help(
+                        "let a sink write one of its relations, a view read it, or rows look it up",
+                    ));
             }
         }
+    }
+}
+
+/// What rules read of an input: its name, and its columns.
+fn input_of(((name, context), place): ((&String, &Context), usize)) -> Relation {
+    Relation {
+        // of an output of a filter its own name
+        name: name.rsplit('.').next().unwrap_or(name).to_owned(),
+        columns: columns_of(context),
+        from: ReadFrom::Input(place),
     }
 }
 
@@ -425,6 +521,8 @@ fn place_of<'r>(raw: &'r Raw<'_>, part: Part) -> (Option<&'r Value>, String) {
         Part::Select(_) => "select",
         Part::Having => "having",
         Part::TopBy | Part::TopPer(_) => "top",
+        Part::From | Part::To | Part::Weight => "graph",
+        Part::Metrics | Part::Metric(_) => "metrics",
         Part::Whole => return (None, raw.path.clone()),
     };
     let path = format!("{}.{key}", raw.path);
@@ -438,7 +536,13 @@ fn place_of<'r>(raw: &'r Raw<'_>, part: Part) -> (Option<&'r Value>, String) {
     let entries = entry.value.entries().unwrap_or_default();
     let named = |name: &str| entries.iter().find(|entry| entry.name == name);
     match part {
-        Part::By(at) => item(&entry.value, at, path),
+        Part::By(at) | Part::Metric(at) => item(&entry.value, at, path),
+        Part::From => (named("from").map(|one| &one.value), format!("{path}.from")),
+        Part::To => (named("to").map(|one| &one.value), format!("{path}.to")),
+        Part::Weight => (
+            named("weight").map(|one| &one.value),
+            format!("{path}.weight"),
+        ),
         Part::Select(at) => match entries.get(at) {
             Some(one) => (Some(&one.value), format!("{path}.{}", one.name)),
             None => (None, path),

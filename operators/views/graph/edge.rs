@@ -89,7 +89,7 @@ impl Names {
     /// The record of an edge that comes into the window; new names go to `named`.
     pub fn enter(&mut self, edge: &FlowEdge, use_ports: bool, named: &mut Vec<Named>) -> Record {
         let (from, to) = nodes_of(edge, use_ports);
-        let (from, to) = (self.hold(from, named), self.hold(to, named));
+        let (from, to) = (self.hold(from, 1, named), self.hold(to, 1, named));
         Record {
             from,
             to,
@@ -104,21 +104,32 @@ impl Names {
     /// Forgets a record that leaves the window; names that stand for nothing any more go to `named`.
     pub fn leave(&mut self, record: &Record, named: &mut Vec<Named>) {
         for number in [record.from, record.to] {
-            let Some((node, records)) = self.nodes.get_mut(number as usize) else {
-                continue;
-            };
-            *records -= 1;
-            if *records == 0 {
-                if let Some(node) = node.take() {
-                    self.numbers.remove(&node);
-                }
-                self.free.push(number);
-                named.push((number, None));
-            }
+            self.release(number, 1, named);
         }
     }
 
-    fn hold(&mut self, node: Node, named: &mut Vec<Named>) -> u32 {
+    /// Forgets so many records of a node; its name, once it stands for nothing any more, goes to `named`.
+    pub fn release(&mut self, number: u32, times: u64, named: &mut Vec<Named>) {
+        let Some((node, records)) = self.nodes.get_mut(number as usize) else {
+            return;
+        };
+        *records = records.saturating_sub(times);
+        if *records == 0 {
+            if let Some(node) = node.take() {
+                self.numbers.remove(&node);
+            }
+            self.free.push(number);
+            named.push((number, None));
+        }
+    }
+
+    /// The number of a node that has a record.
+    pub fn number(&self, node: &Node) -> Option<u32> {
+        self.numbers.get(node).copied()
+    }
+
+    /// The number of a node that has so many records more; a new name goes to `named`.
+    pub fn hold(&mut self, node: Node, times: u64, named: &mut Vec<Named>) -> u32 {
         let number = match self.numbers.get(&node) {
             Some(number) => *number,
             None => {
@@ -133,7 +144,7 @@ impl Names {
                 number
             }
         };
-        self.nodes[number as usize].1 += 1;
+        self.nodes[number as usize].1 += times;
         number
     }
 

@@ -29,7 +29,9 @@ pub struct Measures {
     pub ports: bool,
     /// Distinct nodes that a node connects to, and that connect to it.
     pub degrees: bool,
-    /// Distinct neighbours and triangles of a node in the undirected graph.
+    /// Distinct neighbours of a node in the undirected graph.
+    pub neighbours: bool,
+    /// Triangles of a node in the undirected graph, and its neighbours.
     pub triangles: bool,
     /// The times of the flows of a node.
     pub times: bool,
@@ -41,6 +43,7 @@ impl Measures {
         edge_ports: true,
         ports: true,
         degrees: true,
+        neighbours: true,
         triangles: true,
         times: true,
     };
@@ -52,6 +55,7 @@ impl Measures {
             edge_ports: self.edge_ports || other.edge_ports,
             ports: self.ports || other.ports,
             degrees: self.degrees || other.degrees,
+            neighbours: self.neighbours || other.neighbours,
             triangles: self.triangles || other.triangles,
             times: self.times || other.times,
         }
@@ -205,7 +209,8 @@ pub fn maintain<'scope>(
         let ports = ports.map(|(node, ports)| Fact::Ports(node, wide(ports)));
         facts.push(ports.inner);
     }
-    if measures.degrees || measures.triangles {
+    let neighbours = measures.neighbours || measures.triangles;
+    if measures.degrees || neighbours {
         let distinct = edges.distinct_total_core::<isize>();
         if measures.degrees {
             let out = distinct.clone().map(|(from, _)| from).count_total();
@@ -213,16 +218,18 @@ pub fn maintain<'scope>(
             let into = distinct.clone().map(|(_, to)| to).count_total();
             facts.push(into.map(|(node, n)| Fact::In(node, wide(n))).inner);
         }
-        if measures.triangles {
+        if neighbours {
             let pairs = distinct
                 .filter(|(from, to)| from != to)
                 .map(|(from, to)| (from.min(to), from.max(to)))
                 .distinct_total();
             let degree = pairs.clone().flat_map(|(a, b)| [a, b]).count_total();
             facts.push(degree.map(|(node, n)| Fact::Degree(node, wide(n))).inner);
-            let triangles = triangles(pairs).count_total();
-            let triangles = triangles.map(|(node, n)| Fact::Triangles(node, wide(n)));
-            facts.push(triangles.inner);
+            if measures.triangles {
+                let triangles = triangles(pairs).count_total();
+                let triangles = triangles.map(|(node, n)| Fact::Triangles(node, wide(n)));
+                facts.push(triangles.inner);
+            }
         }
     }
     if measures.times {

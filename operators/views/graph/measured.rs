@@ -26,13 +26,44 @@ pub struct Measured {
     pagerank: OnceCell<Vec<f64>>,
 }
 
+/// How a graph is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Whether edges have a direction; else each is one of both.
+    pub directed: bool,
+    /// Whether edges weigh their bytes, which stand for weights in a graph of a view; else their flows.
+    pub weighted: bool,
+    /// Nodes up to which betweenness is exact.
+    pub max_nodes: usize,
+    /// Nodes that it is estimated from in larger graphs.
+    pub pivots: usize,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        Self::from(&ConnectionOptions::default())
+    }
+}
+
+impl From<&ConnectionOptions> for How {
+    fn from(options: &ConnectionOptions) -> Self {
+        Self {
+            directed: true,
+            weighted: false,
+            max_nodes: options.max_nodes,
+            pivots: options.pivots,
+        }
+    }
+}
+
 impl Measured {
     /// Of the tables as they are.
-    pub fn new(tables: &Tables, options: &ConnectionOptions) -> Self {
+    pub fn new(tables: &Tables, how: impl Into<How>) -> Self {
+        let how = how.into();
         Self {
-            snapshot: Snapshot::new(tables),
-            most: options.max_nodes,
-            pivots: options.pivots,
+            snapshot: Snapshot::new(tables, how.directed, how.weighted),
+            most: how.max_nodes,
+            pivots: how.pivots,
             betweenness: OnceCell::new(),
             components: OnceCell::new(),
             sizes: OnceCell::new(),

@@ -34,6 +34,16 @@ pub enum Emit {
 /// A measure of nodes beyond counts and degrees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, crate::options::Options)]
 pub enum Metric {
+    /// Distinct neighbours, the node itself not counted.
+    Degree,
+    /// Distinct nodes that connect to it.
+    #[option(name = "in_degree")]
+    InDegree,
+    /// Distinct nodes that it connects to.
+    #[option(name = "out_degree")]
+    OutDegree,
+    /// Triangles through it in the undirected simple graph.
+    Triangles,
     /// Triangles, and local clustering in the undirected simple graph.
     Clustering,
     /// Weakly connected components.
@@ -51,6 +61,14 @@ pub enum Metric {
     Pagerank,
     /// Betweenness centrality.
     Betweenness,
+}
+
+impl Metric {
+    /// Whether it depends on the neighbours of a node alone: it is kept by differences then.
+    pub const fn is_local(self) -> bool {
+        use Metric::{Clustering, Degree, InDegree, OutDegree, Triangles};
+        matches!(self, Degree | InDegree | OutDegree | Triangles | Clustering)
+    }
 }
 
 /// A node or an edge.
@@ -99,6 +117,9 @@ pub struct Element {
     /// Distinct nodes that connect to it.
     #[column(unit = "count", scope = "src", null = "the row is an edge")]
     pub in_degree: Option<u64>,
+    /// Distinct neighbours, itself not counted.
+    #[column(unit = "count", scope = "src", null = "the row is an edge")]
+    pub degree: Option<u64>,
     /// Distinct ports that it connects to.
     #[column(unit = "count", scope = "src", null = "the row is an edge")]
     pub ports: Option<u64>,
@@ -220,7 +241,11 @@ impl Relation {
             edge_ports: false,
             ports: nodes,
             degrees: nodes,
-            triangles: nodes && self.metrics.contains(&Metric::Clustering),
+            neighbours: nodes && self.metrics.contains(&Metric::Degree),
+            triangles: nodes
+                && [Metric::Clustering, Metric::Triangles]
+                    .iter()
+                    .any(|metric| self.metrics.contains(metric)),
             times: false,
         }
     }
@@ -245,7 +270,9 @@ impl Relation {
             "node" | "flows" | "packets" | "bytes" => true,
             "community" | "nodes" | "flows_inside" | "flows_all" => true,
             _ if is_edge => false,
-            "triangles" | "clustering" => metric(Metric::Clustering),
+            "degree" => metric(Metric::Degree),
+            "triangles" => metric(Metric::Clustering) || metric(Metric::Triangles),
+            "clustering" => metric(Metric::Clustering),
             "component" => metric(Metric::Components),
             "kcore" => metric(Metric::Kcore),
             "label_propagation" => metric(Metric::LabelPropagation),
@@ -277,10 +304,7 @@ impl Relation {
     pub(super) fn is_local(&self) -> bool {
         match self.table {
             Some(Table::Edges) => true,
-            Some(Table::Nodes) => self
-                .metrics
-                .iter()
-                .all(|metric| *metric == Metric::Clustering),
+            Some(Table::Nodes) => self.metrics.iter().all(|metric| metric.is_local()),
             Some(Table::Communities) | None => false,
         }
     }
@@ -347,7 +371,9 @@ impl Relation {
             out_degree: Some(count(facts.out_degree)),
             in_degree: Some(count(facts.in_degree)),
             ports: Some(count(facts.ports)),
-            triangles: on(Metric::Clustering).then(|| count(facts.triangles)),
+            degree: on(Metric::Degree).then(|| count(facts.degree)),
+            triangles: (on(Metric::Clustering) || on(Metric::Triangles))
+                .then(|| count(facts.triangles)),
             clustering: on(Metric::Clustering).then(|| facts.clustering()),
             component: community(Metric::Components, Communities::Components),
             kcore: of(Metric::Kcore).map(|(rank, measured)| measured.cores()[rank]),

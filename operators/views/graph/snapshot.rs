@@ -96,6 +96,24 @@ impl Graph {
         }
     }
 
+    /// From edges without a direction, each told once: they lead both ways.
+    pub fn undirected(nodes: usize, edges: impl Iterator<Item = (u32, u32, u64)>) -> Self {
+        let graph = Self::new(nodes, edges);
+        let own = (0..).zip(0..nodes).filter_map(|(node, at)| {
+            let own = graph.out.of(at).iter().find(|(other, _)| *other == node)?;
+            Some((node, node, own.1))
+        });
+        let around = (0..).zip(0..nodes);
+        let around = around.flat_map(|(node, at): (u32, usize)| {
+            let around = graph.around.of(at).iter();
+            around.map(move |(other, weight)| (node, *other, *weight))
+        });
+        Self {
+            out: Lists::new(nodes, own.chain(around)),
+            around: graph.around.clone(),
+        }
+    }
+
     /// How many nodes there are.
     pub fn nodes(&self) -> usize {
         self.out.nodes()
@@ -115,7 +133,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The snapshot of the tables as they are.
-    pub fn new(tables: &Tables) -> Self {
+    pub fn new(tables: &Tables, directed: bool, weighted: bool) -> Self {
         let mut nodes: Vec<(Node, u32)> = tables.nodes().collect();
         nodes.sort_unstable();
         let most = nodes.iter().map(|(_, number)| *number as usize + 1).max();
@@ -124,11 +142,17 @@ impl Snapshot {
             ranks[*number as usize] = rank;
         }
         let rank = |number: u32| ranks.get(number as usize).copied();
-        let edges = tables.edges().filter_map(|((from, to), (flows, ..))| {
-            Some((rank(from)?, rank(to)?, u64::try_from(flows).unwrap_or(0)))
-        });
+        let edges = tables
+            .edges()
+            .filter_map(|((from, to), (flows, _, bytes))| {
+                let weight = if weighted { bytes } else { flows };
+                Some((rank(from)?, rank(to)?, u64::try_from(weight).unwrap_or(0)))
+            });
         Self {
-            graph: Graph::new(nodes.len(), edges),
+            graph: match directed {
+                true => Graph::new(nodes.len(), edges),
+                false => Graph::undirected(nodes.len(), edges),
+            },
             nodes,
             ranks,
         }

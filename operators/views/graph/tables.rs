@@ -158,6 +158,11 @@ impl Tables {
         self.nodes.get(node as usize).copied().unwrap_or_default()
     }
 
+    /// The node that a number stands for.
+    pub fn name_of(&self, number: u32) -> Option<Node> {
+        self.names.get(number as usize).copied().flatten()
+    }
+
     /// The number of a node.
     pub fn number(&self, node: &Node) -> Option<u32> {
         self.numbers.get(node).copied()

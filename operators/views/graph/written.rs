@@ -50,6 +50,13 @@ impl Written {
     /// The rows to write of a tick that ends at `at`, ns, by what changed in the tables.
     pub fn changes(&mut self, tables: &Tables, at: i64) -> Columns {
         let time = self.time(at);
+        let changed = self.changed(tables).into_iter();
+        let rows: Vec<Row> = changed.map(|(row, diff)| row.at(time, diff)).collect();
+        self.columns(&rows, at)
+    }
+
+    /// The rows that go (-1), then those that come (1), by what changed in the tables.
+    fn changed(&mut self, tables: &Tables) -> Vec<(Row, i8)> {
         let (mut gone, mut come) = (Vec::new(), Vec::new());
         for key in tables.changed(self.relation.table) {
             let row = self.relation.row(&key, tables);
@@ -58,12 +65,39 @@ impl Written {
                 None => self.before.remove(&key),
             };
             if before != row {
-                gone.extend(before.map(|row| row.at(time, -1)));
-                come.extend(row.map(|row| row.at(time, 1)));
+                gone.extend(before.map(|row| (row, -1)));
+                come.extend(row.map(|row| (row, 1)));
             }
         }
         gone.append(&mut come);
-        self.columns(&gone, at)
+        gone
+    }
+
+    /// The same of whole tables.
+    fn compared(&mut self, rows: BTreeMap<Key, Row>) -> Vec<(Row, i8)> {
+        let gone = self
+            .before
+            .iter()
+            .filter(|(key, row)| rows.get(*key) != Some(*row));
+        let mut out: Vec<(Row, i8)> = gone.map(|(_, row)| (row.clone(), -1)).collect();
+        let come = rows
+            .iter()
+            .filter(|(key, row)| self.before.get(*key) != Some(*row));
+        out.extend(come.map(|(_, row)| (row.clone(), 1)));
+        self.before = rows;
+        out
+    }
+
+    /// The rows that go (-1), then those that come (1) at a tick.
+    pub(super) fn differences<'m>(
+        &mut self,
+        tables: &Tables,
+        measured: impl FnOnce() -> &'m mut Measured,
+    ) -> Vec<(Row, i8)> {
+        match self.is_by_difference() {
+            true => self.changed(tables),
+            false => self.compared(self.relation.rows(tables, measured())),
+        }
     }
 
     fn time(&self, at: i64) -> Option<Time> {
@@ -76,16 +110,8 @@ impl Written {
         let time = self.time(at);
         let mut out = Vec::new();
         if self.relation.emit == Emit::Changes {
-            let gone = self
-                .before
-                .iter()
-                .filter(|(key, row)| rows.get(*key) != Some(*row));
-            out.extend(gone.map(|(_, row)| row.at(time, -1)));
-            let come = rows
-                .iter()
-                .filter(|(key, row)| self.before.get(*key) != Some(*row));
-            out.extend(come.map(|(_, row)| row.at(time, 1)));
-            self.before = rows;
+            let changed = self.compared(rows).into_iter();
+            out.extend(changed.map(|(row, diff)| row.at(time, diff)));
         } else {
             out.extend(rows.values().map(|row| row.at(time, 1)));
         }

@@ -47,6 +47,8 @@ pub struct LookUpPlan {
     pub places: Places,
     /// How it is known which rows have come.
     pub come: Come,
+    /// Whether rows go on with their edges: views that read them have to know their ticks.
+    pub keeps_edges: bool,
     /// Bytes of rows that wait in memory, a stage.
     pub budget: usize,
     /// Where the others wait.
@@ -103,6 +105,7 @@ pub fn look_up<'scope>(
     let mut output: OutputBuilder<u64, NoopBuilder<Columns>> = OutputBuilder::from(output);
     let mut arrival = Arrival::new(plan.come);
     let stages = stages(plan);
+    let keeps_edges = plan.keeps_edges;
     builder.build(move |mut capabilities| {
         let mut here = capabilities
             .pop()
@@ -133,7 +136,8 @@ pub fn look_up<'scope>(
                     .session_with_builder(&*held)
                     .give_container(&mut rows);
             };
-            let went = taken.and_then(|()| go(stages, come, answers, &books, &mut give));
+            let went =
+                taken.and_then(|()| go(stages, come, answers, (&books, keeps_edges), &mut give));
             match went {
                 Ok(Went::Waits) => {}
                 Ok(Went::On) => activator.activate(),
@@ -254,7 +258,7 @@ fn go(
     stages: &mut [Running],
     come: Until,
     answers: &mut Answers,
-    books: &RefCell<Books>,
+    (books, keeps_edges): (&RefCell<Books>, bool),
     give: &mut impl FnMut(Columns),
 ) -> Result<Went, Error> {
     let mut come = come;
@@ -272,7 +276,9 @@ fn go(
             match &mut next {
                 Some(next) => next.push(rows)?,
                 None => {
-                    rows.edges = Vec::new();
+                    if !keeps_edges {
+                        rows.edges = Vec::new();
+                    }
                     give(rows);
                 }
             }

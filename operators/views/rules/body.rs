@@ -1,7 +1,7 @@
 //! The body of a rule as steps: each atom is joined to those before it, conditions are computed as soon as their variables are
 //! bound. What concerns one row of a relation that is read is computed over its columns, before anything is joined.
 
-use super::check::{Relation, names_of};
+use super::check::{ReadFrom, Relation, RelationColumn, names_of};
 use super::compile::{Compiler, Found, Types, context};
 use super::plan::{Gives, MadeColumn, Read, Reading, Source, Step};
 use super::syntax::{Atom, Bound, Fold, HeadValue, Literal, Rule};
@@ -192,35 +192,42 @@ impl<'r> Body<'r> {
         types: &Types<'r>,
     ) -> Found<Taken<'r>> {
         let inputs = compiler.inputs;
-        match inputs.iter().position(|input| input.name == atom.name) {
-            Some(at) => self.source(atom, at, &inputs[at], compiler),
-            None => self.made(atom, compiler, types),
+        let Some(input) = inputs.iter().find(|input| input.name == atom.name) else {
+            let mut relations = compiler.relations.iter();
+            let at = relations.position(|made| made.name == atom.name);
+            let at = at.unwrap_or(0);
+            let made = compiler.relations[at].columns.iter();
+            let columns: Vec<RelationColumn> = made.map(RelationColumn::of).collect();
+            return self.words(atom, (Read::Made(at), &columns), compiler, types);
+        };
+        match &input.from {
+            ReadFrom::Input(at) => self.source(atom, *at, input, compiler),
+            ReadFrom::View(outer) => {
+                let words = input.columns.iter().map(|one| one.place as usize + 1).max();
+                let at = compiler.outer(outer, words.unwrap_or(1));
+                self.words(atom, (Read::Outer(at), &input.columns), compiler, types)
+            }
         }
     }
 
-    /// Of a relation that rules make.
-    fn made(
+    /// Of a relation that this view or another makes: its columns are words.
+    fn words(
         &self,
         atom: &'r Atom,
+        (read, columns): (Read, &[RelationColumn]),
         compiler: &mut Compiler<'_>,
         types: &Types<'r>,
     ) -> Found<Taken<'r>> {
-        let at = compiler
-            .relations
-            .iter()
-            .position(|made| made.name == atom.name);
-        let at = at.unwrap_or(0);
-        let columns = compiler.relations[at].columns.clone();
-        let mut reading = Reading {
-            read: Read::Made(at),
-            constants: Vec::new(),
-            same: Vec::new(),
-            takes: Vec::new(),
-        };
+        let mut reading = Reading::all(read);
         let mut variables: Vec<(usize, &str)> = Vec::new();
         for argument in &atom.arguments {
-            let word = columns.iter().position(|one| one.name == argument.column);
-            let word = word.unwrap_or(0);
+            let Some(column) = columns.iter().find(|one| one.name == argument.column) else {
+                continue;
+            };
+            let word = column.place as usize;
+            if column.null {
+                reading.there.push(word);
+            }
             match &argument.value {
                 Bound::Any => {}
                 Bound::Variable(name, _) => {
@@ -230,15 +237,15 @@ impl<'r> Body<'r> {
                     }
                 }
                 Bound::Constant(expr) => {
-                    let column = name(&argument.column, argument.at);
+                    let named = name(&argument.column, argument.at);
                     let mut all = types.clone();
-                    all.insert(&argument.column, columns[word].kind.clone());
+                    all.insert(&argument.column, column.kind.clone());
                     // checked as a comparison, so that the value has the type of the column
-                    compiler.typed(&equal(column, expr.clone()), &context(&all, &[]), true)?;
+                    compiler.typed(&equal(named, expr.clone()), &context(&all, &[]), true)?;
                     let value = compiler.typed(expr, &context(&all, &[]), false)?;
                     let (value, _) = compiler
                         .named
-                        .value(value.promoted(&columns[word].kind), expr.at)?;
+                        .value(value.promoted(&column.kind), expr.at)?;
                     if let Some(value) = super::words::constant(&value) {
                         reading.constants.push((word, value));
                     }
@@ -333,7 +340,7 @@ impl<'r> Body<'r> {
             .map(|(_, expr)| compiler.typed(expr, &context, false))
             .collect::<Result<_, _>>()?;
         let source = Source {
-            inputs: at..at + 1,
+            inputs: vec![at],
             key: format!("{at} {conditions:?} {values:?}"),
             program: Program::new(conditions.iter().chain(&values)),
             conditions: conditions.len(),
@@ -343,12 +350,7 @@ impl<'r> Body<'r> {
             summed: Vec::new(),
         };
         Ok(Taken {
-            reading: Reading {
-                read: Read::Source(compiler.source(source)),
-                constants: Vec::new(),
-                same: Vec::new(),
-                takes: Vec::new(),
-            },
+            reading: Reading::all(Read::Source(compiler.source(source))),
             variables: (0..)
                 .zip(variables)
                 .map(|(word, (name, _))| (word, name))

@@ -8,6 +8,7 @@ use super::top::top;
 use super::totals::{self, Groups, What, totals};
 use super::words::{Row, compute, order};
 use crate::expressions::Type;
+use crate::views::graph::{Spell, graph};
 use differential_dataflow::lattice::Lattice;
 use differential_dataflow::operators::ThresholdTotal as _;
 use differential_dataflow::operators::iterate::VecVariable;
@@ -30,24 +31,44 @@ pub type Rows<'scope, T, R> = VecCollection<'scope, T, R, isize>;
 pub struct Built<'scope, R: Row> {
     /// The relations that are made, in the order of the plan.
     pub relations: Vec<Rows<'scope, u64, R>>,
-    /// Rows that a recursion would have made beyond its last turn: any at all means that its result is not whole.
-    pub beyond: Rows<'scope, u64, R>,
+    /// Of each stratum that is recursive the rows that it would have made beyond its last turn: any at all means that its result
+    /// is not whole.
+    pub beyond: Vec<(usize, Rows<'scope, u64, R>)>,
 }
 
-/// The relations of a program over its sources; a recursion takes at most `turns` turns.
+/// The relations of a program over its sources; the recursion of a stratum takes at most `turns` turns. `spell` is asked on the
+/// first worker what numbers stand for.
 pub fn build<'scope, R: Row>(
     scope: Scope<'scope, u64>,
     plan: &Plan,
     sources: &[Rows<'scope, u64, R>],
-    turns: u64,
+    turns: impl Fn(usize) -> u64,
+    spell: &Spell,
 ) -> Built<'scope, R> {
     let mut relations: Vec<Option<Rows<'scope, u64, R>>> = vec![None; plan.relations.len()];
-    let mut beyond = none(scope);
+    let mut beyond = Vec::new();
     let in_order = Total {
         step,
         distinct: |rows| rows.distinct_total(),
     };
-    for stratum in &plan.strata {
+    for (at, stratum) in plan.strata.iter().enumerate() {
+        let turns = turns(at);
+        let heads = |head: usize| stratum.relations.contains(&head);
+        let mut graphs = plan.rules.iter().filter_map(|rule| match &rule.gives {
+            Gives::Graph(graph) if heads(rule.head) => Some((rule, graph)),
+            _ => None,
+        });
+        if let Some((rule, of)) = graphs.next() {
+            let known = Known {
+                sources,
+                relations: &relations,
+                total: Some(&in_order),
+            };
+            let [nodes, edges] = graph(body(scope, &rule.steps, &known), of, spell);
+            relations[rule.head] = Some(nodes);
+            relations[rule.head + 1] = Some(edges);
+            continue;
+        }
         if !stratum.is_recursive {
             for at in &stratum.relations {
                 let known = Known {
@@ -96,14 +117,15 @@ pub fn build<'scope, R: Row>(
         for (at, rows) in stratum.relations.iter().zip(made) {
             relations[*at] = Some(rows);
         }
-        beyond = beyond.concatenate(lost);
+        let lost = differential_dataflow::collection::concatenate(scope, lost);
+        beyond.push((at, lost.consolidate()));
     }
     Built {
         relations: relations
             .into_iter()
             .map(|rows| rows.unwrap_or_else(|| none(scope)))
             .collect(),
-        beyond: beyond.consolidate(),
+        beyond,
     }
 }
 
@@ -176,6 +198,7 @@ fn relation<'scope, T: Timestamp + Lattice + Default, R: Row>(
                 let words = words.clone();
                 unique.push(bindings.map(move |binding| pick(&binding, words.iter().copied())));
             }
+            Gives::Graph(_) => {} // is built by itself
             gives @ Gives::Groups { .. } if total.is_some() => {
                 if let Some(own) = Sums::of(gives, R::WIDTH) {
                     let order = own.order.clone();
@@ -484,15 +507,19 @@ fn rows_of<'scope, T: Timestamp + Lattice, R: Row>(
     let rows = match reading.read {
         Read::Source(at) => known.sources.get(at),
         Read::Made(at) => known.relations.get(at).and_then(Option::as_ref),
+        // views that read each other run as one plan, in which there is none of these
+        Read::Outer(_) => None,
     };
     let rows = rows.cloned().unwrap_or_else(|| none(scope));
     let (constants, same) = (reading.constants.clone(), reading.same.clone());
-    if constants.is_empty() && same.is_empty() {
+    let there = reading.there.clone();
+    if constants.is_empty() && same.is_empty() && there.is_empty() {
         return rows;
     }
     rows.filter(move |row| {
         let is = |(at, value): &(usize, u64)| row.word(*at) == *value;
         let are = |(a, b): &(usize, usize)| row.word(*a) == row.word(*b);
-        constants.iter().all(is) && same.iter().all(are)
+        let has = |at: &usize| row.word(*at) != NULL;
+        there.iter().all(has) && constants.iter().all(is) && same.iter().all(are)
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! Recursion is checked in `strata.rs`, types in `compile.rs`.
 
+use super::plan::{MadeColumn, Outer};
 use super::syntax::{Atom, Bound, HeadValue, Literal, Rule};
 use crate::expressions::syntax::{Expr, Span};
 use crate::expressions::{Fault, Type};
@@ -14,6 +15,17 @@ pub struct Relation {
     pub name: String,
     /// Its columns.
     pub columns: Vec<RelationColumn>,
+    /// Where its rows come from.
+    pub from: ReadFrom,
+}
+
+/// Where the rows of a relation come from that rules may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadFrom {
+    /// The input of this place.
+    Input(usize),
+    /// Another view: their columns are words.
+    View(Outer),
 }
 
 /// A column of it.
@@ -25,8 +37,20 @@ pub struct RelationColumn {
     pub kind: Type,
     /// Whether it can be null: a row with a null in a column that a rule names is none to that rule.
     pub null: bool,
-    /// Its place in the rows.
+    /// Its place in the rows; of a relation of a view its word.
     pub place: u32,
+}
+
+impl RelationColumn {
+    /// Of a relation that is made.
+    pub fn of(made: &MadeColumn) -> Self {
+        Self {
+            name: made.name.clone(),
+            kind: made.kind.clone(),
+            null: made.null,
+            place: u32::try_from(made.word).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 impl Rule {

@@ -5,7 +5,7 @@ use super::body::Body;
 use super::check::{self, Relation, names_of};
 use super::named::{Named, fits_a_word};
 use super::parser::parse;
-use super::plan::{MAX_WIDTH, Made, MadeColumn, Plan, Source, Steps, Strata};
+use super::plan::{MAX_WIDTH, Made, MadeColumn, Outer, Plan, Source, Steps, Strata};
 use super::strata::{makes_values, strata};
 use super::syntax::{Bound, Fold, HeadColumn, HeadValue, Literal, Rule};
 use crate::expressions::syntax::Expr;
@@ -47,6 +47,7 @@ pub fn compile(
         rules: &rules,
         relations: Vec::new(),
         sources: Vec::new(),
+        outer: Vec::new(),
         named: Named::new("put the condition into a rule of its own that reads `flows` alone"),
         width: 1,
     };
@@ -76,6 +77,7 @@ pub fn compile(
         constants: compiler.named.constants().to_vec(),
         strata: strata.collect(),
         sources: compiler.sources.clone(),
+        outer: compiler.outer.clone(),
         relations: compiler.relations.clone(),
         rules: steps,
     };
@@ -92,6 +94,7 @@ pub(super) struct Compiler<'a> {
     rules: &'a [Rule],
     pub relations: Vec<Made>,
     sources: Vec<Source>,
+    outer: Vec<Outer>,
     pub named: Named,
     width: usize,
 }
@@ -326,6 +329,16 @@ impl Compiler<'_> {
             head: head.unwrap_or(0),
             gives: body.gives,
             steps: body.steps,
+        })
+    }
+
+    /// The place of a relation of another view among those that are read; its rows have so many words.
+    pub(super) fn outer(&mut self, outer: &Outer, words: usize) -> usize {
+        self.width = self.width.max(words);
+        let found = self.outer.iter().position(|one| one == outer);
+        found.unwrap_or_else(|| {
+            self.outer.push(outer.clone());
+            self.outer.len() - 1
         })
     }
 

@@ -4,9 +4,9 @@
 //! argument with a `where` is null where that does not hold.
 
 use super::compile::Found;
-use super::named::{Named, fits_a_word};
+use super::named::{Named, fits_a_word, is_named};
 use super::plan::{
-    Gives, MAX_WIDTH, Made, MadeColumn, Plan, Read, Reading, Source, Step, Steps, Strata,
+    Gives, MAX_WIDTH, Made, MadeColumn, Outer, Plan, Read, Reading, Source, Step, Steps, Strata,
 };
 use super::top::Top;
 use super::totals::{Fold, Groups, What};
@@ -23,6 +23,8 @@ pub struct GroupForm<'a> {
     pub name: &'a str,
     /// How many inputs it reads, all with the same columns.
     pub inputs: usize,
+    /// The relation of another view that it reads instead.
+    pub view: Option<OverView>,
     /// Which rows count.
     pub condition: Option<&'a str>,
     /// The columns that the rows of a group agree in.
@@ -33,6 +35,15 @@ pub struct GroupForm<'a> {
     pub having: Option<&'a str>,
     /// Of these only the first, by a column: how many, and the columns for each of whose values there are as many.
     pub top: Option<(&'a str, usize, Vec<&'a str>)>,
+}
+
+/// A relation of another view: its columns are words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverView {
+    /// Which.
+    pub outer: Outer,
+    /// Words of its rows.
+    pub words: usize,
 }
 
 /// A part of it: where a fault is.
@@ -46,6 +57,16 @@ pub enum Part {
     Select(usize),
     /// `having`.
     Having,
+    /// `from` of `graph`.
+    From,
+    /// `to` of `graph`.
+    To,
+    /// `weight` of `graph`.
+    Weight,
+    /// `metrics`.
+    Metrics,
+    /// One of them.
+    Metric(usize),
     /// `by` of `top`.
     TopBy,
     /// One of `per` of `top`.
@@ -67,9 +88,17 @@ pub fn compile_group(
     packets: &mut Vec<Aggregate>,
 ) -> Result<Plan, Faults> {
     let mut faults = Vec::new();
+    let advice = match form.view {
+        Some(_) => "compare it in the view that is read, where its rows come in",
+        None => "compare it in `where`, before rows are grouped",
+    };
+    let mut named = Named::new(advice);
     let condition = form.condition.and_then(|text| {
-        let checked =
-            parse(text).and_then(|tree| Checker::rows(rows, text, packets).truth(&tree, "`where`"));
+        let checked = match form.view {
+            Some(_) => over_words(text, rows, &mut named),
+            None => parse(text)
+                .and_then(|tree| Checker::rows(rows, text, packets).truth(&tree, "`where`")),
+        };
         told(checked, Part::Where, &mut faults)
     });
     let keys: Vec<Option<Typed>> = (0..)
@@ -80,7 +109,8 @@ pub fn compile_group(
         rows,
         groups: over(form, &keys, rows),
         aggregates: Vec::new(),
-        named: Named::new("compare it in `where`, before rows are grouped"),
+        named,
+        is_over_view: form.view.is_some(),
     };
     let mut selected = Vec::new();
     for (at, (name, text)) in (0..).zip(&form.select) {
@@ -122,8 +152,40 @@ pub fn compile_group(
         .map_err(|(part, fault)| vec![(part, *fault)])
 }
 
+/// A condition over the rows of another view.
+pub(super) fn over_words(text: &str, rows: &Context, named: &mut Named) -> Found<Typed> {
+    let tree = parse(text)?;
+    let mut packets = Vec::new();
+    let typed = Checker::rows(rows, text, &mut packets).truth(&tree, "`where`")?;
+    if !packets.is_empty() {
+        let message = "the rows of a view have no packets";
+        let help = "derive a column, and let the view that is read have it";
+        return Err(Box::new(Fault::new("E0210", tree.at, message).help(help)));
+    }
+    named.numbered(typed, tree.at)
+}
+
+/// A value of a row of another view, as a word.
+pub(super) fn word(typed: &Typed, named: &mut Named, at: Span) -> Found<Typed> {
+    // an argument with a `where` has a value or null
+    if let (Node::Call(operation, payload, args), true) = (&typed.node, is_named(&typed.kind))
+        && let ([filter, value, _], true) = (&args[..], *operation == &eval::IF)
+    {
+        let filter = named.numbered(filter.clone(), at)?;
+        let (value, _) = named.value(value.clone(), at)?;
+        let null = Typed::constant(Constant::Null).promoted(&Type::Int);
+        let node = Node::Call(operation, payload.clone(), vec![filter, value, null]);
+        return Ok(Typed {
+            node,
+            kind: Type::Int,
+            null: true,
+        });
+    }
+    named.value(typed.clone(), at).map(|(value, _)| value)
+}
+
 /// A result; a fault is kept with its part.
-fn told<T>(found: Found<T>, part: Part, faults: &mut Faults) -> Option<T> {
+pub(super) fn told<T>(found: Found<T>, part: Part, faults: &mut Faults) -> Option<T> {
     found.map_err(|fault| faults.push((part, *fault))).ok()
 }
 
@@ -133,7 +195,7 @@ fn listed(columns: &[&str]) -> String {
 }
 
 /// A column that is grouped by.
-fn key(name: &str, rows: &Context) -> Found<Typed> {
+pub(super) fn key(name: &str, rows: &Context) -> Found<Typed> {
     let at = Span {
         start: 0,
         end: name.len(),
@@ -199,6 +261,7 @@ struct Compiler<'a> {
     /// Over the rows of a group.
     aggregates: Vec<Aggregate>,
     named: Named,
+    is_over_view: bool,
 }
 
 /// A place of a word of a group, while it is not known where aggregates stand.
@@ -224,9 +287,21 @@ impl Compiler<'_> {
     }
 
     /// Whether views have the aggregates from `first` on.
-    fn measures(&self, first: usize, tree: &Expr) -> Found<()> {
+    fn measures(&mut self, first: usize, tree: &Expr) -> Found<()> {
         for aggregate in self.aggregates.iter().skip(first) {
-            what(aggregate, tree.at)?;
+            let what = what(aggregate, tree.at)?;
+            if !self.is_over_view {
+                continue;
+            }
+            if what.is_ordered() {
+                let name = aggregate.text.split('(').next().unwrap_or_default().trim();
+                let message = format!("`{name}` needs an order, and the rows of a view have none");
+                let help = "take `min` or `max` of a time, or `mode`";
+                return Err(Box::new(Fault::new("E0214", tree.at, message).help(help)));
+            }
+            if let Some(value) = argument(aggregate) {
+                word(&value, &mut self.named, tree.at)?;
+            }
         }
         Ok(())
     }
@@ -293,6 +368,29 @@ impl Compiler<'_> {
         Ok(self.exact(typed))
     }
 
+    /// The rows of another view, with what is taken of them in place of their words.
+    fn scan(
+        &mut self,
+        view: &OverView,
+        condition: Option<Typed>,
+        values: &[Typed],
+    ) -> Found<Vec<Step>> {
+        let mut scan = Reading::all(Read::Outer(0));
+        scan.takes = (0..view.words).map(|word| (word, word)).collect();
+        let words: Vec<Typed> = values
+            .iter()
+            .map(|value| word(value, &mut self.named, Span::default()))
+            .collect::<Result<_, _>>()?;
+        let lets = (0..).zip(values.iter().map(|value| value.kind.clone()));
+        let compute = Step::Compute {
+            program: Program::new(condition.iter().chain(&words)),
+            conditions: usize::from(condition.is_some()),
+            lets: lets.collect(),
+            keeps_nulls: true,
+        };
+        Ok(vec![Step::Scan(scan), compute])
+    }
+
     /// All of it as steps.
     fn plan(
         mut self,
@@ -331,16 +429,25 @@ impl Compiler<'_> {
         let in_order = folds.iter().any(|fold| fold.what.is_ordered());
         let taken = values.len() + if in_order { 2 } else { 0 };
         wide(taken, "values of a row").map_err(whole)?;
-        let source = Source {
-            inputs: 0..form.inputs,
+        let kinds = values.iter().map(|value| value.kind.clone()).collect();
+        let (scan, source) = match &form.view {
+            Some(view) => (self.scan(view, condition, &values).map_err(whole)?, None),
+            None => {
+                let mut scan = Reading::all(Read::Source(0));
+                scan.takes = (0..taken).map(|word| (word, word)).collect();
+                (vec![Step::Scan(scan)], Some(condition))
+            }
+        };
+        let source = source.map(|condition| Source {
+            inputs: (0..form.inputs).collect(),
             key: String::new(),
             program: Program::new(condition.iter().chain(&values)),
             conditions: usize::from(condition.is_some()),
-            kinds: values.iter().map(|value| value.kind.clone()).collect(),
+            kinds,
             keeps_nulls: true,
             in_order,
             summed,
-        };
+        });
         let starts: Vec<usize> = folds
             .iter()
             .scan(keys.len(), |at, fold| {
@@ -349,20 +456,12 @@ impl Compiler<'_> {
             })
             .collect();
         let mut bound = keys.len() + folds.iter().map(Fold::words).sum::<usize>();
-        let scan = Reading {
-            read: Read::Source(0),
-            constants: Vec::new(),
-            same: Vec::new(),
-            takes: (0..taken).map(|word| (word, word)).collect(),
-        };
-        let mut steps = vec![
-            Step::Scan(scan),
-            Step::Groups(Groups {
-                by: (0..keys.len()).collect(),
-                folds: folds.clone(),
-                order: in_order.then_some(values.len()),
-            }),
-        ];
+        let mut steps = scan;
+        steps.push(Step::Groups(Groups {
+            by: (0..keys.len()).collect(),
+            folds: folds.clone(),
+            order: in_order.then_some(values.len()),
+        }));
         // where the words of each selected column are, and what is to be computed
         let mut places: Vec<(usize, usize)> = Vec::new();
         let (mut lets, mut programs) = (Vec::new(), Vec::new());
@@ -460,9 +559,13 @@ impl Compiler<'_> {
         }
         wide(gives.len(), "values of a group").map_err(whole)?;
         Ok(Plan {
-            width: taken.max(bound).max(gives.len()),
+            width: taken
+                .max(bound)
+                .max(gives.len())
+                .max(form.view.as_ref().map_or(0, |view| view.words)),
             constants: self.named.constants().to_vec(),
-            sources: vec![source],
+            sources: source.into_iter().collect(),
+            outer: form.view.iter().map(|view| view.outer.clone()).collect(),
             relations: vec![Made {
                 name: form.name.to_owned(),
                 columns,

@@ -162,6 +162,7 @@ fn quantile(values: &[f64], q: f64) -> Option<f64> {
 const SUMS: GroupForm<'static> = GroupForm {
     name: "v",
     inputs: 1,
+    view: None,
     condition: Some("dst_port != 445 or packets_bwd > 0"),
     by: Vec::new(),
     select: Vec::new(),

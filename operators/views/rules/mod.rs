@@ -9,9 +9,12 @@ mod body;
 mod build;
 mod check;
 mod compile;
+mod graph_form;
 mod group;
 mod limit;
+mod merge;
 mod named;
+mod nothing;
 mod numbers;
 mod parser;
 mod plan;
@@ -23,14 +26,17 @@ mod weights;
 mod words;
 
 pub use build::{Built, Rows, build};
-pub use check::{Relation, RelationColumn};
+pub use check::{ReadFrom, Relation, RelationColumn};
 pub use compile::{RuleOptions, compile};
-pub use group::{GroupForm, Part, compile_group};
+pub use graph_form::{GraphForm, compile_graph};
+pub use group::{GroupForm, OverView, Part, compile_group};
 pub use limit::at_most;
+pub use merge::{Member, merged};
 pub use named::is_named;
+pub use nothing::of_nothing;
 pub use numbers::Numbers;
 pub use parser::parse;
-pub use plan::{Made, MadeColumn, NULL, Plan, Source};
+pub use plan::{Made, MadeColumn, NULL, Outer, Plan, Source};
 pub use words::{Row, take, write, write_list};
 
 #[cfg(test)]

@@ -196,9 +196,14 @@ impl Parser<'_> {
         let start = self.span();
         let negated = matches!(self.peek(), Token::Name(word) if word == "not");
         let ahead = usize::from(negated);
+        // `view.relation(`: nothing else in a body looks like this
+        let is_dotted = matches!(self.ahead(ahead + 1), Token::Sign("."))
+            && matches!(self.ahead(ahead + 2), Token::Name(_))
+            && matches!(self.ahead(ahead + 3), Token::Sign("("));
         if let Token::Name(name) = self.ahead(ahead)
-            && matches!(self.ahead(ahead + 1), Token::Sign("("))
-            && (self.known.contains(name) || functions::find(name).is_none())
+            && (is_dotted
+                || matches!(self.ahead(ahead + 1), Token::Sign("("))
+                    && (self.known.contains(name) || functions::find(name).is_none()))
         {
             self.at += ahead;
             return self.atom(start, negated).map(Literal::Atom);
@@ -212,7 +217,12 @@ impl Parser<'_> {
     }
 
     fn atom(&mut self, start: Span, negated: bool) -> Parsed<Atom> {
-        let (name, name_at) = self.name("the name of a relation")?;
+        let (mut name, mut name_at) = self.name("the name of a relation")?;
+        if self.takes(".") {
+            let (relation, at) = self.name("the name of a relation")?;
+            name = format!("{name}.{relation}");
+            name_at = name_at.to(at);
+        }
         self.wants("(", "and what is taken of the relation")?;
         let mut arguments = Vec::new();
         while !self.is_sign(")") {

@@ -4,7 +4,7 @@ use super::syntax::Fold;
 use super::top::Top;
 use super::totals::{Groups, What};
 use crate::expressions::{Constant, Program, Type};
-use std::ops::Range;
+use crate::views::graph::GraphPlan;
 
 /// Words of a row at most.
 pub const MAX_WIDTH: usize = 8;
@@ -21,6 +21,8 @@ pub struct Plan {
     pub constants: Vec<Constant>,
     /// What is taken of the relations that are read, each once.
     pub sources: Vec<Source>,
+    /// The relations of other views that are read.
+    pub outer: Vec<Outer>,
     /// The relations that are made.
     pub relations: Vec<Made>,
     /// The order in which they are made.
@@ -33,6 +35,14 @@ impl Plan {
     /// Words of the rows that it runs on: 4 or 8.
     pub const fn row_words(&self) -> usize {
         if self.width <= 4 { 4 } else { MAX_WIDTH }
+    }
+
+    /// What is made of a graph, if the view is one.
+    pub fn graph(&self) -> Option<&GraphPlan> {
+        self.rules.iter().find_map(|rule| match &rule.gives {
+            Gives::Graph(graph) => Some(graph),
+            _ => None,
+        })
     }
 
     /// Of a view of groups: what is kept of them, for people to read.
@@ -78,7 +88,7 @@ impl Plan {
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The places of the inputs whose rows it takes.
-    pub inputs: Range<usize>,
+    pub inputs: Vec<usize>,
     /// Over the columns of the input: first the conditions, `conditions` of them, then a value for each word.
     pub program: Program,
     /// How many of the results are conditions.
@@ -143,6 +153,15 @@ pub struct Strata {
     pub is_recursive: bool,
 }
 
+/// A relation of another view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outer {
+    /// The view.
+    pub view: String,
+    /// The place of the relation among those of that view.
+    pub relation: usize,
+}
+
 /// Where rows come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Read {
@@ -150,6 +169,8 @@ pub enum Read {
     Source(usize),
     /// A relation that is made.
     Made(usize),
+    /// A relation of another view: of [`Plan::outer`]. There is none in a plan that runs.
+    Outer(usize),
 }
 
 /// An atom: the rows that it means.
@@ -161,8 +182,23 @@ pub struct Reading {
     pub constants: Vec<(usize, u64)>,
     /// Words that have to be the same.
     pub same: Vec<(usize, usize)>,
+    /// Words that must not be null.
+    pub there: Vec<usize>,
     /// What is bound: a word of the row, and its place among the bindings.
     pub takes: Vec<(usize, usize)>,
+}
+
+impl Reading {
+    /// All rows; nothing is bound yet.
+    pub const fn all(read: Read) -> Self {
+        Self {
+            read,
+            constants: Vec::new(),
+            same: Vec::new(),
+            there: Vec::new(),
+            takes: Vec::new(),
+        }
+    }
 }
 
 /// One step of a rule.
@@ -211,6 +247,8 @@ pub enum Gives {
     Rows(Vec<usize>),
     /// The same of bindings of which no two give one row.
     Unique(Vec<usize>),
+    /// The nodes of a graph; its edges are the relation behind this one. The first bindings are the ends of an edge and its weight.
+    Graph(GraphPlan),
     /// A row for all bindings that agree in some.
     Groups {
         /// (word, binding) that they agree in.
