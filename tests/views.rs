@@ -192,7 +192,9 @@ proptest! {
         (size, step) in prop_oneof![Just((0, 0)), Just((60, 20)), Just((30, 30)), Just((300, 10))],
     ) {
         let mut traffic = traffic;
-        traffic.sort_by_key(|(time, _)| *time); // then the clock of a packet is its time
+        // then the clock of a packet is its time, and what is written of it is exact
+        traffic.sort_by_key(|(time, _)| *time);
+        traffic.iter_mut().for_each(|(time, _)| *time -= *time % 1_000_000);
         let window = match (size, step) {
             (0, _) => "\"all\"".to_owned(),
             (size, step) => format!("{{ sliding = \"{size}s\", step = \"{step}s\" }}"),
