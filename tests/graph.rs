@@ -1,7 +1,7 @@
 //! The connection graph in whole runs: the same columns for any number of workers and whatever waits on disk; tables that agree.
 
 use crate::shared;
-use crate::traffic::{Record, pcap, records};
+use crate::traffic::{Record, in_order, pcap, records};
 use jayflow::{Control, Loaded, Plan, run};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,9 +96,8 @@ proptest! {
     }
 
     #[test]
-    fn the_last_records_are_those_that_ended_before(mut traffic in records(200), windowed: bool, workers in 1usize..3) {
-        traffic.sort_by_key(|(time, _)| *time);
-        let folder = with(&[traffic]);
+    fn the_last_records_are_those_that_ended_before(traffic in records(200), windowed: bool, workers in 1usize..3) {
+        let folder = with(&[in_order(traffic)]);
         let window = if windowed { "window = { tumbling = \"3s\" }" } else { "" };
         let spec = format!(
             "[sources]\npath = \"0.pcap\"\n[flows]\nidle_timeout = \"5s\"\n\

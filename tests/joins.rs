@@ -2,7 +2,7 @@
 
 use crate::program::{Folder, SAMPLE};
 use crate::shared::shared;
-use crate::traffic::{Record, pcap, records, udp_frame};
+use crate::traffic::{Record, fixed, pcap, records, udp_frame};
 use expect_test::{Expect, expect};
 use jayflow::plan::explain;
 use jayflow::spec::{Diagnostics, Loaded};
@@ -516,11 +516,7 @@ proptest! {
 
 #[test]
 fn joins_are_the_same_on_two_processes() {
-    use proptest::strategy::ValueTree as _;
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let traffic: Vec<Record> = (0..10)
-        .flat_map(|_| records(120).new_tree(&mut runner).unwrap().current())
-        .collect();
+    let traffic = fixed();
     let folder = Folder::new();
     let (alone, books) = joined(folder.path(), &traffic, "workers = 1", "[\"flow_meta\"]");
     let labels = &books.joins["labels"];

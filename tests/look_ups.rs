@@ -2,7 +2,7 @@
 //! processes, for any epochs, fused or not, behind the connection graph and from one view to the next.
 
 use crate::program::{Folder, SAMPLE};
-use crate::traffic::{Record, pcap, records};
+use crate::traffic::{in_order, pcap, records};
 use jayflow::spec::{Diagnostics, Spec};
 use jayflow::{Control, Loaded, Plan, run};
 use proptest::prelude::*;
@@ -206,10 +206,7 @@ proptest! {
         traffic in records(120), workers in 1usize..4, fused: bool, epoch in prop_oneof![Just(1usize), Just(7), Just(8192)],
         one in windows(), other in windows(), connection in prop_oneof![Just(""), Just("window = \"all\""), Just("window = { tumbling = \"20s\" }")],
     ) {
-        let mut traffic: Vec<Record> = traffic;
-        // then the clock of a packet is its time, and what is written of it is exact
-        traffic.sort_by_key(|(time, _)| *time);
-        traffic.iter_mut().for_each(|(time, _)| *time -= *time % 1_000_000);
+        let traffic = in_order(traffic);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         std::fs::write(path.join("in.pcap"), pcap(&traffic)).unwrap();

@@ -1,6 +1,8 @@
 //! Generated traffic: few hosts and ports, so that keys repeat, with fragments, resets, pauses and clocks that run backward.
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 /// A record of a capture: time in ns, frame.
 pub type Record = (i64, Vec<u8>);
@@ -47,6 +49,22 @@ pub fn records(most: usize) -> impl Strategy<Value = Vec<Record>> {
             })
             .collect()
     })
+}
+
+/// The same in the order of time, so that the clock of a packet is its time, in whole milliseconds, which are written exactly.
+pub fn in_order(mut traffic: Vec<Record>) -> Vec<Record> {
+    traffic.sort_by_key(|(time, _)| *time);
+    traffic
+        .iter_mut()
+        .for_each(|(time, _)| *time -= *time % 1_000_000);
+    traffic
+}
+
+/// Ten times up to 120 records, one after the other, always the same.
+pub fn fixed() -> Vec<Record> {
+    let mut runner = TestRunner::deterministic();
+    let some = (0..10).flat_map(|_| records(120).new_tree(&mut runner).unwrap().current());
+    some.collect()
 }
 
 /// A UDP packet between two hosts of 192.0.2.0/24.

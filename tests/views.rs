@@ -1,7 +1,7 @@
 //! Views of rules: what the windows hold, against a plain recomputation from the rows; the same on any number of workers.
 
 use crate::program::Folder;
-use crate::traffic::{Record, pcap, records};
+use crate::traffic::{Record, fixed, in_order, pcap, records};
 use jayflow::{Control, Loaded, Plan, run};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -191,10 +191,7 @@ proptest! {
         traffic in records(120), workers in 1usize..4, fused: bool, epoch in prop_oneof![Just(1usize), Just(7), Just(8192)],
         (size, step) in prop_oneof![Just((0, 0)), Just((60, 20)), Just((30, 30)), Just((300, 10))],
     ) {
-        let mut traffic = traffic;
-        // then the clock of a packet is its time, and what is written of it is exact
-        traffic.sort_by_key(|(time, _)| *time);
-        traffic.iter_mut().for_each(|(time, _)| *time -= *time % 1_000_000);
+        let traffic = in_order(traffic);
         let window = match (size, step) {
             (0, _) => "\"all\"".to_owned(),
             (size, step) => format!("{{ sliding = \"{size}s\", step = \"{step}s\" }}"),
@@ -222,16 +219,10 @@ proptest! {
     }
 }
 
-#[test]
-fn views_are_the_same_on_two_processes() {
-    use proptest::strategy::ValueTree as _;
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let traffic: Vec<Record> = (0..10)
-        .flat_map(|_| records(120).new_tree(&mut runner).unwrap().current())
-        .collect();
+/// What a spec over fixed traffic writes on one process, and also does on two.
+pub fn on_two_processes<T: PartialEq>(text: &str, files: impl Fn(&Path) -> T) -> T {
     let folder = Folder::new();
-    folder.put("in.pcap", pcap(&traffic));
-    let text = spec("{ sliding = \"60s\", step = \"20s\" }", "workers = 1");
+    folder.put("in.pcap", pcap(&fixed()));
     folder.put("spec.toml", text);
     let run = |processes: usize| {
         let ended = folder.run(&format!("run spec.toml --processes {processes}"));
@@ -239,8 +230,15 @@ fn views_are_the_same_on_two_processes() {
         files(folder.path())
     };
     let alone = run(1);
-    assert!(alone["reach_changes.csv"].lines().count() > 3);
     assert!(run(2) == alone);
+    alone
+}
+
+#[test]
+fn views_are_the_same_on_two_processes() {
+    let text = spec("{ sliding = \"60s\", step = \"20s\" }", "workers = 1");
+    let alone = on_two_processes(&text, files);
+    assert!(alone["reach_changes.csv"].lines().count() > 3);
 }
 
 #[test]
@@ -364,8 +362,7 @@ proptest! {
         traffic in records(120), workers in 1usize..4, fused: bool, epoch in prop_oneof![Just(1usize), Just(7), Just(8192)],
         (size, step) in prop_oneof![Just((0, 0)), Just((60, 20)), Just((30, 30))],
     ) {
-        let mut traffic = traffic;
-        traffic.sort_by_key(|(time, _)| *time);
+        let traffic = in_order(traffic);
         let window = match (size, step) {
             (0, _) => "\"all\"".to_owned(),
             (size, step) => format!("{{ sliding = \"{size}s\", step = \"{step}s\" }}"),
@@ -528,22 +525,10 @@ fn a_view_with_too_many_rows_fails_the_run_and_leaves_nothing() {
 
 #[test]
 fn groups_are_the_same_on_two_processes() {
-    use proptest::strategy::ValueTree as _;
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let traffic: Vec<Record> = (0..10)
-        .flat_map(|_| records(120).new_tree(&mut runner).unwrap().current())
-        .collect();
-    let folder = Folder::new();
-    folder.put("in.pcap", pcap(&traffic));
-    let window = "{ sliding = \"60s\", step = \"20s\" }";
-    folder.put("spec.toml", group_spec(window, "workers = 1"));
-    let run = |processes: usize| {
-        let ended = folder.run(&format!("run spec.toml --processes {processes}"));
-        assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let text = group_spec("{ sliding = \"60s\", step = \"20s\" }", "workers = 1");
+    let alone = on_two_processes(&text, |folder| {
         ["g_snapshot.csv", "g_changes.csv"]
-            .map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap())
-    };
-    let alone = run(1);
+            .map(|name| std::fs::read_to_string(folder.join(name)).unwrap())
+    });
     assert!(alone.iter().all(|text| text.lines().count() > 3));
-    assert!(run(2) == alone);
 }
