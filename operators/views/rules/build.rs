@@ -2,7 +2,9 @@
 //!
 //! Relations are sets. What rules give is made distinct once a relation, and each relation is arranged by what it is joined by.
 
+use super::packed::{self, Words, by_key, distinct, distinct_total};
 use super::plan::{Gives, NULL, Plan, Read, Reading, Step};
+use super::sets::counted;
 use super::syntax::Fold;
 use super::top::top;
 use super::totals::{self, Groups, What, totals};
@@ -10,7 +12,6 @@ use super::words::{Row, compute, order};
 use crate::expressions::Type;
 use crate::views::graph::{Spell, graph};
 use differential_dataflow::lattice::Lattice;
-use differential_dataflow::operators::ThresholdTotal as _;
 use differential_dataflow::operators::iterate::VecVariable;
 use differential_dataflow::{AsCollection as _, VecCollection};
 use std::cell::Cell;
@@ -49,7 +50,7 @@ pub fn build<'scope, R: Row>(
     let mut beyond = Vec::new();
     let in_order = Total {
         step,
-        distinct: |rows| rows.distinct_total(),
+        distinct: distinct_total,
     };
     for (at, stratum) in plan.strata.iter().enumerate() {
         let turns = turns(at);
@@ -118,7 +119,7 @@ pub fn build<'scope, R: Row>(
             relations[*at] = Some(rows);
         }
         let lost = differential_dataflow::collection::concatenate(scope, lost);
-        beyond.push((at, lost.consolidate()));
+        beyond.push((at, packed::rows(packed::by_self(lost, "consolidate"))));
     }
     Built {
         relations: relations
@@ -130,7 +131,7 @@ pub fn build<'scope, R: Row>(
 }
 
 /// No rows, ever.
-fn none<'scope, T: Timestamp + Lattice, R: Row>(scope: Scope<'scope, T>) -> Rows<'scope, T, R> {
+pub fn none<'scope, T: Timestamp + Lattice, R: Row>(scope: Scope<'scope, T>) -> Rows<'scope, T, R> {
     empty(scope).as_collection()
 }
 
@@ -201,6 +202,7 @@ fn relation<'scope, T: Timestamp + Lattice + Default, R: Row>(
             Gives::Graph(_) => {} // is built by itself
             gives @ Gives::Groups { .. } if total.is_some() => {
                 if let Some(own) = Sums::of(gives, R::WIDTH) {
+                    let own = own.of_set(counted(plan, rule));
                     let order = own.order.clone();
                     flat.push(bindings.map(move |binding| pick(&binding, order.iter().copied())));
                     sums.get_or_insert(own);
@@ -244,7 +246,7 @@ fn relation<'scope, T: Timestamp + Lattice + Default, R: Row>(
     let all = differential_dataflow::collection::concatenate(scope, all);
     match known.total {
         Some(total) => (total.distinct)(all),
-        None => all.distinct(),
+        None => packed::rows(distinct(all)),
     }
 }
 
@@ -310,6 +312,19 @@ impl Sums {
         })
     }
 
+    /// The same where bindings are known to differ: `folds` says of each whether its values do too, so that they are counted as
+    /// they come.
+    fn of_set(mut self, folds: Option<Vec<bool>>) -> Self {
+        let Some(folds) = folds else { return self };
+        self.is_distinct = false;
+        for (fold, are_different) in self.groups.folds.iter_mut().zip(folds) {
+            if fold.what == What::Distinct && are_different {
+                (fold.what, fold.of) = (What::Count, None);
+            }
+        }
+        self
+    }
+
     fn rows<'scope, T: Timestamp + Lattice, R: Row>(
         self,
         mut rows: Rows<'scope, T, R>,
@@ -351,7 +366,7 @@ fn folded<'scope, T: Timestamp + Lattice + Default, R: Row>(
         return none(scope);
     };
     let all = differential_dataflow::collection::concatenate(scope, rows);
-    let reduced = all.reduce(move |key, bindings, out| {
+    let reduced = packed::reduce(all, "groups", move |key, bindings| {
         let mut row = R::default();
         for (at, (word, _)) in by.iter().enumerate() {
             row.set(*word, key.word(at));
@@ -361,14 +376,13 @@ fn folded<'scope, T: Timestamp + Lattice + Default, R: Row>(
             let place = of.map(|_| argument);
             argument += usize::from(of.is_some());
             let values = || bindings.iter().map(|(row, _)| row.word(place.unwrap_or(0)));
-            let Some(value) = value_of(*fold, place.is_some(), kind, values, bindings.len()) else {
-                return; // it has no value: a sum that is too large
-            };
+            // one without a value: a sum that is too large
+            let value = value_of(*fold, place.is_some(), kind, values, bindings.len())?;
             row.set(*word, value);
         }
-        out.push((row, 1isize));
+        Some(row)
     });
-    reduced.map(|(_, row)| row)
+    reduced.as_collection(|_, row| row.row())
 }
 
 fn value_of<I: Iterator<Item = u64>>(
@@ -423,19 +437,40 @@ fn body<'scope, T: Timestamp + Lattice + Default, R: Row>(
             }
             Step::Join(reading, key) => {
                 let (words, places) = parts(key);
-                let takes = reading.takes.clone();
-                let right = rows_of(reading, known, scope)
-                    .map(move |row| (pick(&row, words.iter().copied()), row));
-                let left = bindings.map(move |row| (pick(&row, places.iter().copied()), row));
-                left.join_map(right, move |_, binding, row| bind(*binding, row, &takes))
+                let (taken, takes): (Vec<usize>, Vec<usize>) = parts(&reading.takes);
+                let freed = takes.clone();
+                // both sides keep what the other has not: a word that is kept twice is looked past twice
+                let right = rows_of(reading, known, scope).map(move |row| {
+                    let key = pick(&row, words.iter().copied());
+                    (key, pick(&row, taken.iter().copied()))
+                });
+                let left = bindings.map(move |mut row| {
+                    let key = pick(&row, places.iter().copied());
+                    freed.iter().for_each(|place| row.set(*place, 0));
+                    (key, row)
+                });
+                let (left, right) = (
+                    by_key(left, "arrange: join"),
+                    by_key(right, "arrange: join"),
+                );
+                left.join_core(right, move |_, binding: Words<'_>, row: Words<'_>| {
+                    let mut binding: R = binding.row();
+                    for (at, place) in takes.iter().enumerate() {
+                        binding.set(*place, row.word(at));
+                    }
+                    [binding]
+                })
             }
             Step::Without(reading, key) => {
                 let (words, places) = parts(key);
                 let right = rows_of(reading, known, scope)
-                    .map(move |row| pick(&row, words.iter().copied()))
-                    .distinct();
-                let left = bindings.map(move |row| (pick(&row, places.iter().copied()), row));
-                left.antijoin(right).map(|(_, row)| row)
+                    .map(move |row| pick(&row, words.iter().copied()));
+                let keyed = bindings
+                    .clone()
+                    .map(move |row| (pick(&row, places.iter().copied()), row));
+                let left = by_key(keyed, "arrange: without");
+                let there = left.join_core(distinct(right), |_, row: Words<'_>, ()| [row.row()]);
+                bindings.concat(there.negate())
             }
             Step::Compute {
                 program,

@@ -4,12 +4,12 @@
 //! each is kept once. For the rest the rows of a group are kept, and looked through when one of them changes. Needs times in one
 //! order, so it stands outside of recursions.
 
+use super::packed::{self, Words, by_key};
 use super::plan::NULL;
 use super::weights::{Weights, fixed, quotient, to_float, unfixed, variance};
 use super::words::{Row, order};
 use crate::expressions::Type;
 use arrow::datatypes::i256;
-use differential_dataflow::operators::{CountTotal as _, ThresholdTotal as _};
 use differential_dataflow::{AsCollection as _, VecCollection};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -282,11 +282,11 @@ fn total(fold: &Fold, place: Place, weights: &Weights) -> u64 {
 }
 
 /// The rows of a group, as words: what each of them is there for, and how often there is such a row.
-type Values<'a, R> = [(&'a R, isize)];
+type Values<'a> = [(Words<'a>, isize)];
 
 /// What is made of the rows of a group: words from `at` on, those that nothing is kept for left out. `order` is the word of
 /// the rows from which on two say where they stand.
-fn kept<R: Row>(folds: &[(usize, Fold)], order_at: usize, rows: &Values<'_, R>, made: &mut R) {
+fn kept<R: Row>(folds: &[(usize, Fold)], order_at: usize, rows: &Values<'_>, made: &mut R) {
     for (place, (at, fold)) in folds.iter().enumerate() {
         let values = || {
             let values = rows.iter().map(|(row, times)| (row.word(place), *times));
@@ -298,14 +298,14 @@ fn kept<R: Row>(folds: &[(usize, Fold)], order_at: usize, rows: &Values<'_, R>, 
             let each = rows.iter().flat_map(|(row, times)| {
                 std::iter::repeat_n(*row, usize::try_from(*times).unwrap_or(0))
             });
-            let mut all: Vec<&R> = each.collect();
+            let mut all: Vec<Words<'_>> = each.collect();
             all.retain(|row| row.word(place) != NULL);
             all.sort_unstable_by_key(|row| {
                 (row.word(order_at).cast_signed(), row.word(order_at + 1))
             });
             all
         };
-        let ends = |row: &&R| (row.word(order_at).cast_signed(), row.word(order_at + 1));
+        let ends = |row: &Words<'_>| (row.word(order_at).cast_signed(), row.word(order_at + 1));
         let there = || {
             rows.iter()
                 .map(|(row, _)| *row)
@@ -400,6 +400,15 @@ pub fn totals<'scope, R: Row>(rows: Rows<'scope, R>, groups: &Groups) -> Rows<'s
         }
         key
     };
+    let is_count = |fold: &Fold| fold.what == What::Count && fold.of.is_none();
+    if groups.folds.iter().all(is_count) {
+        let words = groups.by.len()..groups.by.len() + groups.folds.len();
+        return packed::totals(rows.map(move |row| key(&row)), move |mut row, count| {
+            let count = count.cast_unsigned() as u64;
+            words.clone().for_each(|at| row.set(at, count));
+            row
+        });
+    }
     let (own, weigh) = (key.clone(), Arc::clone(&layout));
     let mut weights = rows
         .clone()
@@ -418,32 +427,30 @@ pub fn totals<'scope, R: Row>(rows: Rows<'scope, R>, groups: &Groups) -> Rows<'s
             continue;
         };
         let (own, words, keys) = (key.clone(), layout.words, groups.by.len());
-        let different = rows
-            .clone()
-            .flat_map(move |row| {
-                let value = row.word(of);
-                let mut pair = own(&row);
-                pair.set(keys, value);
-                (value != NULL).then_some(pair)
-            })
-            .distinct_total();
-        let different = different.inner.map(move |(mut pair, time, times)| {
-            pair.set(keys, 0);
-            let mut weights = Weights::new(words);
-            weights.add(place.count, times as i64);
-            (pair, time, weights)
+        let pairs = rows.clone().flat_map(move |row| {
+            let value = row.word(of);
+            let mut pair = own(&row);
+            pair.set(keys, value);
+            (value != NULL).then_some(pair)
         });
+        let different = packed::distinct_total(pairs)
+            .inner
+            .map(move |(mut pair, time, times)| {
+                pair.set(keys, 0);
+                let mut weights = Weights::new(words);
+                weights.add(place.count, times as i64);
+                (pair, time, weights)
+            });
         weights = weights.concat(different.as_collection());
     }
     let made = Arc::clone(&layout);
-    let counted = weights.count_total();
     let folds = groups.folds.iter().scan(groups.by.len(), |at, fold| {
         *at += fold.words();
         Some((*at - fold.words(), fold.clone()))
     });
     let folds: Vec<(usize, Fold)> = folds.filter(|(_, fold)| !fold.what.is_summed()).collect();
     if folds.is_empty() {
-        return counted.map(move |(key, weights)| made.row(&key, &weights));
+        return packed::totals(weights, move |key, weights| made.row(&key, weights));
     }
     let words: Vec<usize> = folds.iter().filter_map(|(_, fold)| fold.of).collect();
     let order = groups
@@ -454,23 +461,22 @@ pub fn totals<'scope, R: Row>(rows: Rows<'scope, R>, groups: &Groups) -> Rows<'s
         .into_iter()
         .chain(order.into_iter().flat_map(|at| [at, at + 1]))
         .collect();
-    let looked = rows
-        .map(move |row| {
-            let mut values = R::default();
-            for (at, place) in places.iter().enumerate() {
-                values.set(at, row.word(*place));
-            }
-            (key(&row), values)
-        })
-        .reduce(move |_, rows, out| {
-            let mut made = R::default();
-            kept(&folds, order_at, rows, &mut made);
-            out.push((made, 1_isize));
-        });
-    let by_key = counted.map(move |(key, weights)| (key, made.row(&key, &weights)));
-    let layout = Arc::new(Layout::new(groups));
-    by_key.join_map(looked, move |_, row, kept| {
-        let mut row = *row;
+    let keyed = rows.map(move |row| {
+        let mut values = R::default();
+        for (at, place) in places.iter().enumerate() {
+            values.set(at, row.word(*place));
+        }
+        (key(&row), values)
+    });
+    let looked = packed::reduce(keyed, "groups", move |_, rows| {
+        let mut made = R::default();
+        kept(&folds, order_at, rows, &mut made);
+        Some(made)
+    });
+    let counted = packed::totals(weights, move |key, weights| (key, made.row(&key, weights)));
+    let counted = by_key(counted, "arrange: join");
+    counted.join_core(looked, move |_, row: Words<'_>, kept: Words<'_>| {
+        let mut row: R = row.row();
         let mut at = layout.groups.by.len();
         for fold in &layout.groups.folds {
             if !fold.what.is_summed() {
@@ -478,6 +484,6 @@ pub fn totals<'scope, R: Row>(rows: Rows<'scope, R>, groups: &Groups) -> Rows<'s
             }
             at += fold.words();
         }
-        row
+        [row]
     })
 }
