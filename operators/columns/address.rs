@@ -1,9 +1,13 @@
 //! IP addresses as values of a column.
 
+use bytemuck::{Pod, Zeroable};
 use serde::{Deserialize, Serialize};
 
 /// An IP address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Pod, Zeroable,
+)]
+#[repr(C)]
 pub struct Address {
     /// 4 or 6.
     pub family: u8,
@@ -12,6 +16,12 @@ pub struct Address {
 }
 
 impl Address {
+    /// What stands under a null.
+    pub const ZERO: Self = Self {
+        family: 4,
+        bytes: [0; 16],
+    };
+
     /// The bytes of the address as on the wire: 4 or 16.
     pub fn octets(&self) -> &[u8] {
         if self.family == 4 {

@@ -1,9 +1,15 @@
 //! Rows in columns, Arrow-shaped: what the flow operator makes and sinks write.
 
 mod address;
+mod packed;
+mod raw;
+mod view;
 mod writer;
 
 pub use address::Address;
+pub use packed::{Packed, PackedColumns, Ranks};
+use view::Valid;
+pub use view::{Batch, View};
 pub use writer::{Id, Item, RowWriter, Time};
 
 use crate::schema::{DataType, Schema};
@@ -16,27 +22,30 @@ use serde::{Deserialize, Serialize};
 #[expect(missing_docs, reason = "the variants are those of DataType")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Values {
-    Bool(Vec<bool>),
-    U8(Vec<u8>),
-    U16(Vec<u16>),
-    U32(Vec<u32>),
-    U64(Vec<u64>),
-    I8(Vec<i8>),
-    I16(Vec<i16>),
-    I32(Vec<i32>),
-    I64(Vec<i64>),
-    F64(Vec<f64>),
+    Bool(#[serde(with = "raw::bools")] Vec<bool>),
+    U8(#[serde(with = "raw")] Vec<u8>),
+    U16(#[serde(with = "raw")] Vec<u16>),
+    U32(#[serde(with = "raw")] Vec<u32>),
+    U64(#[serde(with = "raw")] Vec<u64>),
+    I8(#[serde(with = "raw")] Vec<i8>),
+    I16(#[serde(with = "raw")] Vec<i16>),
+    I32(#[serde(with = "raw")] Vec<i32>),
+    I64(#[serde(with = "raw")] Vec<i64>),
+    F64(#[serde(with = "raw")] Vec<f64>),
     /// `ends[i]` is the end of row i in `bytes`; it starts at the end of the row before.
     Text {
+        #[serde(with = "raw")]
         ends: Vec<u32>,
+        #[serde(with = "raw")]
         bytes: Vec<u8>,
     },
-    Address(Vec<Address>),
-    Id(Vec<[u8; 16]>),
+    Address(#[serde(with = "raw")] Vec<Address>),
+    Id(#[serde(with = "raw")] Vec<[u8; 16]>),
     /// Nanoseconds since 1970.
-    Time(Vec<i64>),
+    Time(#[serde(with = "raw")] Vec<i64>),
     /// `ends[i]` is the end of row i in `items`.
     List {
+        #[serde(with = "raw")]
         ends: Vec<u32>,
         items: Box<Column>,
     },
@@ -49,6 +58,7 @@ pub struct Column {
     /// The values.
     pub values: Values,
     /// One entry a row, `false` = null; `None` = no row is null.
+    #[serde(with = "raw::mask")]
     pub valid: Option<Vec<bool>>,
 }
 
@@ -196,10 +206,7 @@ impl Column {
             Values::I32(v) => v.push(0),
             Values::F64(v) => v.push(0.0),
             Values::Text { ends, bytes } => ends.push(offset(bytes.len())),
-            Values::Address(v) => v.push(Address {
-                family: 4,
-                bytes: [0; 16],
-            }),
+            Values::Address(v) => v.push(Address::ZERO),
             Values::Id(v) => v.push([0; 16]),
             Values::I64(v) | Values::Time(v) => v.push(0),
             Values::List { ends, items } => ends.push(offset(items.len())),
@@ -299,42 +306,24 @@ impl Column {
         }
     }
 
-    /// Adds rows of several columns of the same type, each as (place in `sources`, row there): one match a column, not one a value.
-    ///
-    /// # Panics
-    /// If the types differ: all columns come from one schema.
-    pub fn gather(&mut self, sources: &[&Self], picks: &[(u32, u32)]) {
-        macro_rules! gather {
-            ($($variant:ident)+) => {
-                match &mut self.values {
-                    $(Values::$variant(to) => {
-                        to.extend(picks.iter().map(|&(source, row)| match &sources[source as usize].values {
-                            Values::$variant(from) => from[row as usize],
-                            from => unreachable!("columns of one schema have one type: {from:?}"),
-                        }));
-                    })+
-                    Values::Text { .. } | Values::List { .. } | Values::Struct(_) => {
-                        for &(source, row) in picks {
-                            self.push_from(sources[source as usize], row as usize);
-                        }
-                        return;
-                    }
-                }
-            };
-        }
-        gather!(Bool U8 U16 U32 U64 I8 I16 I32 I64 F64 Address Id Time);
-        if let Some(valid) = &mut self.valid {
-            valid.extend(
-                picks
-                    .iter()
-                    .map(|&(source, row)| !sources[source as usize].is_null(row as usize)),
-            );
-        }
+    /// To take rows from.
+    pub fn view(&self) -> View<'_> {
+        View::new(
+            &self.values,
+            self.valid.as_deref().map_or(Valid::All, Valid::Mask),
+        )
     }
 
     /// Bytes held, roughly: what a memory budget counts.
     pub fn bytes(&self) -> usize {
-        let values = match &self.values {
+        self.values.bytes() + self.valid.as_ref().map_or(0, Vec::len)
+    }
+}
+
+impl Values {
+    /// Bytes held, roughly.
+    fn bytes(&self) -> usize {
+        match self {
             Values::Bool(v) => v.len(),
             Values::U8(v) => v.len(),
             Values::U16(v) => v.len() * 2,
@@ -350,8 +339,7 @@ impl Column {
             Values::I64(v) | Values::Time(v) => v.len() * 8,
             Values::List { ends, items } => ends.len() * 4 + items.bytes(),
             Values::Struct(parts) => parts.iter().map(|(_, part)| part.bytes()).sum(),
-        };
-        values + self.valid.as_ref().map_or(0, Vec::len)
+        }
     }
 }
 
@@ -477,7 +465,7 @@ impl Columns {
             .edges
             .extend(rows.filter_map(|row| self.edges.get(row)));
         for (to, from) in taken.columns.iter_mut().zip(&self.columns) {
-            to.gather(&[from], picks);
+            to.gather(&[from.view()], picks);
         }
         taken
     }
@@ -493,20 +481,20 @@ impl Columns {
 
     /// Adds rows of several batches of the same schema, each as (place in `sources`, row there); each column by whichever thread
     /// of the pool is free.
-    pub fn gather(&mut self, sources: &[&Self], picks: &[(u32, u32)]) {
+    pub fn gather<Source: Batch>(&mut self, sources: &[&Source], picks: &[(u32, u32)]) {
         self.keys.extend(
             picks
                 .iter()
-                .map(|&(source, row)| sources[source as usize].keys[row as usize]),
+                .map(|&(source, row)| sources[source as usize].keys()[row as usize]),
         );
         let edges = picks
             .iter()
-            .filter_map(|&(source, row)| sources[source as usize].edges.get(row as usize));
+            .filter_map(|&(source, row)| sources[source as usize].edges().get(row as usize));
         self.edges.extend(edges);
         let columns = self.columns.par_iter_mut().enumerate();
         columns.for_each(|(at, column)| {
-            let columns: Vec<&Column> = sources.iter().map(|source| &source.columns[at]).collect();
-            column.gather(&columns, picks);
+            let views: Vec<View<'_>> = sources.iter().map(|source| source.view(at)).collect();
+            column.gather(&views, picks);
         });
     }
 
@@ -529,5 +517,19 @@ impl Columns {
     pub fn bytes(&self) -> usize {
         let edges = self.edges.len() * size_of::<FlowEdge>();
         self.keys.len() * 16 + edges + self.columns.iter().map(Column::bytes).sum::<usize>()
+    }
+}
+
+impl Batch for Columns {
+    fn keys(&self) -> &[RowKey] {
+        &self.keys
+    }
+
+    fn edges(&self) -> &[FlowEdge] {
+        &self.edges
+    }
+
+    fn view(&self, column: usize) -> View<'_> {
+        self.columns[column].view()
     }
 }

@@ -101,7 +101,8 @@ pub fn arrays(rows: Columns, schema: &SchemaRef) -> Result<Vec<ArrayRef>, ArrowE
 /// As [`record_batch`].
 pub fn array(column: Column, data_type: &ArrowType) -> Result<ArrayRef, ArrowError> {
     let rows = column.len();
-    let nulls = column.valid.map(NullBuffer::from);
+    let valid = column.valid.filter(|valid| valid.contains(&false));
+    let nulls = valid.map(NullBuffer::from);
     Ok(match column.values {
         Values::Bool(v) => Arc::new(BooleanArray::new(v.into(), nulls)),
         Values::U8(v) => numbers::<UInt8Type>(v, nulls)?,

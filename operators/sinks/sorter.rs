@@ -1,10 +1,10 @@
 //! Rows in the order of their keys, whatever order and batches they come in.
 //!
-//! Batches are held up to a budget of bytes; beyond it they are written, sorted, as a run to disk (`spool.rs`). Runs are merged at
+//! Batches are held packed, up to a budget of bytes; beyond it they are written, sorted, as a run to disk (`spool.rs`). Runs are merged at
 //! the end, and before that whenever `FAN_IN` of one size have come together, so memory stays bounded. Nothing here knows a sink.
 
 use super::spool::{Run, Spool};
-use crate::columns::{Column, Columns, RowKey};
+use crate::columns::{Batch, Column, Columns, FlowEdge, Packed, PackedColumns, RowKey, View};
 use crate::error::Error;
 use crate::schema::Schema;
 use rayon::iter::{
@@ -33,11 +33,57 @@ pub struct Sorter {
     runs: Vec<Vec<Run>>,
 }
 
-/// A batch, or rows of one that others have too.
+/// Rows of a batch.
 struct Share {
-    batch: Arc<Columns>,
-    /// Its rows that are meant; `None` = all.
+    batch: Rows,
+    /// Those that are meant; `None` = all.
     rows: Option<Vec<u32>>,
+}
+
+enum Rows {
+    /// Nobody else's.
+    Own(PackedColumns),
+    /// Of a batch that others have too.
+    Shared(Arc<Columns>),
+}
+
+impl Rows {
+    fn own(self) -> PackedColumns {
+        match self {
+            Self::Own(batch) => batch,
+            Self::Shared(batch) => Arc::unwrap_or_clone(batch).into(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Own(batch) => batch.bytes(),
+            Self::Shared(batch) => batch.bytes(),
+        }
+    }
+}
+
+impl Batch for Rows {
+    fn keys(&self) -> &[RowKey] {
+        match self {
+            Self::Own(batch) => batch.keys(),
+            Self::Shared(batch) => &batch.keys,
+        }
+    }
+
+    fn edges(&self) -> &[FlowEdge] {
+        match self {
+            Self::Own(batch) => batch.edges(),
+            Self::Shared(batch) => &batch.edges,
+        }
+    }
+
+    fn view(&self, column: usize) -> View<'_> {
+        match self {
+            Self::Own(batch) => batch.view(column),
+            Self::Shared(batch) => batch.view(column),
+        }
+    }
 }
 
 impl Sorter {
@@ -62,9 +108,10 @@ impl Sorter {
     /// Takes rows, in any order.
     pub fn push(&mut self, rows: Columns) {
         if rows.rows() > 0 {
-            self.bytes += rows.bytes();
+            let batch = PackedColumns::from(rows);
+            self.bytes += batch.bytes();
             self.held.push(Share {
-                batch: Arc::new(rows),
+                batch: Rows::Own(batch),
                 rows: None,
             });
         }
@@ -74,7 +121,7 @@ impl Sorter {
     pub fn share(&mut self, batch: &Arc<Columns>, rows: Vec<u32>) {
         self.bytes += part_of(batch, rows.len());
         self.held.push(Share {
-            batch: Arc::clone(batch),
+            batch: Rows::Shared(Arc::clone(batch)),
             rows: Some(rows),
         });
     }
@@ -86,7 +133,7 @@ impl Sorter {
                 let picks: Vec<(u32, u32)> = rows.into_iter().map(|row| (0, row)).collect();
                 let mut own = Columns::with_room(&self.schema, picks.len());
                 own.gather(&[&share.batch], &picks);
-                share.batch = Arc::new(own);
+                share.batch = Rows::Own(own.into());
             }
         }
         self.bytes = self.held.iter().map(|share| share.batch.bytes()).sum();
@@ -113,12 +160,12 @@ impl Sorter {
     /// A temporary file cannot be written or read.
     pub fn finish(mut self) -> Result<Sorted, Error> {
         let rows = if self.runs.is_empty() {
-            Rows::Held(Held::new(std::mem::take(&mut self.held)))
+            Order::Held(Held::new(std::mem::take(&mut self.held)))
         } else {
             self.spill()?;
             // merged runs are older: rows of one key stay in the order in which they came
             let runs = std::mem::take(&mut self.runs).into_iter().rev().flatten();
-            Rows::Merged(Merge::new(runs.collect(), &self.schema)?)
+            Order::Merged(Merge::new(runs.collect(), &self.schema)?)
         };
         Ok(Sorted {
             schema: std::mem::take(&mut self.schema),
@@ -138,7 +185,7 @@ impl Sorter {
         let rows = held.order.len();
         let piece = self.piece(self.bytes / rows);
         self.bytes = 0;
-        self.write(Rows::Held(held), piece, 0)?;
+        self.write(Order::Held(held), piece, 0)?;
         for level in 0.. {
             let Some(runs) = self
                 .runs
@@ -148,7 +195,7 @@ impl Sorter {
                 break;
             };
             let merge = Merge::new(std::mem::take(runs), &self.schema)?;
-            self.write(Rows::Merged(merge), piece, level + 1)?;
+            self.write(Order::Merged(merge), piece, level + 1)?;
         }
         Ok(())
     }
@@ -158,10 +205,10 @@ impl Sorter {
         (self.budget / self.fan_in / row_bytes.max(1)).clamp(1, BATCH)
     }
 
-    fn write(&mut self, mut rows: Rows, piece: usize, level: usize) -> Result<(), Error> {
+    fn write(&mut self, mut rows: Order, piece: usize, level: usize) -> Result<(), Error> {
         let mut run = self.spool.run()?;
         while let Some(batch) = rows.next(&self.schema, piece)? {
-            run.write(&batch)?;
+            run.write(&batch.into())?;
         }
         if self.runs.len() == level {
             self.runs.push(Vec::new());
@@ -174,7 +221,7 @@ impl Sorter {
 /// Rows in the order of their keys, a batch at a time.
 pub struct Sorted {
     schema: Schema,
-    rows: Rows,
+    rows: Order,
 }
 
 impl Sorted {
@@ -192,12 +239,12 @@ impl Sorted {
     /// Gives itself back where some are in files.
     pub fn by_column(self) -> Result<SortedColumns, Self> {
         match self.rows {
-            Rows::Held(Held { batches, order, .. }) => {
-                let mut columns: Vec<Vec<Column>> = Vec::new();
+            Order::Held(Held { batches, order, .. }) => {
+                let mut columns: Vec<Vec<Packed>> = Vec::new();
                 columns.resize_with(self.schema.len(), || Vec::with_capacity(batches.len()));
                 for batch in batches {
-                    let batch = Arc::unwrap_or_clone(batch);
-                    for (parts, part) in columns.iter_mut().zip(batch.columns) {
+                    let batch = batch.own().into_columns();
+                    for (parts, part) in columns.iter_mut().zip(batch) {
                         parts.push(part);
                     }
                 }
@@ -207,7 +254,7 @@ impl Sorted {
                     order,
                 })
             }
-            rows @ Rows::Merged(_) => Err(Self { rows, ..self }),
+            rows @ Order::Merged(_) => Err(Self { rows, ..self }),
         }
     }
 }
@@ -216,7 +263,7 @@ impl Sorted {
 pub struct SortedColumns {
     schema: Schema,
     /// For each column of the schema, its parts in the batches that came.
-    columns: Vec<Vec<Column>>,
+    columns: Vec<Vec<Packed>>,
     /// For each row, its batch and its place there.
     order: Vec<(u32, u32)>,
 }
@@ -243,7 +290,7 @@ impl SortedColumns {
         let columns = self.columns.par_iter_mut().zip(&self.schema).zip(with);
         let made = columns.map(|((parts, feature), with)| {
             let mut column = Column::new(&feature.data_type, feature.null.is_some());
-            column.gather(&parts.iter().collect::<Vec<_>>(), picks);
+            column.gather(&parts.iter().map(Packed::view).collect::<Vec<_>>(), picks);
             if is_last {
                 *parts = Vec::new();
             }
@@ -262,12 +309,12 @@ impl Iterator for Sorted {
     }
 }
 
-enum Rows {
+enum Order {
     Held(Held),
     Merged(Merge),
 }
 
-impl Rows {
+impl Order {
     fn next(&mut self, schema: &Schema, rows: usize) -> Result<Option<Columns>, Error> {
         match self {
             Self::Held(held) => Ok(held.next(schema, rows)),
@@ -283,7 +330,7 @@ fn part_of(batch: &Columns, rows: usize) -> usize {
 
 /// Batches in memory, and the order of their rows.
 struct Held {
-    batches: Vec<Arc<Columns>>,
+    batches: Vec<Rows>,
     order: Vec<(u32, u32)>,
     given: usize,
 }
@@ -292,11 +339,11 @@ impl Held {
     fn new(shares: Vec<Share>) -> Self {
         let count = shares.iter().map(|share| {
             let rows = share.rows.as_ref();
-            rows.map_or_else(|| share.batch.rows(), Vec::len)
+            rows.map_or_else(|| share.batch.keys().len(), Vec::len)
         });
         let mut order: Vec<(RowKey, (u32, u32))> = Vec::with_capacity(count.sum());
         for (at, share) in (0_u32..).zip(&shares) {
-            let keys = &share.batch.keys;
+            let keys = share.batch.keys();
             match &share.rows {
                 None => {
                     let rows = (0_u32..).zip(keys);
@@ -321,7 +368,7 @@ impl Held {
         let picks = &self.order[self.given..end];
         self.given = end;
         (!picks.is_empty()).then(|| {
-            let sources: Vec<&Columns> = self.batches.iter().map(|batch| &**batch).collect();
+            let sources: Vec<&Rows> = self.batches.iter().collect();
             let mut batch = Columns::with_room(schema, picks.len());
             batch.gather(&sources, picks);
             batch
@@ -333,7 +380,7 @@ impl Held {
 struct Merge {
     runs: Vec<Run>,
     /// The piece of each run that is being given out.
-    pieces: Vec<Columns>,
+    pieces: Vec<PackedColumns>,
     /// The next row of each run: its key, the run, its place in the piece.
     heads: BinaryHeap<Reverse<(RowKey, u32, u32)>>,
 }
@@ -343,8 +390,8 @@ impl Merge {
         let mut pieces = Vec::with_capacity(runs.len());
         let mut heads = BinaryHeap::with_capacity(runs.len());
         for (at, run) in (0_u32..).zip(&mut runs) {
-            let piece = run.next()?.unwrap_or_else(|| Columns::new(schema));
-            heads.extend(piece.keys.first().map(|key| Reverse((*key, at, 0))));
+            let piece = run.next()?.unwrap_or_else(|| Columns::new(schema).into());
+            heads.extend(piece.keys().first().map(|key| Reverse((*key, at, 0))));
             pieces.push(piece);
         }
         Ok(Self {
@@ -364,14 +411,14 @@ impl Merge {
             picks.push((run, row));
             let at = run as usize;
             let mut next = row + 1;
-            if self.pieces[at].rows() == next as usize {
+            if self.pieces[at].keys().len() == next as usize {
                 self.give(&mut batch, &mut picks); // they point into the piece that ends here
                 self.pieces[at] = self.runs[at]
                     .next()?
-                    .unwrap_or_else(|| Columns::new(schema));
+                    .unwrap_or_else(|| Columns::new(schema).into());
                 next = 0;
             }
-            let key = self.pieces[at].keys.get(next as usize);
+            let key = self.pieces[at].keys().get(next as usize);
             self.heads.extend(key.map(|key| Reverse((*key, run, next))));
         }
         self.give(&mut batch, &mut picks);
@@ -379,7 +426,7 @@ impl Merge {
     }
 
     fn give(&self, batch: &mut Columns, picks: &mut Vec<(u32, u32)>) {
-        let sources: Vec<&Columns> = self.pieces.iter().collect();
+        let sources: Vec<&PackedColumns> = self.pieces.iter().collect();
         batch.gather(&sources, picks);
         picks.clear();
     }

@@ -4,7 +4,7 @@
 //! A file goes when its last run was read. However many runs there are, there are at most `FILES` files: beyond that the last one
 //! goes on, and its room comes back later. Who shares a spool writes one run at a time.
 
-use crate::columns::Columns;
+use crate::columns::PackedColumns;
 use crate::error::Error;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use std::fs::File;
@@ -140,7 +140,7 @@ impl NewRun {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&mut self, rows: &Columns) -> Result<(), Error> {
+    pub fn write(&mut self, rows: &PackedColumns) -> Result<(), Error> {
         let folder = &self.spool.folder;
         let piece = bincode::serialize(rows).map_err(|error| unreadable(folder, error))?;
         self.bytes += piece.len() as u64;
@@ -181,7 +181,7 @@ impl Run {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn next(&mut self) -> Result<Option<Columns>, Error> {
+    pub fn next(&mut self) -> Result<Option<PackedColumns>, Error> {
         if self.pieces == 0 {
             return Ok(None);
         }
@@ -233,7 +233,7 @@ mod tests {
     fn many_runs_share_a_file_and_are_read_side_by_side() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::new(folder.path());
-        let (_, rows) = sample::rows();
+        let rows = PackedColumns::from(sample::rows().1);
         let run = |pieces: usize| {
             let mut run = spool.run().unwrap();
             (0..pieces).for_each(|_| run.write(&rows).unwrap());
@@ -260,7 +260,7 @@ mod tests {
     fn files_are_few_however_much_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::new(folder.path());
-        let (_, rows) = sample::rows();
+        let rows = PackedColumns::from(sample::rows().1);
         let runs: Vec<Run> = (0..2 * FILES)
             .map(|_| {
                 let mut run = spool.run().unwrap();
