@@ -3,7 +3,7 @@
 use crate::trace;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use jayflow_operators::container::ByShard;
+use jayflow_operators::container::{ByShard, owners};
 use jayflow_operators::packet::PacketBatch;
 use timely::bytes::arc::BytesMut;
 use timely::communication::Push;
@@ -27,7 +27,7 @@ fn by_shard(bencher: Bencher<'_, '_>) {
         .counter(count)
         .with_inputs(|| trace::batches().to_vec())
         .bench_values(|batches| {
-            let mut exchange = ByShard::new(2);
+            let mut exchange = ByShard::new(2, owners(&[1.0; 2]).into());
             for mut batch in batches {
                 exchange.partition(&mut batch, &stamp, &mut [End, End]);
             }

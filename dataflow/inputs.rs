@@ -7,6 +7,7 @@ use crate::plan::{Plan, hex};
 use crate::run::Control;
 use crate::topology::Sharing;
 use operators::Error;
+use operators::container::{self, Owners};
 use operators::packet::BlockPool;
 use operators::sources::{self, Bounds, CaptureInput, Faulty, Glance, Input, Merge, Slicing};
 use serde_json::{Map, Value};
@@ -19,6 +20,22 @@ use std::sync::Arc;
 
 /// Shortest and longest slice of a merged input, ns: a burst behind quiet first records must not make one epoch of everything.
 const QUANTUM: (i64, i64) = (1_000, 1_000_000_000);
+
+/// What reading takes of a worker, ns a packet of a plain file, and what its flow takes, alone and for each group of features: as
+/// `benches` finds it, roughly, for who reads to have less else to do.
+const READ: f64 = 75.0;
+const FLOW: (f64, f64) = (100.0, 50.0);
+
+/// How many times as long reading takes where it has to be unpacked first. What it is in truth is seen when it is open.
+fn unpacking(path: &Path) -> f64 {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("gz") => 10.0,
+        Some("xz") => 20.0,
+        Some("zst") => 3.0,
+        Some("lz4") => 2.0,
+        _ => 1.0,
+    }
+}
 
 /// The inputs of a run, in the order that fixes their ordinals.
 #[derive(Clone, Debug)]
@@ -170,6 +187,27 @@ impl Inputs {
         readers
     }
 
+    /// The worker of each shard of flows: who reads has fewer of them.
+    pub fn owners(&self, plan: &Plan, peers: usize) -> Owners {
+        let groups = plan.features().map_or(0, |one| one.plan.groups().len());
+        let flow = FLOW.0 + FLOW.1 * groups as f64;
+        self.parted(flow, peers)
+    }
+
+    /// The same where a packet costs this much behind the exchange.
+    fn parted(&self, flow: f64, peers: usize) -> Owners {
+        let bytes = |ordinal: usize| self.sizes[ordinal].max(1) as f64;
+        let all: f64 = (0..self.sizes.len()).map(bytes).sum();
+        let mut reading = vec![0.0; peers];
+        for (ordinal, reader) in self.readers(peers).into_iter().enumerate() {
+            let path = &self.paths[ordinal].0;
+            reading[reader] += READ * unpacking(path) * bytes(ordinal) / all;
+        }
+        let each = (flow + reading.iter().sum::<f64>()) / peers as f64;
+        let parts = reading.iter().map(|reading| (each - reading).max(0.0));
+        container::owners(&parts.collect::<Vec<_>>())
+    }
+
     /// What the processes of a run must agree on, as each looks at the files itself.
     pub fn agreement(&self, place: Place) -> String {
         let readers = self.readers(place.workers * place.processes);
@@ -265,5 +303,44 @@ pub fn digest(path: &Path) -> Result<String, Error> {
             0 => return Ok(hex(&sum.finalize())),
             read => sum.update(piece.get(..read).unwrap_or_default()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_reads_has_fewer_flows() {
+        let counts = |files: &[(&str, u64)], flow: f64, peers: usize| {
+            let inputs = Inputs {
+                paths: files
+                    .iter()
+                    .map(|(name, _)| (PathBuf::from(name), Bounds::default()))
+                    .collect(),
+                sizes: files.iter().map(|(_, bytes)| *bytes).collect(),
+                first_times: vec![0; files.len()],
+                slicing: Slicing::Packets(1),
+                is_merged: true,
+                strict: false,
+            };
+            let owners = inputs.parted(flow, peers);
+            let of = |worker: usize| owners.iter().filter(|owner| **owner == worker).count();
+            (0..peers).map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(&[("a.pcap", 9)], 350.0, 1), [256]);
+        assert_eq!(counts(&[("a.pcap", 9)], 350.0, 2), [101, 155]);
+        assert_eq!(counts(&[("-", 0)], 350.0, 2), [101, 155]);
+        // one that has to be unpacked takes a worker for itself
+        assert_eq!(counts(&[("a.pcap.gz", 9)], 350.0, 3), [0, 128, 128]);
+        // both read
+        assert_eq!(
+            counts(&[("a.pcap", 5), ("b.pcap", 5)], 350.0, 2),
+            [128, 128]
+        );
+        assert_eq!(
+            counts(&[("a.pcap", 8), ("b.pcap", 2)], 350.0, 2),
+            [112, 144]
+        );
     }
 }

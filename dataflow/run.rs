@@ -382,6 +382,7 @@ fn work(
         inputs: inputs.count(),
         prompt: inputs.is_live() && plan.sinks().any(|(_, sink)| sink.options.is_prompt()),
         workers: place.workers,
+        owners: Arc::new(inputs.owners(plan, peers)),
         splitter: Splitter::new(mine, inputs.slicing, plan.run.chunk),
         control: read.clone(),
         collectors: collectors.clone(),

@@ -8,7 +8,7 @@ use crate::spec::{Table, TableOf};
 use differential_dataflow::input::Input as _;
 use operators::books::{Books, Skip};
 use operators::columns::Columns;
-use operators::container::{ByShard, Deal};
+use operators::container::{ByShard, Deal, Owners};
 use operators::decode::{Choice, DecodePlan, FragmentBatch, decode, join_fragments};
 use operators::features::ConnectionPlan;
 use operators::filters::{derive, filter};
@@ -33,6 +33,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::Broadcast;
@@ -62,6 +63,8 @@ pub struct Context<'a> {
     pub prompt: bool,
     /// Workers of each process.
     pub workers: usize,
+    /// The worker of each shard of flows, where packets are exchanged.
+    pub owners: Arc<Owners>,
     /// The inputs this worker reads.
     pub splitter: Splitter,
     /// What its reader shares with the run loop.
@@ -346,6 +349,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
         inputs,
         prompt,
         workers,
+        owners,
         splitter,
         control,
         mut collectors,
@@ -461,7 +465,9 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 };
                 let seen = marks.clone();
                 let own = Rc::clone(&books);
-                let by_shard = DistributorPact(ByShard::new);
+                let owners = Arc::clone(&owners);
+                let by_shard =
+                    DistributorPact(move |peers| ByShard::new(peers, Arc::clone(&owners)));
                 let is_fused = plan.run.fused || features.plan.groups().len() == 0;
                 let rows = match (is_whole, is_fused) {
                     (true, true) => track(packets, Pipeline, marks, &track_plan, own),

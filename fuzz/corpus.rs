@@ -151,7 +151,7 @@ fn rows(kind: &str) -> Vec<Vec<u8>> {
     for row in 0..4_u64 {
         rows.keys.push((row as i64, row));
         for (column, feature) in rows.columns.iter_mut().zip(&schema) {
-            let text = match feature.name.as_str() {
+            let text = match &*feature.name {
                 "src_ip" => format!("10.0.0.{row}"),
                 "dst_ip" => "2001:db8::1".to_owned(),
                 "start_time" | "end_time" => format!("1700000000.00000000{row}"),

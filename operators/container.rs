@@ -5,6 +5,7 @@
 
 use crate::columns::Columns;
 use crate::decode::stack;
+use crate::flows::SHARDS;
 use crate::packet::{Block, Header, PacketBatch};
 use crate::sources::Chunk;
 use std::io::Write;
@@ -252,17 +253,39 @@ impl<C: Default, F: FnMut(&C) -> usize> Distributor<C> for Deal<F> {
     fn flush<T: Clone, P: Push<Message<T, C>>>(&mut self, _: &Stamp<T>, _: &mut [P]) {}
 }
 
-/// Sends each packet to the worker of its shard: `shard % workers`. Every batch that comes in gives at most one batch a worker,
-/// so that a batch keeps its place in the order of its source.
+/// The worker of each shard.
+pub type Owners = [usize; SHARDS];
+
+/// The workers of the shards where each worker shall have such a part of them: any numbers, one a worker.
+pub fn owners(parts: &[f64]) -> Owners {
+    let all: f64 = parts.iter().sum();
+    let mut ends = parts.iter().scan(0.0, |end, part| {
+        *end += part / all * SHARDS as f64;
+        Some(*end)
+    });
+    let (mut owner, mut end) = (0, ends.next().unwrap_or(f64::MAX));
+    std::array::from_fn(|shard| {
+        while shard as f64 + 0.5 > end && owner + 1 < parts.len() {
+            owner += 1;
+            end = ends.next().unwrap_or(f64::MAX);
+        }
+        owner
+    })
+}
+
+/// Sends each packet to the worker of its shard. Every batch that comes in gives at most one batch a worker, so that a batch keeps
+/// its place in the order of its source.
 #[derive(Debug)]
 pub struct ByShard {
+    owners: Arc<Owners>,
     parts: Vec<PacketBatch>,
 }
 
 impl ByShard {
-    /// A distributor for this many workers.
-    pub fn new(peers: usize) -> Self {
+    /// A distributor for this many workers, of whom these own the shards.
+    pub fn new(peers: usize, owners: Arc<Owners>) -> Self {
         Self {
+            owners,
             parts: (0..peers).map(|_| PacketBatch::default()).collect(),
         }
     }
@@ -282,7 +305,7 @@ impl Distributor<PacketBatch> for ByShard {
                 .reserve(batch.headers.len() / peers + batch.headers.len() / 8 + 1);
         }
         for (index, header) in batch.headers.iter().enumerate() {
-            let part = &mut self.parts[usize::from(header.shard()) % peers];
+            let part = &mut self.parts[self.owners[usize::from(header.shard())]];
             part.headers.push(*header);
             part.extra.extend_from_slice(batch.extra_of(index));
         }
@@ -303,6 +326,22 @@ mod tests {
     use super::*;
     use bytemuck::Zeroable;
     use proptest::prelude::*;
+
+    #[test]
+    fn shards_are_parted_as_asked() {
+        let count = |parts: &[f64]| {
+            let owners = owners(parts);
+            assert!(owners.is_sorted());
+            let of = |worker: usize| owners.iter().filter(|owner| **owner == worker).count();
+            (0..parts.len()).map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(count(&[3.0]), [256]);
+        assert_eq!(count(&[1.0, 1.0]), [128, 128]);
+        assert_eq!(count(&[1.0, 1.0, 1.0]), [85, 86, 85]);
+        assert_eq!(count(&[0.3, 0.5]), [96, 160]);
+        assert_eq!(count(&[0.0, 2.0, 2.0]), [0, 128, 128]);
+        assert_eq!(count(&[1.0; 300]).iter().sum::<usize>(), 256);
+    }
 
     fn over_the_wire(batch: &PacketBatch) -> PacketBatch {
         let mut bytes = Vec::new();

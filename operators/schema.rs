@@ -155,19 +155,19 @@ impl Private {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feature {
     /// Name of the column.
-    pub name: String,
+    pub name: Text,
     /// Name of the group it belongs to.
-    pub group: String,
+    pub group: Text,
     /// Type of its values.
     pub data_type: DataType,
     /// Unit, empty where it has none.
-    pub unit: String,
+    pub unit: Text,
     /// When it is null; `None` = never.
-    pub null: Option<String>,
+    pub null: Option<Text>,
     /// What it tells about people, if anything.
     pub private: Option<Private>,
     /// What is written for a null with `missing = "default"`, as text; empty in a column of numbers that keeps its nulls.
-    pub default: String,
+    pub default: Text,
     /// The smallest profile that has it.
     pub profile: Profile,
     /// Which packets it looks at.
@@ -177,16 +177,19 @@ pub struct Feature {
     /// Whether it is a list of the first max_sequence_length things, which `pad` and `explode` concern.
     pub sequence: bool,
     /// The setting of `[features]` that switches it on; `None` = always on.
-    pub when: Option<String>,
+    pub when: Option<Text>,
     /// What it is, in one or two sentences.
-    pub definition: String,
+    pub definition: Text,
     /// The IPFIX information element that means the same, if there is one.
     pub element: Option<u16>,
     /// The standard, paper or program that it is taken from, if there is one.
-    pub source: Option<String>,
+    pub source: Option<Text>,
     /// Where and why its values differ from those of the column of this name in the reference, if they do.
-    pub differs: Option<String>,
+    pub differs: Option<Text>,
 }
+
+/// A text of a declaration: most are constants, and a schema is copied often.
+pub type Text = std::borrow::Cow<'static, str>;
 
 /// A list of columns, in output order.
 pub type Schema = Vec<Feature>;

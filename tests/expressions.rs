@@ -157,7 +157,7 @@ fn what_no_sink_wants_is_not_computed() {
     let spec = check(text).unwrap_or_else(|found| panic!("{}", found.text(false)));
     let plan = Plan::new(&spec);
     let features = plan.features().unwrap();
-    let columns: Vec<&str> = features.columns().map(|one| one.name.as_str()).collect();
+    let columns: Vec<&str> = features.columns().map(|one| &*one.name).collect();
     assert_eq!(columns, ["iat_mean", "duration", "packets_fwd", "fast"]);
     assert_eq!(features.plan.needs().payload, 0);
     let text = explain(&plan);

@@ -525,7 +525,7 @@ fn columns_of_sinks() {
     let plan = Plan::new(&spec);
     let names: Vec<Vec<&str>> = plan
         .sinks()
-        .map(|(_, sink)| plan.columns_of(sink).map(|one| one.name.as_str()).collect())
+        .map(|(_, sink)| plan.columns_of(sink).map(|one| &*one.name).collect())
         .collect();
     assert_eq!(names[1], ["duration", "src_ip"]);
     assert_eq!(names[0].last(), Some(&"dst_ip"));
@@ -538,11 +538,7 @@ fn columns_of_sinks() {
     let computed = &plan.features().expect("features").plan;
     let mut wanted: Vec<&str> = names.concat();
     wanted.sort_unstable();
-    let mut schema: Vec<&str> = computed
-        .schema
-        .iter()
-        .map(|one| one.name.as_str())
-        .collect();
+    let mut schema: Vec<&str> = computed.schema.iter().map(|one| &*one.name).collect();
     schema.sort_unstable();
     assert_eq!(schema, wanted, "what no sink wants is not computed");
     assert_eq!(

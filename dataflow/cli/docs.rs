@@ -52,9 +52,9 @@ impl Docs {
                     vec![
                         format!("`{}`", feature.name),
                         type_name(&feature.data_type),
-                        feature.unit.clone(),
-                        feature.null.clone().unwrap_or_default(),
-                        feature.definition.clone(),
+                        feature.unit.to_string(),
+                        feature.null.as_deref().unwrap_or_default().to_owned(),
+                        feature.definition.to_string(),
                     ]
                 })
                 .collect();

@@ -39,7 +39,7 @@ impl Features {
             [] => {
                 let names = all
                     .iter()
-                    .flat_map(|feature| [feature.name.as_str(), feature.group.as_str()]);
+                    .flat_map(|feature| [&*feature.name, &*feature.group]);
                 let help = did_you_mean(query, names)
                     .unwrap_or_else(|| "`jayflow features` lists all".to_owned());
                 Err(Failure::Usage(
@@ -72,7 +72,7 @@ fn list(features: &[Feature]) -> String {
             Profile::Extra => " (JF-EXTRA)",
             _ => "",
         };
-        let unit = match feature.unit.as_str() {
+        let unit = match &*feature.unit {
             "" => String::new(),
             unit => format!(" [{unit}]"),
         };
@@ -97,22 +97,19 @@ fn explained(feature: &Feature, cost: Option<Cost>) -> String {
         .element
         .map_or("none".to_owned(), |number| number.to_string());
     for (what, text) in [
-        ("group", feature.group.clone()),
+        ("group", feature.group.to_string()),
         ("type", type_name(&feature.data_type)),
         ("unit", or(&feature.unit, "none")),
         (
             "null",
-            feature.null.clone().unwrap_or_else(|| "never".to_owned()),
+            feature.null.as_deref().unwrap_or("never").to_owned(),
         ),
         ("default", or(&feature.default, "none")),
         ("profile", feature.profile.name().to_owned()),
         ("split", format!("{:?}", feature.split).to_lowercase()),
         (
             "switched on by",
-            feature
-                .when
-                .clone()
-                .unwrap_or_else(|| "always on".to_owned()),
+            feature.when.as_deref().unwrap_or("always on").to_owned(),
         ),
         ("IPFIX element", element),
         (

@@ -71,7 +71,7 @@ impl Profiles {
                 let all = of(profile);
                 let lacks: Vec<&str> = all
                     .iter()
-                    .map(|feature| feature.name.as_str())
+                    .map(|feature| &*feature.name)
                     .filter(|name| !table.names.iter().any(|own| own == name))
                     .collect();
                 let name = profile.name();

@@ -4,7 +4,7 @@ use super::{Failure, Global, Outcome, Set, SpecArguments, print};
 use crate::plan::type_name;
 use clap::{Args, ValueEnum};
 use operators::features::{Cost, catalogue, costs, difference};
-use operators::schema::Feature;
+use operators::schema::{Feature, Text};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -77,7 +77,10 @@ impl Schema {
             return print(&self.differences());
         }
         if self.groups {
-            let mut names: Vec<String> = catalogue().into_iter().map(|one| one.group).collect();
+            let mut names: Vec<String> = catalogue()
+                .into_iter()
+                .map(|one| one.group.into())
+                .collect();
             names.dedup();
             let rows: Vec<Vec<String>> = names.into_iter().map(|name| vec![name]).collect();
             return print(&self.table(&["group"], &rows));
@@ -99,9 +102,9 @@ impl Schema {
             let why = difference(feature.differs.as_deref()?)?;
             let name = match self.format {
                 Format::Md => format!("`{}`", feature.name),
-                _ => feature.name.clone(),
+                _ => feature.name.to_string(),
             };
-            Some(vec![feature.group.clone(), name, why.to_owned()])
+            Some(vec![feature.group.to_string(), name, why.to_owned()])
         });
         let rows: Vec<Vec<String>> = differing.collect();
         self.table(&["group", "name", "why"], &rows)
@@ -250,20 +253,21 @@ fn row(feature: &Feature) -> Vec<String> {
 /// One cell a name of [`HEADER`].
 fn cells(feature: &Feature) -> [String; HEADER.len()] {
     let element = feature.element.map(|number| number.to_string());
+    let text = |text: &Option<Text>| text.as_deref().unwrap_or_default().to_owned();
     [
-        feature.group.clone(),
-        feature.name.clone(),
+        feature.group.to_string(),
+        feature.name.to_string(),
         type_name(&feature.data_type),
-        feature.unit.clone(),
-        feature.null.clone().unwrap_or_default(),
-        feature.default.clone(),
+        feature.unit.to_string(),
+        text(&feature.null),
+        feature.default.to_string(),
         feature.profile.name().to_owned(),
         format!("{:?}", feature.scope).to_lowercase(),
         format!("{:?}", feature.split).to_lowercase(),
-        feature.when.clone().unwrap_or_default(),
+        text(&feature.when),
         element.unwrap_or_default(),
-        feature.definition.clone(),
-        feature.source.clone().unwrap_or_default(),
-        feature.differs.clone().unwrap_or_default(),
+        feature.definition.to_string(),
+        text(&feature.source),
+        text(&feature.differs),
     ]
 }

@@ -106,10 +106,8 @@ pub fn json(plan: &Plan, layout: Option<&Layout>) -> Value {
             let one = &plan.graph[node];
             let inputs = plan.inputs(node);
             let columns: Option<Vec<&str>> = match &one.kind {
-                Kind::Features(features) => {
-                    Some(features.columns().map(|f| f.name.as_str()).collect())
-                }
-                Kind::Sink(sink) => Some(plan.columns_of(sink).map(|f| f.name.as_str()).collect()),
+                Kind::Features(features) => Some(features.columns().map(|f| &*f.name).collect()),
+                Kind::Sink(sink) => Some(plan.columns_of(sink).map(|f| &*f.name).collect()),
                 _ => None,
             };
             let state: Option<usize> = match &one.kind {
@@ -476,12 +474,7 @@ fn describe_join(inputs: &str, join: &Join) -> String {
         }
         let _ = write!(text, ", {}", time.zone);
     }
-    let gives: Vec<&str> = join
-        .gives
-        .schema
-        .iter()
-        .map(|one| one.name.as_str())
-        .collect();
+    let gives: Vec<&str> = join.gives.schema.iter().map(|one| &*one.name).collect();
     if !gives.is_empty() {
         let _ = write!(text, "; gives {}", gives.join(", "));
     }
@@ -512,7 +505,7 @@ fn describe_filter(plan: &Plan, inputs: &str, filter: &Filter) -> String {
         let columns = plan.features().map(|features| {
             let names = filter.dedup.iter().filter_map(|place| {
                 let at = features.places.get(place)?;
-                features.columns().nth(*at).map(|one| one.name.as_str())
+                features.columns().nth(*at).map(|one| &*one.name)
             });
             names.collect::<Vec<_>>().join(", ")
         });

@@ -26,10 +26,10 @@ struct Column {
 impl Column {
     fn of(feature: &Feature) -> Self {
         Self {
-            name: feature.name.clone(),
+            name: feature.name.to_string(),
             data_type: type_name(&feature.data_type),
-            unit: feature.unit.clone(),
-            null: feature.null.clone(),
+            unit: feature.unit.to_string(),
+            null: feature.null.as_deref().map(str::to_owned),
             readers: Vec::new(),
         }
     }

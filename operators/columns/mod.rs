@@ -199,6 +199,31 @@ impl Column {
         }
     }
 
+    /// Adds nulls up to this number of rows.
+    #[cold]
+    fn pad(&mut self, rows: usize) {
+        match &mut self.values {
+            Values::Bool(v) => v.resize(rows, false),
+            Values::U8(v) => v.resize(rows, 0),
+            Values::U16(v) => v.resize(rows, 0),
+            Values::U32(v) => v.resize(rows, 0),
+            Values::U64(v) => v.resize(rows, 0),
+            Values::I8(v) => v.resize(rows, 0),
+            Values::I16(v) => v.resize(rows, 0),
+            Values::I32(v) => v.resize(rows, 0),
+            Values::F64(v) => v.resize(rows, 0.0),
+            Values::Text { ends, bytes } => ends.resize(rows, offset(bytes.len())),
+            Values::Address(v) => v.resize(rows, Address::ZERO),
+            Values::Id(v) => v.resize(rows, [0; 16]),
+            Values::I64(v) | Values::Time(v) => v.resize(rows, 0),
+            Values::List { ends, items } => ends.resize(rows, offset(items.len())),
+            Values::Struct(parts) => parts.iter_mut().for_each(|(_, part)| part.pad(rows)),
+        }
+        if let Some(valid) = &mut self.valid {
+            valid.resize(rows, false);
+        }
+    }
+
     /// Adds the value that `text` stands for in a declaration: a number, `true`, `[]`, or the text itself. Adds nothing and gives
     /// `false` where it stands for none, as the empty text does in a column of numbers.
     pub fn push_text(&mut self, text: &str) -> bool {
@@ -503,6 +528,20 @@ impl Columns {
                 column.gather(&views, picks);
             }
         });
+    }
+
+    /// Adds the nulls that [`RowWriter::at`] left out.
+    pub fn even(&mut self) {
+        let rows = self.rows();
+        for column in &mut self.columns {
+            if column
+                .valid
+                .as_ref()
+                .is_some_and(|valid| valid.len() < rows)
+            {
+                column.pad(rows);
+            }
+        }
     }
 
     /// Puts the columns of other groups, computed for the same rows, behind these.

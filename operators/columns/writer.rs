@@ -14,6 +14,8 @@ pub struct RowWriter<'a> {
     nulls: &'a [Column],
     /// The row is that of a direction without packets.
     empty: bool,
+    /// The place of the row where nulls are left to [`Columns::even`](super::Columns::even).
+    row: Option<usize>,
     next: usize,
 }
 
@@ -43,6 +45,7 @@ impl<'a> RowWriter<'a> {
             targets,
             nulls: &[],
             empty: false,
+            row: None,
             next: 0,
         }
     }
@@ -62,6 +65,14 @@ impl<'a> RowWriter<'a> {
         self
     }
 
+    /// The same writer for the row at this place, which does nothing for a null: the column is shorter until a value comes, or until
+    /// [`Columns::even`](super::Columns::even). Most columns of a wide table are null in most rows.
+    #[must_use]
+    pub fn at(mut self, row: usize) -> Self {
+        self.row = Some(row);
+        self
+    }
+
     /// The place of the next column, or `None` where nobody asked for it.
     #[inline]
     fn advance_place(&mut self) -> Option<usize> {
@@ -73,7 +84,14 @@ impl<'a> RowWriter<'a> {
     /// The next column, or `None` where nobody asked for it.
     #[inline]
     fn advance(&mut self) -> Option<&mut Column> {
-        self.advance_place().and_then(|at| self.columns.get_mut(at))
+        let at = self.advance_place()?;
+        let column = self.columns.get_mut(at)?;
+        if let (Some(valid), Some(row)) = (&column.valid, self.row)
+            && valid.len() < row
+        {
+            column.pad(row);
+        }
+        Some(column)
     }
 
     push! {
@@ -146,6 +164,9 @@ impl<'a> RowWriter<'a> {
             return;
         };
         if let Some(valid) = &mut column.valid {
+            if self.row.is_some() {
+                return;
+            }
             valid.push(false);
         } else if let Some(null) = self.nulls.get(at) {
             // a column without nulls has the value that stands for them

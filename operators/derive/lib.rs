@@ -201,8 +201,8 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
         let column_name = text("name", ident.to_string().trim_start_matches("r#"));
         let unit = text("unit", "");
         let default = match arguments.get("default") {
-            Some(text) => quote!(#text.to_owned()),
-            None => quote!(data_type.default().to_owned()),
+            Some(text) => quote!(#text.into()),
+            None => quote!(data_type.default().into()),
         };
         let profile = match arguments
             .get("profile")
@@ -247,9 +247,8 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
                 ));
             }
         };
-        let optional = |value: Option<&str>| {
-            value.map_or(quote!(None), |value| quote!(Some(#value.to_owned())))
-        };
+        let optional =
+            |value: Option<&str>| value.map_or(quote!(None), |value| quote!(Some(#value.into())));
         let (null, when) = (optional(null), optional(arguments.get("when")));
         let source = optional(arguments.get("source").or(shared.get("source")));
         let differs = optional(arguments.get("differs"));
@@ -281,8 +280,8 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
                 let data_type = #data_type;
                 schema.push(jayflow_operators::schema::Feature {
                     name: #name,
-                    group: #group.to_owned(),
-                    unit: #unit.to_owned(),
+                    group: #group.into(),
+                    unit: #unit.into(),
                     null: #null,
                     private: #private,
                     default: #default,
@@ -301,9 +300,9 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
         };
         if is_family {
             let feature = feature(
-                quote!(format!("{}_{}", #column_name, member.suffix)),
+                quote!(format!("{}_{}", #column_name, member.suffix).into()),
                 quote!(member.data_type),
-                quote!(format!("{} {}", member.phrase, #definition)),
+                quote!(format!("{} {}", member.phrase, #definition).into()),
             );
             schema.push(quote! {
                 for member in <#ty as jayflow_operators::schema::Family>::members() { #feature }
@@ -311,9 +310,9 @@ fn derive_features(input: &DeriveInput) -> Result<Tokens> {
             write.push(quote!(jayflow_operators::schema::Family::write(&self.#ident, out);));
         } else {
             schema.push(feature(
-                quote!(#column_name.to_owned()),
+                quote!(#column_name.into()),
                 quote!(<#ty as jayflow_operators::schema::Value>::data_type()),
-                quote!(#definition.to_owned()),
+                quote!(#definition.into()),
             ));
             write.push(quote!(jayflow_operators::schema::Value::write(&self.#ident, out);));
         }

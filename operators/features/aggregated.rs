@@ -7,7 +7,6 @@ use crate::expressions::aggregates::{Aggregate, Held, HeldPlan};
 use crate::flows::{Flow, Told};
 use crate::packet::{Direction, Packet};
 use crate::protocols::Message;
-use crate::slots::Slots;
 
 /// The aggregates of a run.
 pub(super) struct Aggregated(HeldPlan);
@@ -42,7 +41,7 @@ impl States for Held {
         Self::open(self, slot);
     }
 
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[&Flow]) {
         Self::packets(self, packets, slots, flows);
     }
 

@@ -27,7 +27,7 @@ fn plan() -> FeaturePlan {
     let groups = ["tls", "quic", "http2", "ssh", "dns", "http"];
     let mut plan = everything();
     plan.restrict(|feature| {
-        groups.contains(&feature.group.as_str()) && !OF_PACKETS.contains(&feature.name.as_str())
+        groups.contains(&&*feature.group) && !OF_PACKETS.contains(&&*feature.name)
     });
     plan
 }

@@ -222,7 +222,7 @@ impl ConnectionPlan {
         nulls: Arc<[Column]>,
     ) -> Self {
         let columns = Connection::schema();
-        let names = columns.iter().map(|feature| feature.name.as_str());
+        let names = columns.iter().map(|feature| &*feature.name);
         let wanted: Vec<&str> = names
             .zip(&targets)
             .filter_map(|(name, target)| target.map(|_| name))

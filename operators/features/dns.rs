@@ -4,6 +4,7 @@
 
 use super::dns_more::{ANSWERS, DnsMore, Messages};
 use super::extractor::{Extractor, Needs, NoOptions, Wanted};
+use super::fingerprint::is_resolver;
 use crate::flows::Flow;
 use crate::packet::{Direction, Packet};
 use crate::protocols::tls::{self, ClientHello};
@@ -127,30 +128,35 @@ pub struct State(Option<Box<Facts>>);
 enum Encrypted {
     Tls,
     Quic,
+    Https,
 }
 
 impl Encrypted {
-    /// By the protocols that a client offers (ALPN).
+    /// By the protocols that a client offers (ALPN), and for HTTP by the name of the server that it wants.
     fn of(message: &Message<'_>) -> Option<Self> {
         let offers =
             |hello: &ClientHello<'_>, is: fn(&[u8]) -> bool| hello.extensions.protocols().any(is);
-        match message {
+        let (hello, own) = match message {
             Message::Tls(tls::Message::ClientHello(hello)) => {
-                offers(hello, |name| name == b"dot").then_some(Self::Tls)
+                let is_own = offers(hello, |name| name == b"dot");
+                (hello, is_own.then_some(Self::Tls))
             }
             Message::Quic(quic::Message::ClientHello(hello)) => {
                 // the drafts had numbers behind it
                 let is_quic = |name: &[u8]| name == b"doq" || name.starts_with(b"doq-i");
-                offers(hello, is_quic).then_some(Self::Quic)
+                (hello, offers(hello, is_quic).then_some(Self::Quic))
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        let is_http = |name: &[u8]| matches!(name, b"h2" | b"h3" | b"http/1.1");
+        own.or_else(|| (is_resolver(hello) && offers(hello, is_http)).then_some(Self::Https))
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Tls => "dot",
             Self::Quic => "doq",
+            Self::Https => "doh",
         }
     }
 }
@@ -370,13 +376,16 @@ mod tests {
         State(Some(Box::new(facts))).finish(&flow, &plan)
     }
 
-    /// The transport of a flow whose client offers these protocols.
-    fn transport(offers: &[&[u8]], is_quic: bool) -> Option<&'static str> {
+    /// The transport of a flow whose client offers these protocols to a server of this name.
+    fn transport(offers: &[&[u8]], is_quic: bool, name: &[u8]) -> Option<&'static str> {
         let names: Vec<u8> = offers
             .iter()
             .flat_map(|name| [&[name.len() as u8], *name].concat())
             .collect();
+        let count = name.len() as u8;
         let block = [
+            &[0, 0, 0, count + 5, 0, count + 3, 0, 0, count][..],
+            name,
             &[0, 16, 0, names.len() as u8 + 2, 0, names.len() as u8][..],
             &names,
         ]
@@ -403,12 +412,20 @@ mod tests {
 
     #[test]
     fn what_is_encrypted_is_known_by_its_protocol() {
-        assert_eq!(transport(&[b"h2", b"dot"], false), Some("dot"));
-        assert_eq!(transport(&[b"doq"], true), Some("doq"));
-        assert_eq!(transport(&[b"doq-i00"], true), Some("doq"));
+        let other = b"a.example";
+        assert_eq!(transport(&[b"h2", b"dot"], false, other), Some("dot"));
+        assert_eq!(transport(&[b"doq"], true, other), Some("doq"));
+        assert_eq!(transport(&[b"doq-i00"], true, other), Some("doq"));
         // each where it belongs
-        assert_eq!(transport(&[b"doq", b"h2"], false), None);
-        assert_eq!(transport(&[b"dot"], true), None);
+        assert_eq!(transport(&[b"doq", b"h2"], false, other), None);
+        assert_eq!(transport(&[b"dot"], true, other), None);
+        let resolver = b"mozilla.cloudflare-dns.com";
+        assert_eq!(transport(&[b"h2"], false, resolver), Some("doh"));
+        assert_eq!(transport(&[b"h3"], true, resolver), Some("doh"));
+        assert_eq!(transport(&[b"http/1.1"], false, b"dns.google"), Some("doh"));
+        assert_eq!(transport(&[b"dot", b"h2"], false, resolver), Some("dot"));
+        assert_eq!(transport(&[b"smtp"], false, resolver), None);
+        assert_eq!(transport(&[b"h2"], false, b"notdns.google"), None);
     }
 
     const A: &[u8] = b"\x01a\x00\x00\x01\x00\x01";

@@ -46,10 +46,11 @@ pub struct DnsMore {
     )]
     pub dns_qname_entropy: Option<f64>,
     /// "udp" or "tcp"; "mdns" or "llmnr" where a port is 5353 or 5355. Of what is encrypted: "dot" (RFC 7858) or "doq" (RFC 9250) where a
-    /// ClientHello over TCP offers the protocol dot, or one over QUIC doq or a draft of it (ALPN; many clients of servers for dot offer none).
+    /// ClientHello over TCP offers the protocol dot, or one over QUIC doq or a draft of it (ALPN; many clients of servers for dot offer none);
+    /// "doh" (RFC 8484) where it offers h2, h3 or http/1.1 to a server that is, or is below, one of the names that likely_doh knows.
     #[column(
         scope = "flow",
-        null = "not DNS, and no ClientHello that offers dot or doq"
+        null = "not DNS, and no ClientHello that offers dot or doq, or HTTP to a known resolver"
     )]
     pub dns_transport: Option<&'static str>,
 }

@@ -81,7 +81,8 @@ pub struct State {
     is_encrypted: bool,
 }
 
-fn is_resolver(hello: &ClientHello<'_>) -> bool {
+/// Whether it wants a server that answers DNS over HTTPS, or one below it.
+pub(super) fn is_resolver(hello: &ClientHello<'_>) -> bool {
     let Some(name) = hello.server_name() else {
         return false;
     };

@@ -35,7 +35,8 @@ pub(super) trait Planned: Send + Sync {
 /// The states of a group for all open records of a worker, by slot.
 pub(super) trait States {
     fn open(&mut self, slot: u32);
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>);
+    /// One entry a packet: its slot and its record.
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[&Flow]);
     fn message(&mut self, told: Told, message: &Message<'_>, from: Direction);
     fn finish(&self, slot: u32, flow: &Flow, out: &mut Row<'_>);
     fn close(&mut self, slot: u32);
@@ -52,11 +53,14 @@ pub(super) struct Row<'a> {
     pub columns: &'a mut [Column],
     pub targets: &'a Targets,
     pub nulls: &'a [Column],
+    /// Its place in the batch.
+    pub row: usize,
 }
 
 impl Row<'_> {
     fn writer(&mut self, part: usize) -> RowWriter<'_> {
-        RowWriter::new(self.columns, &self.targets[part]).nulls(self.nulls)
+        let writer = RowWriter::new(self.columns, &self.targets[part]);
+        writer.nulls(self.nulls).at(self.row)
     }
 }
 
@@ -167,20 +171,19 @@ impl<T: Extractor> States for Kept<T> {
         }
     }
 
-    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
-        for (packet, slot) in packets.iter().zip(slots) {
-            let slot = *slot as usize;
-            if let (Some(state), Some(flow)) = (self.states.get_mut(slot), flows.get(slot)) {
-                state.packet(packet, flow, &self.plan);
+    fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[&Flow]) {
+        let plan = &*self.plan;
+        for ((packet, slot), flow) in packets.iter().zip(slots).zip(flows) {
+            if let Some(state) = self.states.get_mut(*slot as usize) {
+                state.packet(packet, flow, plan);
             }
         }
         if !self.split {
             return;
         }
-        for (packet, slot) in packets.iter().zip(slots) {
-            let slot = *slot as usize;
-            if let (Some(sides), Some(flow)) = (self.sides.get_mut(slot), flows.get(slot)) {
-                sides[packet.direction as usize].packet(packet, flow, &self.plan);
+        for ((packet, slot), flow) in packets.iter().zip(slots).zip(flows) {
+            if let Some(sides) = self.sides.get_mut(*slot as usize) {
+                sides[packet.direction as usize].packet(packet, flow, plan);
             }
         }
     }

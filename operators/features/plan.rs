@@ -10,7 +10,7 @@ use super::shape::{Pick, Shape};
 use crate::books::Books;
 use crate::columns::{Column, Columns};
 use crate::expressions::aggregates::{Aggregate, GROUP};
-use crate::flows::{Applications, Flow, Rules};
+use crate::flows::{Applications, Flow, RUN, Rules};
 use crate::packet::Packet;
 use crate::protocols::Protocols;
 use crate::schema::{Feature, Features as _, Schema};
@@ -101,7 +101,10 @@ impl FeaturePlan {
             let planned = wanted.contains(&true).then(|| {
                 group.plan(&Wanted {
                     columns: wanted,
-                    names: columns.into_iter().map(|feature| feature.name).collect(),
+                    names: columns
+                        .into_iter()
+                        .map(|feature| feature.name.into())
+                        .collect(),
                     split,
                     sequence: settings.shared.max_sequence_length,
                     burst_threshold: u64::try_from(settings.shared.burst_threshold.0).unwrap_or(0),
@@ -154,7 +157,7 @@ impl FeaturePlan {
         visible
             .map(|(place, (feature, pick))| Offered {
                 place,
-                base: self.given[pick.column].name.clone(),
+                base: self.given[pick.column].name.to_string(),
                 feature: feature.clone(),
             })
             .collect()
@@ -387,12 +390,20 @@ impl Extractors {
                 }
             });
         }
-        for group in &mut self.groups {
-            group.states.packets(packets, slots, flows);
+        // found once for all groups
+        for (packets, slots) in packets.chunks(RUN).zip(slots.chunks(RUN)) {
+            let Some(first) = slots.first() else { continue };
+            let mut own = [&flows[*first as usize]; RUN];
+            for (own, slot) in own.iter_mut().zip(slots) {
+                *own = &flows[*slot as usize];
+            }
+            for group in &mut self.groups {
+                group.states.packets(packets, slots, &own[..slots.len()]);
+            }
         }
     }
 
-    /// Adds the row of the record in a slot, as of now, to a batch of [`FeaturePlan::batch`].
+    /// Adds the row of the record in a slot, as of now, to a batch of [`FeaturePlan::batch`], which [`FeaturePlan::shape`] makes whole.
     pub fn finish(&self, slot: u32, flow: &Flow, rows: &mut Columns) {
         rows.keys.push((flow.start, flow.first));
         if self.has_edges {
@@ -403,6 +414,7 @@ impl Extractors {
                 columns: &mut rows.columns,
                 targets: &group.targets,
                 nulls: &self.nulls,
+                row: rows.keys.len() - 1,
             };
             group.states.finish(slot, flow, &mut row);
         }

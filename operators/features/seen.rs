@@ -55,7 +55,7 @@ impl DurationUnit {
             return None;
         }
         let mut feature = feature.clone();
-        feature.unit = self.name().to_owned();
+        feature.unit = self.name().into();
         // an information element means one unit
         feature.element = None;
         if self == Self::Ns {
@@ -156,17 +156,17 @@ impl FeaturesOptions {
             } = &offered[at];
             let mut seen =
                 (self.duration_unit.declared(feature)).unwrap_or_else(|| feature.clone());
-            let own = names.get(feature.name.as_str());
+            let own = names.get(&*feature.name);
             let renamed = own.or_else(|| names.get(base.as_str()));
             if let Some((index, new)) = renamed {
                 used.insert(*index);
                 // entries of a list keep their numbers
                 let end = feature.name.strip_prefix(base.as_str());
                 let end = end.filter(|_| own.is_none()).unwrap_or_default();
-                seen.name = format!("{new}{end}");
+                seen.name = format!("{new}{end}").into();
             }
             let index = renamed.map(|(index, _)| *index);
-            if let Some(other) = taken.insert(seen.name.clone(), index) {
+            if let Some(other) = taken.insert(seen.name.to_string(), index) {
                 let (key, index) = match index.or(other) {
                     Some(index) => ("rename", Some(index)),
                     None => ("derive", None),
@@ -174,7 +174,7 @@ impl FeaturesOptions {
                 errors.push(SelectionError {
                     key,
                     index,
-                    name: seen.name.clone(),
+                    name: seen.name.to_string(),
                     absence: Absence::Taken,
                     valid: Vec::new(),
                 });
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn no_column_has_another_unit_of_durations() {
         for feature in catalogue() {
-            let unit = feature.unit.as_str();
+            let unit = &*feature.unit;
             assert!(!["ms", "us", "ns"].contains(&unit), "{}", feature.name);
         }
     }

@@ -138,7 +138,7 @@ impl FeatureSettings {
         for candidate in self.candidates() {
             let name = &candidate.feature.name;
             let is_off = self.off(&candidate.feature).is_some();
-            if !self.hidden.contains(name) || is_off {
+            if !self.hidden.iter().any(|hidden| hidden == name) || is_off {
                 continue;
             }
             let at = given.iter().position(|one| one.name == *name);
@@ -246,14 +246,14 @@ impl FeatureSettings {
             let schema = settled.schema();
             let is_catalogued = |feature: &&Feature| feature.profile != Profile::Extra;
             let names: Vec<String> = (schema.iter().filter(is_catalogued))
-                .map(|feature| feature.name.clone())
+                .map(|feature| feature.name.to_string())
                 .collect();
             // Columns beyond the catalogue give way to those that `split` makes.
             let is_split = |name: &str| {
                 self.shared.split
                     && (schema.iter().filter(|feature| feature.split == Split::Yes)).any(
                         |feature| {
-                            let end = name.strip_prefix(feature.name.as_str());
+                            let end = name.strip_prefix(&*feature.name);
                             matches!(end, Some("_fwd" | "_bwd"))
                         },
                     )
@@ -271,7 +271,7 @@ impl FeatureSettings {
                     }
                     let mut feature = side.split(feature);
                     // `packets_with_payload_fwd` is there already, with the same definition.
-                    if side != Side::All && names.contains(&feature.name) {
+                    if side != Side::All && names.iter().any(|name| *name == feature.name) {
                         continue;
                     }
                     if self.shared.missing == Missing::Default {
@@ -297,11 +297,11 @@ impl FeatureSettings {
     /// The setting that switches it on, if that is off.
     fn off(&self, feature: &Feature) -> Option<Absence> {
         let switch = feature.when.as_ref()?;
-        let on = match switch.as_str() {
+        let on = match &**switch {
             "flows.early" => !self.stages.is_empty(),
             switch => self.shared.switch(switch).unwrap_or(false),
         };
-        (!on).then(|| Absence::Switch(switch.clone()))
+        (!on).then(|| Absence::Switch(switch.to_string()))
     }
 }
 
@@ -313,7 +313,7 @@ fn absence(
 ) -> Option<Absence> {
     let feature = &candidate.feature;
     if groups[candidate.origin.group].0 == Taken::Not && !candidate.is_identity() {
-        return Some(Absence::Group(feature.group.clone()));
+        return Some(Absence::Group(feature.group.to_string()));
     }
     if feature.when.is_some() {
         // Whoever turned the switch wants the column whatever the profile.
@@ -334,14 +334,15 @@ impl Side {
         };
         let empty = format!("no packet of the {packets}, and neither a count nor a boolean");
         feature.null = Some(match &feature.null {
-            Some(null) => format!("{null} (over the packets of the {packets}); {empty}"),
-            None => empty,
+            Some(null) => format!("{null} (over the packets of the {packets}); {empty}").into(),
+            None => empty.into(),
         });
         feature.definition = format!(
             "Over the packets of the {packets} alone: {}",
             feature.definition
-        );
-        feature.name = format!("{}_{end}", feature.name);
+        )
+        .into();
+        feature.name = format!("{}_{end}", feature.name).into();
         feature.scope = scope;
         feature.split = Split::Is;
         feature.element = None;
@@ -387,7 +388,7 @@ fn check(
                 name: (*name).clone(),
                 absence: absent,
                 valid: there
-                    .map(|candidate| candidate.feature.name.clone())
+                    .map(|candidate| candidate.feature.name.to_string())
                     .collect(),
             });
         }

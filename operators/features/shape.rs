@@ -75,9 +75,10 @@ impl Shape {
         }
     }
 
-    /// The rows of a batch in this form.
+    /// The rows of a batch that extractors made, in this form.
     #[must_use]
-    pub fn apply(&self, rows: Columns) -> Columns {
+    pub fn apply(&self, mut rows: Columns) -> Columns {
+        rows.even();
         if self.is_plain {
             return rows;
         }
@@ -227,7 +228,8 @@ pub(super) fn shaped(columns: &[Feature], options: &FeaturesOptions) -> Vec<(Fea
             feature.definition = format!(
                 "{} Padded with {pad} to max_sequence_length entries.",
                 feature.definition
-            );
+            )
+            .into();
             let form = Form::Padded;
             shaped.push((feature, Pick { column, form }));
         } else {
@@ -253,16 +255,17 @@ fn entries(
     for place in 0..options.max_sequence_length {
         for (part, suffix, data_type) in &parts {
             let mut feature = list.clone();
-            feature.name = format!("{}_{place}{suffix}", list.name);
+            feature.name = format!("{}_{place}{suffix}", list.name).into();
             feature.data_type = (*data_type).clone();
-            feature.default = data_type.default().to_owned();
+            feature.default = data_type.default().into();
             feature.null = (options.pad.is_none() && options.missing == Missing::Null)
-                .then(|| format!("{} has no such entry", list.name));
+                .then(|| format!("{} has no such entry", list.name).into());
             let of = part.map_or(String::new(), |_| format!("{} of ", &suffix[1..]));
             feature.definition = format!(
                 "{of}entry {place} of {}, from 0: {}",
                 list.name, list.definition
-            );
+            )
+            .into();
             feature.split = Split::No;
             feature.sequence = false;
             each(feature, Form::Entry(place, *part));

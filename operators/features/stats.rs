@@ -704,7 +704,10 @@ mod tests {
     #[test]
     fn nothing_is_kept_that_nobody_wants() {
         let names = ["direction_changes", "iat_fwd_sum"];
-        let all: Vec<String> = Stats::schema().into_iter().map(|one| one.name).collect();
+        let all: Vec<String> = Stats::schema()
+            .into_iter()
+            .map(|one| one.name.into())
+            .collect();
         let wanted = Wanted {
             columns: all
                 .iter()

@@ -219,7 +219,7 @@ impl Packets {
     fn plan<T: Extractor>(&self, options: &T::Options) -> T::Plan {
         let names = T::Features::schema()
             .into_iter()
-            .map(|feature| feature.name);
+            .map(|feature| feature.name.into());
         let names: Vec<String> = names.collect();
         let wanted = Wanted {
             columns: vec![true; names.len()],

@@ -38,10 +38,7 @@ fn plan(set: impl IntoIterator<Item = (&'static str, Setting)>) -> FeaturePlan {
 }
 
 fn names(plan: &FeaturePlan) -> Vec<&str> {
-    plan.schema
-        .iter()
-        .map(|feature| feature.name.as_str())
-        .collect()
+    plan.schema.iter().map(|feature| &*feature.name).collect()
 }
 
 /// The row of these packets, fed in one run.
@@ -70,7 +67,7 @@ fn row(plan: &FeaturePlan, packets: &Packets) -> BTreeMap<String, Option<String>
     let rows = rows(plan, packets);
     let cells = plan.schema.iter().zip(&rows.columns);
     cells
-        .map(|(feature, column)| (feature.name.clone(), cell(column, 0)))
+        .map(|(feature, column)| (feature.name.to_string(), cell(column, 0)))
         .collect()
 }
 
@@ -191,7 +188,7 @@ fn declarations_are_sound() {
 #[test]
 fn every_difference_has_its_reason() {
     let used: BTreeSet<String> = (catalogue().into_iter())
-        .filter_map(|feature| feature.differs)
+        .filter_map(|feature| feature.differs.map(Into::into))
         .collect();
     let known: BTreeSet<String> = (DIFFERENCES.iter())
         .map(|(name, why)| {
@@ -246,7 +243,7 @@ fn settings_reach_their_group() {
 fn catalogued_groups() -> Vec<String> {
     let catalogued = catalogue().into_iter();
     let catalogued = catalogued.filter(|feature| feature.profile != Profile::Extra);
-    let mut groups: Vec<String> = catalogued.map(|feature| feature.group).collect();
+    let mut groups: Vec<String> = catalogued.map(|feature| feature.group.into()).collect();
     groups.dedup();
     groups
 }
@@ -505,8 +502,8 @@ fn a_column_has_the_same_value_whatever_else_is_asked_for() {
             alone.restrict(|other| other.name == feature.name);
             assert_eq!(alone.groups().len(), 1);
             assert_eq!(
-                row(&alone, &connection())[&feature.name],
-                values[&feature.name],
+                row(&alone, &connection())[&*feature.name],
+                values[&*feature.name],
                 "{}",
                 feature.name
             );
@@ -653,7 +650,7 @@ fn a_direction_without_packets_has_counts_only() {
             DataType::Bool => Some("false"),
             _ => None,
         };
-        let found = split[&feature.name].as_deref();
+        let found = split[&*feature.name].as_deref();
         // of no packets, some are null by their own rule
         let own_rule = matches!(&feature.null, Some(null) if null != "not TCP");
         assert!(
@@ -709,6 +706,7 @@ fn slots_are_used_again() {
         extractors.packets(&run, &vec![2; run.len()], &flows);
         let mut again = plan.batch(0);
         extractors.finish(2, &packets.flow, &mut again);
+        let again = plan.shape().apply(again);
         assert_eq!(again, rows(&plan, &packets));
         extractors.close(2);
         assert_eq!(extractors.heap_bytes_by_group().sum::<usize>(), 0);
@@ -845,12 +843,12 @@ fn the_catalogue_is_that_of_the_design() {
     }
     let declared = catalogue();
     let differs = declared.iter().filter(|feature| feature.differs.is_some());
-    let differs: BTreeSet<String> = differs.map(|feature| feature.name.clone()).collect();
+    let differs: BTreeSet<String> = differs.map(|feature| feature.name.to_string()).collect();
     assert_eq!(differs, differing, "columns that differ from the reference");
     let declared = declared
         .iter()
         .filter(|feature| feature.profile != Profile::Extra)
-        .filter(|feature| !beyond.contains(&feature.name.as_str()));
+        .filter(|feature| !beyond.contains(&&*feature.name));
     let declared: Vec<_> = declared.map(as_designed).collect();
     for (ours, theirs) in declared.iter().zip(&expected) {
         assert_eq!(ours, theirs);
@@ -886,11 +884,11 @@ fn as_designed(feature: &Feature) -> ([String; 8], bool, String) {
     let null = feature.null.is_some();
     let data_type = data_type(&feature.data_type);
     let cells = [
-        feature.group.as_str(),
+        &*feature.group,
         &feature.name,
         &data_type,
         &feature.unit,
-        if null { feature.default.as_str() } else { "" },
+        if null { &*feature.default } else { "" },
         feature.profile.name(),
         scope,
         split,
@@ -898,7 +896,7 @@ fn as_designed(feature: &Feature) -> ([String; 8], bool, String) {
     (
         cells.map(str::to_owned),
         null,
-        feature.when.clone().unwrap_or_default(),
+        feature.when.clone().unwrap_or_default().to_string(),
     )
 }
 
@@ -924,14 +922,14 @@ fn seen(set: &[(&'static str, Setting)]) -> Result<Vec<String>, Vec<SelectionErr
     let plan = settings.plan()?;
     let mut offered = plan.offered();
     let mut derived = offered[0].feature.clone();
-    derived.name = "rate".to_owned();
+    derived.name = "rate".into();
     offered.push(Offered {
         place: 99,
-        base: derived.name.clone(),
+        base: derived.name.to_string(),
         feature: derived,
     });
     let (seen, errors) = settings.shared.arrange(offered);
-    let names = |schema: &Schema| schema.iter().map(|one| one.name.clone()).collect();
+    let names = |schema: &Schema| schema.iter().map(|one| one.name.to_string()).collect();
     let plain: Vec<String> = names(&seen.plain);
     let at = plain.iter().position(|name| name == "rate");
     assert_eq!(at.map(|at| seen.places[at]), Some(99));

@@ -27,7 +27,7 @@ pub use options::{
 };
 pub use stages::{MOST as MOST_STAGES, Stage};
 pub(crate) use stream::Stream as TcpStream;
-pub use table::{FlowTable, Meter, SHARDS};
+pub use table::{FlowTable, Meter, RUN, SHARDS};
 pub use typical::{Kept, typical};
 pub use unfused::track_apart;
 

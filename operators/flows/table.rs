@@ -21,7 +21,7 @@ use std::hash::BuildHasher;
 /// Shards of a group: fixed, whatever the number of workers.
 pub const SHARDS: usize = 256;
 /// Packets handed to the extractors at a time: enough to hide a cache miss, few enough to stay in the second cache.
-const RUN: usize = 256;
+pub const RUN: usize = 256;
 /// Records that give their rows at a time, where many end at once: at a leap in time, and when their input is exhausted.
 const LEAVE: usize = 4096;
 

@@ -188,7 +188,7 @@ fn frame(format: GraphFormat, schema: &Schema) -> (String, &'static str) {
 
 /// Whether a column says something of an element, and is not its name.
 fn is_attribute(feature: &Feature) -> bool {
-    !matches!(feature.name.as_str(), "node" | "port" | "to" | "to_port")
+    !matches!(&*feature.name, "node" | "port" | "to" | "to_port")
 }
 
 impl Drawing {
@@ -237,7 +237,7 @@ impl Drawing {
                     GraphFormat::Nodelink => text::json(&mut value, column, row),
                     _ => text::plain(&mut value, column, row),
                 }
-                (feature.name.as_str(), value)
+                (&*feature.name, value)
             })
             .collect();
         match self.format {

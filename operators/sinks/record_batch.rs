@@ -35,14 +35,14 @@ pub fn schema(description: &Description) -> SchemaRef {
 
 fn field(feature: &Feature) -> Field {
     let facts = [
-        ("unit", feature.unit.as_str()),
+        ("unit", &*feature.unit),
         ("definition", &feature.definition),
         ("null", feature.null.as_deref().unwrap_or_default()),
         ("group", &feature.group),
     ];
     let known = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
     Field::new(
-        &feature.name,
+        &*feature.name,
         data_type(&feature.data_type),
         feature.null.is_some(),
     )

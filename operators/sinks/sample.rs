@@ -10,18 +10,18 @@ use std::io::Read;
 pub(super) fn feature(name: &str, data_type: DataType, nullable: bool) -> Feature {
     Feature {
         private: None,
-        name: name.to_owned(),
-        group: "sample".to_owned(),
+        name: name.to_owned().into(),
+        group: "sample".into(),
         data_type,
-        unit: if name == "u64" { "bytes" } else { "" }.to_owned(),
-        null: nullable.then(|| "row 2".to_owned()),
-        default: String::new(),
+        unit: if name == "u64" { "bytes" } else { "" }.into(),
+        null: nullable.then(|| "row 2".into()),
+        default: "".into(),
         profile: Profile::Core,
         scope: Scope::Flow,
         split: Split::No,
         sequence: false,
         when: None,
-        definition: format!("Definition of {name}."),
+        definition: format!("Definition of {name}.").into(),
         element: None,
         source: None,
         differs: None,
@@ -218,7 +218,7 @@ pub(super) fn names(description: &Description) -> Vec<String> {
     description
         .schema
         .iter()
-        .map(|feature| feature.name.clone())
+        .map(|feature| feature.name.to_string())
         .collect()
 }
 

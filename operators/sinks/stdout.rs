@@ -367,7 +367,7 @@ start         proto  src             dst         pkts   bytes      dur  end
         let (description, _) = flows();
         let mut schema = description.schema.clone();
         let mut other = schema[0].clone();
-        other.name = "other".to_owned();
+        other.name = "other".into();
         schema.insert(0, other);
         let all: Vec<usize> = (1..schema.len()).collect();
         assert_eq!(columns(&schema), all);

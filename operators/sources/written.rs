@@ -153,7 +153,7 @@ struct Reading {
 
 impl Reading {
     fn new(schema: Schema, all: &Schema) -> Self {
-        let mut names: Vec<String> = schema.iter().map(|one| one.name.clone()).collect();
+        let mut names: Vec<String> = schema.iter().map(|one| one.name.to_string()).collect();
         let mut place = |name: &str| {
             let is_time = |one: &Feature| one.name == name && one.data_type == DataType::Time;
             all.iter().find(|one| is_time(one))?;
@@ -367,7 +367,7 @@ mod tests {
         for row in 0..3_i64 {
             rows.keys.push((row, 0));
             for (column, feature) in rows.columns.iter_mut().zip(&schema) {
-                let text = match feature.name.as_str() {
+                let text = match &*feature.name {
                     "src_ip" => "10.0.0.1".to_owned(),
                     "start_time" | "end_time" => format!("{row}.5"),
                     "label" => "a".to_owned(),
@@ -399,7 +399,7 @@ mod tests {
             let types = |schema: &Schema| -> Vec<(String, DataType)> {
                 schema
                     .iter()
-                    .map(|one| (one.name.clone(), one.data_type.clone()))
+                    .map(|one| (one.name.to_string(), one.data_type.clone()))
                     .collect()
             };
             assert_eq!(types(&found), types(&schema), "{kind}");

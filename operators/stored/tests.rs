@@ -100,7 +100,7 @@ fn columns_of_our_own_files_come_back() {
         let known: Vec<&str> = description
             .schema
             .iter()
-            .map(|one| one.name.as_str())
+            .map(|one| one.name.as_ref())
             .collect();
         let mut names_known = names.clone();
         names_known.sort();

@@ -58,7 +58,7 @@ impl Shown {
             };
             // a text of a view may be any name, and a rule does not tell which
             column.private = (*item == Type::Text).then_some(Private::Name);
-            column.null = null.then(|| "no row of the group has a value".to_owned());
+            column.null = null.then(|| "no row of the group has a value".into());
             schema.push(column);
         }
         schema
@@ -67,19 +67,19 @@ impl Shown {
 
 fn feature(name: &str, data_type: DataType, unit: &str, definition: &str) -> Feature {
     Feature {
-        name: name.to_owned(),
-        group: "view".to_owned(),
+        name: name.to_owned().into(),
+        group: "view".into(),
         data_type,
-        unit: unit.to_owned(),
+        unit: unit.to_owned().into(),
         null: None,
         private: None,
-        default: String::new(),
+        default: "".into(),
         profile: Profile::Extra,
         scope: Scope::Flow,
         split: Split::No,
         sequence: false,
         when: None,
-        definition: definition.to_owned(),
+        definition: definition.to_owned().into(),
         element: None,
         source: None,
         differs: None,

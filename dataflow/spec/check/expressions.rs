@@ -123,7 +123,7 @@ impl Rows {
     pub(super) fn tell(&self, settings: &mut FeatureSettings) {
         let features = self.reads.range(..FLOW_ID);
         let names = features.filter_map(|place| self.readable.get(*place as usize));
-        settings.hidden = names.map(|feature| feature.name.clone()).collect();
+        settings.hidden = names.map(|feature| feature.name.to_string()).collect();
         if self.reads.contains(&FLOW_ID) {
             settings.hidden.push("flow_id".to_owned());
         }

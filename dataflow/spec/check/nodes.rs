@@ -218,7 +218,7 @@ impl Check<'_> {
                 .zip(derived)
                 .map(|(place, feature)| Offered {
                     place,
-                    base: feature.name.clone(),
+                    base: feature.name.to_string(),
                     feature: feature.clone(),
                 }),
         );

@@ -231,7 +231,7 @@ impl Check<'_> {
         if self.is_open() {
             return;
         }
-        let known = || schema.iter().map(|feature| feature.name.as_str());
+        let known = || schema.iter().map(|feature| &*feature.name);
         let is_glob = name.contains(['*', '?']);
         let message = if is_glob {
             format!("no column of the rows matches `{name}`")

@@ -258,7 +258,7 @@ impl<'a> Check<'a> {
                 let shown = |mut condition: Condition| {
                     let names = condition.columns.iter().filter_map(|name| {
                         let at = seen.plain.iter().position(|one| one.name == *name)?;
-                        Some(seen.schema[at].name.clone())
+                        Some(seen.schema[at].name.to_string())
                     });
                     condition.columns = names.collect();
                     condition
@@ -344,7 +344,7 @@ impl<'a> Check<'a> {
         place: &str,
     ) -> Option<Wanted> {
         let Some(feature) = seen.schema.iter().find(|feature| feature.name == *name) else {
-            let known = || seen.schema.iter().map(|feature| feature.name.as_str());
+            let known = || seen.schema.iter().map(|feature| &*feature.name);
             let old = seen.plain.iter().position(|feature| feature.name == *name);
             let help = match old {
                 Some(at) => format!("sinks call it `{}`", seen.schema[at].name),

@@ -192,7 +192,8 @@ pub struct Held {
 pub(super) struct Run<'a, 'r> {
     sight: Sight<'a, 'r>,
     slots: &'r [u32],
-    flows: &'r Slots<Flow>,
+    /// The record of each packet.
+    flows: &'r [&'r Flow],
     /// [`fields::PREVIOUS`] and following, or the state of a `fold`.
     extra: &'r [Vector<'static>],
 }
@@ -234,7 +235,7 @@ impl<'v> Fields<'v> for Step<'v> {
 
 impl<'a, 'r> Run<'a, 'r> {
     /// Packets, each with the slot of its record.
-    pub const fn new(sight: Sight<'a, 'r>, slots: &'r [u32], flows: &'r Slots<Flow>) -> Self {
+    pub const fn new(sight: Sight<'a, 'r>, slots: &'r [u32], flows: &'r [&'r Flow]) -> Self {
         Self {
             sight,
             slots,
@@ -244,14 +245,13 @@ impl<'a, 'r> Run<'a, 'r> {
     }
 
     fn of_flow(&self, place: u32) -> Vector<'static> {
-        let flows = self.slots.iter().map(|slot| self.flows.get(*slot as usize));
+        let flows = self.flows.iter().copied();
         let int = |read: fn(&Flow) -> i64| {
-            let values = flows.clone().map(|flow| flow.map_or(0, read));
+            let values = flows.clone().map(read);
             Vector::ints(values.collect())
         };
         let ip = |read: fn(&Flow) -> crate::columns::Address| {
-            let zero = crate::expressions::vector::ZERO;
-            let values = flows.clone().map(|flow| flow.map_or(zero, read));
+            let values = flows.clone().map(read);
             Vector::new(Data::Ip(values.collect()))
         };
         match place {
@@ -337,8 +337,8 @@ impl Held {
         }
     }
 
-    /// Takes packets in processing order: `slots` has one entry a packet.
-    pub fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &Slots<Flow>) {
+    /// Takes packets in processing order: `slots` and `flows` have one entry a packet.
+    pub fn packets(&mut self, packets: &[Packet<'_>], slots: &[u32], flows: &[&Flow]) {
         let seen = self.seen(packets, slots);
         let notes = self.notes.take();
         let sight = Sight {

@@ -117,8 +117,11 @@ impl Rule {
     /// Takes a packet of the record in a slot, and tells whether the record ends with it.
     pub fn ends_with(&mut self, packet: &Packet<'_>, slot: u32, flows: &Slots<Flow>) -> bool {
         let seen = self.held.peek(packet, slot);
-        self.held
-            .packets(std::slice::from_ref(packet), &[slot], flows);
+        self.held.packets(
+            std::slice::from_ref(packet),
+            &[slot],
+            &[&flows[slot as usize]],
+        );
         self.holds(self.plan.with.as_ref(), packet, slot, seen, flows)
     }
 
@@ -133,14 +136,14 @@ impl Rule {
         let Some(program) = conditions else {
             return false;
         };
-        let (seen, slots) = ([seen], [slot]);
+        let (seen, slots, flows) = ([seen], [slot], [&flows[slot as usize]]);
         let sight = Sight {
             packets: std::slice::from_ref(packet),
             seen: &seen,
             notes: None,
         };
         let one = One {
-            run: Run::new(sight, &slots, flows),
+            run: Run::new(sight, &slots, &flows),
             held: &self.held,
             slot,
         };

@@ -387,7 +387,9 @@ fn columns(cases: &[&str], packets: &[Plain], ends: &[usize]) -> (Vec<Vec<Column
         let end = end.clamp(start, all.len());
         for from in (start..end).step_by(1024) {
             let to = end.min(from + 1024);
-            held.packets(&all[from..to], &slots[from..to], &flows);
+            let slots = &slots[from..to];
+            let flows: Vec<&Flow> = slots.iter().map(|slot| &flows[*slot as usize]).collect();
+            held.packets(&all[from..to], slots, &flows);
         }
         start = end;
     }

@@ -290,9 +290,9 @@ impl Relation {
         schema.retain(|feature: &Feature| self.has(&feature.name));
         if self.table == Some(Table::Edges) {
             for feature in &mut schema {
-                match feature.name.as_str() {
-                    "node" => feature.name = "from".to_owned(),
-                    "port" => feature.name = "from_port".to_owned(),
+                match feature.name.as_ref() {
+                    "node" => feature.name = "from".into(),
+                    "port" => feature.name = "from_port".into(),
                     _ => {}
                 }
             }
