@@ -1,7 +1,9 @@
 //! What `explain` says of the connection graph: for each measure how it is kept up, what is kept of it, and what is exchanged.
 
 use operators::features::ConnectionPlan;
-use operators::views::graph::{Betweenness, Graph, Measures, NodeFacts, Record, Sums, Times};
+use operators::views::graph::{
+    Betweenness, Degrees, Graph, Measures, NodeFacts, Record, Sums, Times,
+};
 use operators::views::{Communities, Recent, Window};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -37,7 +39,7 @@ pub fn measures(plan: &ConnectionPlan) -> Vec<Measure> {
     let mut all = vec![
         incremental(
             "flows, packets, bytes of nodes",
-            format!("{} B a node and role", update::<u32, Sums>()),
+            format!("{} B a node", update::<u32, (Sums, Sums)>()),
             "records by node",
         ),
         incremental(
@@ -46,6 +48,7 @@ pub fn measures(plan: &ConnectionPlan) -> Vec<Measure> {
             "records by edge",
         ),
     ];
+    let node = update::<u32, Degrees>();
     let mut counted = |wanted: bool, name, state: String, exchange| {
         if wanted {
             all.push(incremental(name, state, exchange));
@@ -61,28 +64,22 @@ pub fn measures(plan: &ConnectionPlan) -> Vec<Measure> {
         ports,
         "distinct ports",
         format!(
-            "{} B a node and port, {} B a node",
+            "{} B a node and port, {node} B a node",
             update::<(u32, u16), isize>(),
-            update::<u32, isize>()
         ),
         "records by node and port",
     );
     counted(
         degrees,
         "distinct peers, degrees",
-        format!(
-            "{} B a node and role, over the edges",
-            update::<u32, isize>()
-        ),
+        format!("{node} B a node, with its ports and triangles; over the edges"),
         "distinct edges by node",
     );
     counted(
         triangles,
         "triangles, clustering",
         format!(
-            "{} B a pair, {} B a node, and {} B a pair on every worker",
-            update::<(u32, u32), isize>(),
-            2 * update::<u32, isize>(),
+            "{node} B a node, with its degrees, and {} B a pair on every worker; over the edges",
             size_of::<[u32; 2]>()
         ),
         "distinct pairs to all",

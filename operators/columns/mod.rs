@@ -163,22 +163,7 @@ impl Column {
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        match &self.values {
-            Values::Bool(v) => v.len(),
-            Values::U8(v) => v.len(),
-            Values::U16(v) => v.len(),
-            Values::U32(v) => v.len(),
-            Values::U64(v) => v.len(),
-            Values::I8(v) => v.len(),
-            Values::I16(v) => v.len(),
-            Values::I32(v) => v.len(),
-            Values::F64(v) => v.len(),
-            Values::Text { ends, .. } | Values::List { ends, .. } => ends.len(),
-            Values::Address(v) => v.len(),
-            Values::Id(v) => v.len(),
-            Values::I64(v) | Values::Time(v) => v.len(),
-            Values::Struct(parts) => parts.first().map_or(0, |(_, part)| part.len()),
-        }
+        self.values.len()
     }
 
     /// Whether it has no row.
@@ -346,6 +331,26 @@ impl Column {
 }
 
 impl Values {
+    /// How many there are.
+    fn len(&self) -> usize {
+        match self {
+            Self::Bool(v) => v.len(),
+            Self::U8(v) => v.len(),
+            Self::U16(v) => v.len(),
+            Self::U32(v) => v.len(),
+            Self::U64(v) => v.len(),
+            Self::I8(v) => v.len(),
+            Self::I16(v) => v.len(),
+            Self::I32(v) => v.len(),
+            Self::F64(v) => v.len(),
+            Self::Text { ends, .. } | Self::List { ends, .. } => ends.len(),
+            Self::Address(v) => v.len(),
+            Self::Id(v) => v.len(),
+            Self::I64(v) | Self::Time(v) => v.len(),
+            Self::Struct(parts) => parts.first().map_or(0, |(_, part)| part.len()),
+        }
+    }
+
     /// Bytes held, roughly.
     fn bytes(&self) -> usize {
         match self {
@@ -505,7 +510,7 @@ impl Columns {
     }
 
     /// Adds rows of several batches of the same schema, each as (place in `sources`, row there); each column by whichever thread
-    /// of the pool is free.
+    /// of the pool is free. A column that is without rows in all of them, as it is still to come, stays so.
     pub fn gather<Source: Batch>(&mut self, sources: &[&Source], picks: &[(u32, u32)]) {
         self.keys.extend(
             picks
@@ -519,7 +524,9 @@ impl Columns {
         let columns = self.columns.par_iter_mut().enumerate();
         columns.for_each(|(at, column)| {
             let views: Vec<View<'_>> = sources.iter().map(|source| source.view(at)).collect();
-            column.gather(&views, picks);
+            if !views.iter().all(View::is_empty) {
+                column.gather(&views, picks);
+            }
         });
     }
 

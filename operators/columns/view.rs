@@ -39,6 +39,16 @@ impl<'a> View<'a> {
         Self { values, valid }
     }
 
+    /// Whether there is no row.
+    pub(super) fn is_empty(&self) -> bool {
+        match self.valid {
+            Valid::All => self.values.len() == 0,
+            Valid::Mask(mask) => mask.is_empty(),
+            // there is a row that is null
+            Valid::Ranks(_) => false,
+        }
+    }
+
     /// Where the value of a row is, or [`NULL`].
     #[inline]
     fn place(&self, row: u32) -> u32 {

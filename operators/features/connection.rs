@@ -257,14 +257,23 @@ impl ConnectionPlan {
         &self.schema
     }
 
-    /// Writes the columns of the graph into rows, one entry a row.
-    pub fn fill(&self, rows: &mut Columns, values: impl Iterator<Item = Connection>) {
-        for at in self.targets.iter().flatten() {
-            let at = *at as usize;
-            if let (Some(column), Some(feature)) = (rows.columns.get_mut(at), self.schema.get(at)) {
-                *column = Column::new(&feature.data_type, feature.null.is_some());
+    /// The columns of the graph, by their places.
+    fn places(&self) -> impl Iterator<Item = usize> + '_ {
+        self.targets.iter().flatten().map(|at| *at as usize)
+    }
+
+    /// Takes the columns of the graph out of rows that wait for them: they would be kept, and copied, as zeros.
+    pub fn empty(&self, rows: &mut Columns) {
+        for at in self.places() {
+            if let Some(column) = rows.columns.get_mut(at) {
+                *column = column.emptied();
             }
         }
+    }
+
+    /// Writes the columns of the graph into rows that have none, one entry a row.
+    pub fn fill(&self, rows: &mut Columns, values: impl Iterator<Item = Connection>) {
+        debug_assert!(self.places().all(|at| rows.columns[at].is_empty()));
         for value in values {
             let mut writer = RowWriter::new(&mut rows.columns, &self.targets).nulls(&self.nulls);
             value.write(&mut writer);

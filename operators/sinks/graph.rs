@@ -368,12 +368,17 @@ mod tests {
             clock: 0,
         };
         let (mut names, mut named, mut tables) = (Names::default(), Vec::new(), Tables::default());
-        use crate::views::graph::Fact;
+        use crate::views::graph::{Degrees, Fact};
         for edge in [edge(2, 1), edge(2, 2)] {
             let record = names.enter(&edge, false, &mut named);
             tables.change(vec![(Fact::Edge(record.from, record.to, (1, 3, 180)), 1)]);
         }
-        tables.change(vec![(Fact::From(0, (2, 6, 360)), 1), (Fact::Out(0, 2), 1)]);
+        let degrees = Degrees {
+            out_degree: 2,
+            ..Degrees::default()
+        };
+        let flows = Fact::Flows(0, (2, 6, 360), (0, 0, 0));
+        tables.change(vec![(flows, 1), (Fact::Degrees(0, degrees), 1)]);
         tables.name(&named);
         let measured = Measured::new(&tables, &ConnectionOptions::default());
         let rows = Written::new(relation).tick(&tables, &measured, 0);

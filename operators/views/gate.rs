@@ -165,7 +165,8 @@ impl Gate {
         }
     }
 
-    fn push(&mut self, rows: Columns) -> Result<(), Error> {
+    fn push(&mut self, mut rows: Columns) -> Result<(), Error> {
+        self.plan.connection.empty(&mut rows);
         let options = &self.plan.connection.options;
         match options.window {
             Window::All => {

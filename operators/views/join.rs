@@ -1,6 +1,6 @@
 //! The way back from the graph: each row gets its connection columns from the tables of its tick, and goes on to the sinks.
 
-use super::graph::{Fact, Measured, NodeFacts, Relation, Tables, Written, count, nodes_of};
+use super::graph::{Fact, Measured, Node, NodeFacts, Relation, Tables, Written, count, nodes_of};
 use super::handover::{Ready, Rows, Shared};
 use super::options::Window;
 use super::past::Past;
@@ -151,6 +151,8 @@ struct View {
     names: BTreeMap<u64, Vec<super::graph::Named>>,
     tick: Option<u64>,
     measured: Option<Measured>,
+    /// The nodes of the last snapshot.
+    nodes: Vec<(Node, u32)>,
 }
 
 impl View {
@@ -162,6 +164,7 @@ impl View {
             names: BTreeMap::new(),
             tick: None,
             measured: None,
+            nodes: Vec::new(),
         }
     }
 
@@ -171,7 +174,9 @@ impl View {
             return;
         }
         self.tick = Some(tick);
-        self.measured = None;
+        if let Some(measured) = self.measured.take() {
+            self.nodes = measured.snapshot.nodes;
+        }
         loop {
             let first = [self.names.keys().next(), stash.keys().next()];
             let first = first.into_iter().flatten().min().copied();
@@ -243,15 +248,16 @@ impl View {
             return Err(missing());
         };
         let (source, target) = (self.tables.facts(from), self.tables.facts(to));
-        let on = |value: i64| options.metrics.then_some(count(value));
+        let on = |value: i32| options.metrics.then_some(count(value.into()));
         let clustering = |node: &NodeFacts| options.metrics.then(|| node.clustering());
         let times = source.times.filter(|_| options.temporal);
-        let in_span = |peers: i64, node: &NodeFacts| {
-            node.times.map_or(0.0, |times| rate(peers, times.span()))
+        let in_span = |peers: i32, node: &NodeFacts| {
+            node.times
+                .map_or(0.0, |times| rate(peers.into(), times.span()))
         };
         let mut value = Connection {
-            conn_src_unique_dsts: count(source.out_degree),
-            conn_dst_unique_srcs: count(target.in_degree),
+            conn_src_unique_dsts: count(source.degrees.out_degree.into()),
+            conn_dst_unique_srcs: count(target.degrees.in_degree.into()),
             conn_src_dst_flows: count(self.tables.edge(from, to).0),
             conn_src_port_flows: count(self.tables.edge_port(from, to, edge.to_port)),
             conn_src_total_flows: count(source.from.0),
@@ -260,16 +266,16 @@ impl View {
             conn_src_total_bytes: count(source.from.2),
             conn_dst_total_packets: count(target.to.1),
             conn_dst_total_bytes: count(target.to.2),
-            conn_src_unique_ports: count(source.ports),
-            conn_src_out_degree: on(source.out_degree),
-            conn_dst_in_degree: on(target.in_degree),
-            conn_src_clustering: clustering(&source),
-            conn_dst_clustering: clustering(&target),
+            conn_src_unique_ports: count(source.degrees.ports.into()),
+            conn_src_out_degree: on(source.degrees.out_degree),
+            conn_dst_in_degree: on(target.degrees.in_degree),
+            conn_src_clustering: clustering(source),
+            conn_dst_clustering: clustering(target),
             conn_src_flow_rate: times.map(|times| rate(source.from.0, times.span())),
             conn_temporal_spread: times.map(|times| times.spread()),
             conn_burst_connections: times.map(|times| times.chain),
-            fan_out_rate: in_span(source.out_degree, &source),
-            fan_in_rate: in_span(target.in_degree, &target),
+            fan_out_rate: in_span(source.degrees.out_degree, source),
+            fan_in_rate: in_span(target.degrees.in_degree, target),
             ..past.columns()
         };
         let ConnectionPlan {
@@ -309,9 +315,10 @@ impl View {
 
     /// What is computed of the whole graph at this tick.
     fn measured(&mut self) -> (&Tables, &Measured) {
-        let measured = self
-            .measured
-            .get_or_insert_with(|| Measured::new(&self.tables, &self.plan.options));
+        let measured = self.measured.get_or_insert_with(|| {
+            let nodes = std::mem::take(&mut self.nodes);
+            Measured::after(nodes, &self.tables, &self.plan.options)
+        });
         (&self.tables, measured)
     }
 

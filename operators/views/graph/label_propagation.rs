@@ -4,6 +4,7 @@
 //! are then united.
 
 use super::snapshot::{Graph, Sets, by_smallest, index};
+use std::cmp::Ordering;
 
 /// Rounds at most.
 const ROUNDS: usize = 32;
@@ -15,15 +16,29 @@ pub fn label_propagation(graph: &Graph) -> Vec<u32> {
     let mut vote = |node: usize, labels: &[u32]| match graph.around.of(node) {
         [] => labels[node],
         [(only, _)] => labels[*only as usize],
-        around => {
-            for (other, weight) in around {
-                votes.add(labels[*other as usize], *weight);
+        [(one, weight), (other, more)] => {
+            // where both have one label it does not matter which
+            let (one, other) = (labels[*one as usize], labels[*other as usize]);
+            match weight.cmp(more).then(other.cmp(&one)) {
+                Ordering::Less => other,
+                _ => one,
             }
-            votes.winner().unwrap_or(labels[node])
         }
+        around => votes.winner(around, labels),
     };
     let mut labels: Vec<u32> = (0..index(nodes)).collect();
-    let mut before: Vec<u32> = (0..nodes).map(|node| vote(node, &labels)).collect();
+    // no two labels are equal yet, so the heaviest pair decides, of equals the first
+    let heaviest = |node: u32| {
+        let (first, others) = graph.around.of(node as usize).split_first()?;
+        let heavier = |best: (u32, u64), other: &(u32, u64)| match other.1 > best.1 {
+            true => *other,
+            false => best,
+        };
+        Some(others.iter().fold(*first, heavier).0)
+    };
+    let mut before: Vec<u32> = (0..index(nodes))
+        .map(|node| heaviest(node).unwrap_or(node))
+        .collect();
     std::mem::swap(&mut labels, &mut before);
     let mut is_over = labels == before;
     // nodes whose label is another one than two rounds ago, as far as that is known; who has none around votes as two rounds ago
@@ -65,37 +80,29 @@ pub fn label_propagation(graph: &Graph) -> Vec<u32> {
 }
 
 /// The weight of each label around one node.
-struct Votes {
-    weights: Vec<u64>,
-    seen: Vec<u32>,
-}
+struct Votes(Vec<u64>);
 
 impl Votes {
     fn new(nodes: usize) -> Self {
-        Self {
-            weights: vec![0; nodes],
-            seen: Vec::new(),
-        }
+        Self(vec![0; nodes])
     }
 
-    fn add(&mut self, label: u32, weight: u64) {
-        let sum = &mut self.weights[label as usize];
-        if *sum == 0 {
-            self.seen.push(label);
+    /// The label with the largest weight around a node, of equals the smallest.
+    fn winner(&mut self, around: &[(u32, u64)], labels: &[u32]) -> u32 {
+        let label = |other: u32| labels[other as usize];
+        for (other, weight) in around {
+            self.0[label(*other) as usize] += weight;
         }
-        *sum += weight;
-    }
-
-    /// The label with the largest weight, of equals the smallest; all are then forgotten.
-    fn winner(&mut self) -> Option<u32> {
-        let mut best: Option<(u64, u32)> = None;
-        for label in self.seen.drain(..) {
-            let weight = std::mem::take(&mut self.weights[label as usize]);
-            if best.is_none_or(|(most, least)| weight > most || weight == most && label < least) {
-                best = Some((weight, label));
+        let (mut most, mut winner) = (0, u32::MAX);
+        for (other, _) in around {
+            let label = label(*other);
+            // each label counts once: its weight is forgotten as it is read
+            let weight = std::mem::take(&mut self.0[label as usize]);
+            if weight > most || weight == most && label < winner {
+                (most, winner) = (weight, label);
             }
         }
-        best.map(|(_, label)| label)
+        winner
     }
 }
 

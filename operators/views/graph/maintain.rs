@@ -3,9 +3,11 @@
 //! Counts and degrees are arrangements that forget what is not beyond the last tick; triangles come from `triangles.rs`. What
 //! needs the whole graph is computed of a snapshot (`snapshot.rs`) and is no part of this.
 
+use super::changes::changes;
 use super::edge::Record;
+use super::pair::{Ends, Pair};
 use super::triangles::triangles;
-use differential_dataflow::operators::{CountTotal as _, ThresholdTotal as _};
+use differential_dataflow::difference::{IsZero, Monoid, Semigroup};
 use differential_dataflow::{AsCollection as _, VecCollection};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
@@ -62,27 +64,58 @@ impl Measures {
     }
 }
 
-/// A value of the graph that has changed: with +1 it holds from the tick on, with -1 it no longer does.
+/// What is counted of a node beside its flows. They are differences too, and no wider than they have to be: a graph in which a node
+/// has 2,147,483,648 neighbours has no room in memory.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Degrees {
+    /// Distinct nodes that it connects to.
+    pub out_degree: i32,
+    /// Distinct nodes that connect to it.
+    pub in_degree: i32,
+    /// Distinct ports that it connects to.
+    pub ports: i32,
+    /// Distinct neighbours, itself not counted.
+    pub degree: i32,
+    /// Triangles through it.
+    pub triangles: i64,
+}
+
+impl IsZero for Degrees {
+    fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Semigroup for Degrees {
+    fn plus_equals(&mut self, other: &Self) {
+        self.out_degree += other.out_degree;
+        self.in_degree += other.in_degree;
+        self.ports += other.ports;
+        self.degree += other.degree;
+        self.triangles += other.triangles;
+    }
+}
+
+impl Monoid for Degrees {
+    fn zero() -> Self {
+        Self::default()
+    }
+}
+
+/// A value of the graph that has changed: with +1 it holds from the tick on, in the place of what held of the same node, edge or
+/// port; with -1 it no longer does. All but times are told once a tick, with -1 only where nothing takes their place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Fact {
-    /// Flows that a node initiated.
-    From(u32, Sums),
-    /// Flows towards a node.
-    To(u32, Sums),
+    /// Flows that a node initiated, and flows towards it.
+    Flows(u32, Sums, Sums),
     /// Flows of an edge.
     Edge(u32, u32, Sums),
     /// Flows of an edge to one port.
     Port(u32, u32, u16, i64),
-    /// Distinct ports that a node connects to.
-    Ports(u32, i64),
-    /// Distinct nodes that a node connects to.
-    Out(u32, i64),
-    /// Distinct nodes that connect to a node.
-    In(u32, i64),
-    /// Distinct neighbours of a node, itself not counted.
-    Degree(u32, i64),
-    /// Triangles through a node.
-    Triangles(u32, i64),
+    /// What else is counted of a node.
+    Degrees(u32, Degrees),
     /// The times of the flows of a node.
     Times(u32, Times),
 }
@@ -92,14 +125,23 @@ impl Fact {
     pub const fn of(&self) -> (u32, Option<u32>) {
         match *self {
             Self::Edge(from, to, _) | Self::Port(from, to, ..) => (from, Some(to)),
-            Self::From(node, _)
-            | Self::To(node, _)
-            | Self::Ports(node, _)
-            | Self::Out(node, _)
-            | Self::In(node, _)
-            | Self::Degree(node, _)
-            | Self::Triangles(node, _)
-            | Self::Times(node, _) => (node, None),
+            Self::Flows(node, ..) | Self::Degrees(node, _) | Self::Times(node, _) => (node, None),
+        }
+    }
+
+    /// What is told where a count changes at a tick.
+    fn told<R: PartialEq + IsZero>(
+        tick: u64,
+        before: &R,
+        now: &R,
+        fact: impl FnOnce(&R) -> Self,
+    ) -> Option<(Self, u64, isize)> {
+        if before == now {
+            None
+        } else if now.is_zero() {
+            Some((fact(before), tick, -1))
+        } else {
+            Some((fact(now), tick, 1))
         }
     }
 }
@@ -187,50 +229,112 @@ pub fn maintain<'scope>(
 ) -> StreamVec<'scope, u64, (Fact, u64, isize)> {
     let scope = records.scope();
     let mut facts = Vec::new();
-    let from = weighed(&records, |record| record.from).count_total();
-    facts.push(from.map(|(node, sums)| Fact::From(node, sums)).inner);
-    let to = weighed(&records, |record| record.to).count_total();
-    facts.push(to.map(|(node, sums)| Fact::To(node, sums)).inner);
-    let edges = weighed(&records, |record| (record.from, record.to)).arrange_by_self_named("edges");
-    let counted = edges.clone().count_total_core::<isize>();
-    let counted = counted.map(|((from, to), sums)| Fact::Edge(from, to, sums));
-    facts.push(counted.inner);
+    // flows, packets and bytes are differences: what is counted needs no value
+    let none = Sums::zero();
+    let ends = records
+        .inner
+        .clone()
+        .flat_map(move |(record, tick, times)| {
+            let sums = sums(&record, times);
+            let towards = (record.to, tick, (none, sums));
+            [(record.from, tick, (sums, none)), towards]
+        });
+    let flows = ends.as_collection().arrange_by_self_named("flows of nodes");
+    facts.push(changes(
+        flows,
+        "flows",
+        alone,
+        |&[node], tick, before, now| {
+            let fact = |(from, to): &(Sums, Sums)| Fact::Flows(node, *from, *to);
+            Fact::told(tick, &before[0], &now[0], fact)
+        },
+    ));
+    let edges = records.inner.clone().map(|(record, tick, times)| {
+        let Record { from, to, .. } = record;
+        (Ends { from, to }, tick, sums(&record, times))
+    });
+    let edges = edges.as_collection().arrange_by_self_named("edges");
+    let pairs = changes(edges, "pairs", Ends::both, |edges, tick, before, now| {
+        let (before, now) = (*before, *now);
+        Some(Pair {
+            edges: *edges,
+            tick,
+            before,
+            now,
+        })
+    });
+    facts.push(pairs.clone().flat_map(|pair| {
+        [0, 1].into_iter().filter_map(move |at| {
+            let Ends { from, to } = pair.edges[at];
+            let fact = |sums: &Sums| Fact::Edge(from, to, *sums);
+            Fact::told(pair.tick, &pair.before[at], &pair.now[at], fact)
+        })
+    }));
     if measures.edge_ports {
         let ports = records
             .clone()
-            .map(|record| (record.from, record.to, record.port))
-            .count_total();
-        let ports = ports.map(|((from, to, port), flows)| Fact::Port(from, to, port, wide(flows)));
-        facts.push(ports.inner);
+            .map(|record| (record.from, record.to, record.port));
+        let ports = ports.arrange_by_self_named("ports of edges");
+        let told = |&[(from, to, port)]: &[_; 1], tick, before: &[_; 1], now: &[_; 1]| {
+            let fact = |flows: &isize| Fact::Port(from, to, port, wide(*flows));
+            Fact::told(tick, &before[0], &now[0], fact)
+        };
+        facts.push(changes(ports, "flows of ports", alone, told));
     }
+    let mut degrees = Vec::new();
     if measures.ports {
         let ports = records.clone().map(|record| (record.from, record.port));
-        let ports = ports.distinct_total().map(|(node, _)| node).count_total();
-        let ports = ports.map(|(node, ports)| Fact::Ports(node, wide(ports)));
-        facts.push(ports.inner);
+        let ports = ports.arrange_by_self_named("ports of nodes");
+        let told = |&[(node, _)]: &[_; 1], tick, before: &[isize; 1], now: &[isize; 1]| {
+            let ports = i32::from(now[0] != 0) - i32::from(before[0] != 0);
+            let degrees = Degrees {
+                ports,
+                ..Degrees::zero()
+            };
+            (ports != 0).then_some((node, tick, degrees))
+        };
+        degrees.push(changes(ports, "ports", alone, told));
     }
     let neighbours = measures.neighbours || measures.triangles;
     if measures.degrees || neighbours {
-        let distinct = edges.distinct_total_core::<isize>();
-        if measures.degrees {
-            let out = distinct.clone().map(|(from, _)| from).count_total();
-            facts.push(out.map(|(node, n)| Fact::Out(node, wide(n))).inner);
-            let into = distinct.clone().map(|(_, to)| to).count_total();
-            facts.push(into.map(|(node, n)| Fact::In(node, wide(n))).inner);
-        }
-        if neighbours {
-            let pairs = distinct
-                .filter(|(from, to)| from != to)
-                .map(|(from, to)| (from.min(to), from.max(to)))
-                .distinct_total();
-            let degree = pairs.clone().flat_map(|(a, b)| [a, b]).count_total();
-            facts.push(degree.map(|(node, n)| Fact::Degree(node, wide(n))).inner);
-            if measures.triangles {
-                let triangles = triangles(pairs).count_total();
-                let triangles = triangles.map(|(node, n)| Fact::Triangles(node, wide(n)));
-                facts.push(triangles.inner);
-            }
-        }
+        let turns = pairs.clone().flat_map(move |pair| {
+            let degrees = pair.degrees(measures.degrees, neighbours).into_iter();
+            degrees.filter(|(.., degrees)| !degrees.is_zero())
+        });
+        degrees.push(turns);
+    }
+    if measures.triangles {
+        let neighbours = pairs.flat_map(|pair| {
+            let [Ends { from, to }, _] = pair.edges;
+            let turn = pair.neighbours();
+            (turn != 0).then_some(((from, to), pair.tick, turn as isize))
+        });
+        let found = triangles(neighbours.as_collection()).inner;
+        degrees.push(found.map(|(node, tick, triangles)| {
+            let triangles = wide(triangles);
+            (
+                node,
+                tick,
+                Degrees {
+                    triangles,
+                    ..Degrees::zero()
+                },
+            )
+        }));
+    }
+    if !degrees.is_empty() {
+        let degrees = scope.concatenate(degrees).as_collection();
+        let degrees = degrees.arrange_by_self_named("degrees of nodes");
+        facts.push(changes(
+            degrees,
+            "degrees",
+            alone,
+            |&[node], tick, before, now| {
+                Fact::told(tick, &before[0], &now[0], |degrees| {
+                    Fact::Degrees(node, *degrees)
+                })
+            },
+        ));
     }
     if measures.times {
         let touched = records.flat_map(|record| {
@@ -249,22 +353,20 @@ pub fn maintain<'scope>(
     scope.concatenate(facts)
 }
 
-/// The records by a key, each with its flow, packets and bytes as the difference: what is counted needs no value.
-fn weighed<'scope, K: differential_dataflow::ExchangeData>(
-    records: &VecCollection<'scope, u64, Record, isize>,
-    key: impl Fn(&Record) -> K + 'static,
-) -> VecCollection<'scope, u64, K, Sums> {
-    let weighed = records.inner.clone().map(move |(record, tick, times)| {
-        let times = wide(times);
-        let sum = |value: u64| {
-            i64::try_from(value)
-                .unwrap_or(i64::MAX)
-                .saturating_mul(times)
-        };
-        let sums = (times, sum(record.packets), sum(record.bytes));
-        (key(&record), tick, sums)
-    });
-    weighed.as_collection()
+/// Each key is told of by itself.
+const fn alone<K: Copy>(key: &K) -> [K; 1] {
+    [*key]
+}
+
+/// Flows, packets and bytes of a record that comes or goes.
+fn sums(record: &Record, times: isize) -> Sums {
+    let times = wide(times);
+    let sum = |value: u64| {
+        i64::try_from(value)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(times)
+    };
+    (times, sum(record.packets), sum(record.bytes))
 }
 
 const fn wide(count: isize) -> i64 {

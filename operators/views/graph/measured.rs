@@ -1,5 +1,6 @@
 //! What is computed of the whole graph at one tick: each measure when it is first asked for.
 
+use super::edge::Node;
 use super::snapshot::Snapshot;
 use super::tables::Tables;
 use super::{
@@ -59,9 +60,14 @@ impl From<&ConnectionOptions> for How {
 impl Measured {
     /// Of the tables as they are.
     pub fn new(tables: &Tables, how: impl Into<How>) -> Self {
+        Self::after(Vec::new(), tables, how)
+    }
+
+    /// The same, where the nodes of an earlier snapshot are known, which makes it cheaper.
+    pub fn after(nodes: Vec<(Node, u32)>, tables: &Tables, how: impl Into<How>) -> Self {
         let how = how.into();
         Self {
-            snapshot: Snapshot::new(tables, how.directed, how.weighted),
+            snapshot: Snapshot::after(nodes, tables, how.directed, how.weighted),
             most: how.max_nodes,
             pivots: how.pivots,
             betweenness: OnceCell::new(),

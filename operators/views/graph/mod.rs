@@ -1,6 +1,7 @@
 //! The connection graph: hosts as nodes, flow records as edges, and what is measured of them.
 
 mod betweenness;
+mod changes;
 mod components;
 mod edge;
 mod form;
@@ -12,6 +13,7 @@ mod louvain;
 mod maintain;
 mod measured;
 mod pagerank;
+mod pair;
 #[cfg(test)]
 mod plain;
 mod relations;
@@ -31,7 +33,7 @@ pub use held::{merge_when_idle, updates_held};
 pub use kcore::core_numbers;
 pub use label_propagation::label_propagation;
 pub use louvain::{louvain, modularity};
-pub use maintain::{Fact, Measures, Sums, Times, count, maintain};
+pub use maintain::{Degrees, Fact, Measures, Sums, Times, count, maintain};
 pub use measured::{How, Measured};
 pub use pagerank::pagerank;
 pub use relations::{Emit, Metric, Relation, Table};

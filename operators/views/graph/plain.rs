@@ -1,7 +1,7 @@
 //! The facts of a graph from scratch, in the plainest way: what the maintained ones are held against.
 
 use super::edge::Record;
-use super::maintain::{Fact, Sums, Times};
+use super::maintain::{Degrees, Fact, Sums, Times};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every fact of these records.
@@ -37,10 +37,29 @@ pub fn facts(records: &[Record]) -> BTreeSet<Fact> {
             }
         }
     }
-    let size = |set: &BTreeSet<u32>| i64::try_from(set.len()).unwrap();
+    let size = |set: &BTreeSet<u32>| i32::try_from(set.len()).unwrap();
     let mut facts = BTreeSet::new();
-    facts.extend(from.into_iter().map(|(node, sums)| Fact::From(node, sums)));
-    facts.extend(to.into_iter().map(|(node, sums)| Fact::To(node, sums)));
+    let nodes: BTreeSet<u32> = from.keys().chain(to.keys()).copied().collect();
+    for node in nodes {
+        let sums = [&from, &to].map(|sums| sums.get(&node).copied().unwrap_or_default());
+        facts.insert(Fact::Flows(node, sums[0], sums[1]));
+        let none = BTreeSet::new();
+        let others = around.get(&node).unwrap_or(&none);
+        let pairs = others
+            .iter()
+            .flat_map(|a| others.range(a + 1..).map(move |b| (a, b)));
+        let triangles = pairs.filter(|(a, b)| around[a].contains(b)).count();
+        let degrees = Degrees {
+            out_degree: out.get(&node).map_or(0, size),
+            in_degree: into.get(&node).map_or(0, size),
+            ports: ports
+                .get(&node)
+                .map_or(0, |ports| i32::try_from(ports.len()).unwrap()),
+            degree: size(others),
+            triangles: i64::try_from(triangles).unwrap(),
+        };
+        facts.insert(Fact::Degrees(node, degrees));
+    }
     facts.extend(
         edges
             .into_iter()
@@ -51,29 +70,6 @@ pub fn facts(records: &[Record]) -> BTreeSet<Fact> {
             .into_iter()
             .map(|((a, b, port), n)| Fact::Port(a, b, port, n)),
     );
-    facts.extend(
-        ports
-            .into_iter()
-            .map(|(node, ports)| Fact::Ports(node, i64::try_from(ports.len()).unwrap())),
-    );
-    facts.extend(
-        out.iter()
-            .map(|(node, others)| Fact::Out(*node, size(others))),
-    );
-    facts.extend(
-        into.iter()
-            .map(|(node, others)| Fact::In(*node, size(others))),
-    );
-    for (node, others) in &around {
-        facts.insert(Fact::Degree(*node, size(others)));
-        let pairs = others
-            .iter()
-            .flat_map(|a| others.range(a + 1..).map(move |b| (a, b)));
-        let triangles = pairs.filter(|(a, b)| around[a].contains(b)).count();
-        if triangles > 0 {
-            facts.insert(Fact::Triangles(*node, i64::try_from(triangles).unwrap()));
-        }
-    }
     for (node, mut flows) in times {
         flows.sort_unstable();
         facts.extend(Times::of(flows.into_iter()).map(|times| Fact::Times(node, times)));

@@ -355,6 +355,7 @@ impl Relation {
         whole: Option<(usize, &Measured)>,
     ) -> Element {
         let facts = tables.facts(number);
+        let degrees = facts.degrees;
         let on = |metric| self.metrics.contains(&metric);
         let of = |metric| whole.filter(|_| on(metric));
         let community = |metric, method: Communities| {
@@ -368,12 +369,12 @@ impl Relation {
             flows_in: Some(count(facts.to.0)),
             packets_in: Some(count(facts.to.1)),
             bytes_in: Some(count(facts.to.2)),
-            out_degree: Some(count(facts.out_degree)),
-            in_degree: Some(count(facts.in_degree)),
-            ports: Some(count(facts.ports)),
-            degree: on(Metric::Degree).then(|| count(facts.degree)),
+            out_degree: Some(count(degrees.out_degree.into())),
+            in_degree: Some(count(degrees.in_degree.into())),
+            ports: Some(count(degrees.ports.into())),
+            degree: on(Metric::Degree).then(|| count(degrees.degree.into())),
             triangles: (on(Metric::Clustering) || on(Metric::Triangles))
-                .then(|| count(facts.triangles)),
+                .then(|| count(degrees.triangles)),
             clustering: on(Metric::Clustering).then(|| facts.clustering()),
             component: community(Metric::Components, Communities::Components),
             kcore: of(Metric::Kcore).map(|(rank, measured)| measured.cores()[rank]),

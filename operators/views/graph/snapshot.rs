@@ -23,43 +23,106 @@ pub struct Lists {
 }
 
 impl Lists {
-    /// From (node, other, weight), which are gone through twice; equal pairs are added up.
-    ///
-    /// Sorted by counting: most lists are short, and a graph is made of all of them at every tick.
-    fn new(nodes: usize, pairs: impl Iterator<Item = (u32, u32, u64)> + Clone) -> Self {
-        // first where each list starts, then, as it is filled, where it ends
-        let mut ends = vec![0_usize; nodes];
-        pairs
-            .clone()
-            .for_each(|(node, ..)| ends[node as usize] += 1);
+    /// Lists of these lengths, to be filled: `ends` is where each starts first, then, as it is filled, where it ends.
+    fn of_lengths(mut lengths: Vec<usize>) -> Self {
         let mut count = 0;
-        for end in &mut ends {
-            count += std::mem::replace(end, count);
+        for length in &mut lengths {
+            count += std::mem::replace(length, count);
         }
-        let mut items = vec![(0, 0); count];
-        for (node, other, weight) in pairs {
-            let end = &mut ends[node as usize];
-            items[*end] = (other, weight);
-            *end += 1;
+        Self {
+            items: vec![(0, 0); count],
+            ends: lengths,
         }
-        let (mut start, mut kept) = (0, 0);
-        for end in &mut ends {
-            items[start..*end].sort_unstable();
-            let first = kept;
-            for at in start..*end {
-                let (other, weight) = items[at];
-                match items[first..kept].last_mut() {
-                    Some(last) if last.0 == other => last.1 += weight,
-                    _ => {
-                        items[kept] = (other, weight);
-                        kept += 1;
+    }
+
+    /// Puts an entry behind those of a list that is being filled.
+    fn put(&mut self, node: u32, other: u32, weight: u64) {
+        let end = &mut self.ends[node as usize];
+        self.items[*end] = (other, weight);
+        *end += 1;
+    }
+
+    /// The other way round, with lists of these lengths: those of a node are then in order. A list that is in order itself, which
+    /// it is once it was turned, has equal entries side by side.
+    fn turned(&self, lengths: Vec<usize>) -> Self {
+        let mut lists = Self::of_lengths(lengths);
+        let mut start = 0;
+        for (node, end) in (0..).zip(&self.ends) {
+            for (other, weight) in &self.items[start..*end] {
+                lists.put(*other, node, *weight);
+            }
+            start = *end;
+        }
+        lists
+    }
+
+    /// With room for so much.
+    fn with_room(nodes: usize, entries: usize) -> Self {
+        Self {
+            ends: Vec::with_capacity(nodes),
+            items: Vec::with_capacity(entries),
+        }
+    }
+
+    /// The same with equal entries, which stand side by side, added up; `None` where there are none.
+    fn added_up(&self) -> Option<Self> {
+        let lists = || (0..self.nodes()).map(|node| self.of(node));
+        let is_equal = |pair: &[(u32, u64)]| pair[0].0 == pair[1].0;
+        if !lists().any(|list| list.windows(2).any(is_equal)) {
+            return None;
+        }
+        let mut sums = Self::with_room(self.nodes(), self.entries());
+        for list in lists() {
+            for equal in list.chunk_by(|one, other| one.0 == other.0) {
+                let weight = equal.iter().map(|(_, weight)| weight).sum();
+                sums.items.push((equal[0].0, weight));
+            }
+            sums.ends.push(sums.items.len());
+        }
+        Some(sums)
+    }
+
+    /// How many entries name each node.
+    fn named(&self) -> Vec<usize> {
+        let mut named = vec![0; self.nodes()];
+        for (other, _) in &self.items {
+            named[*other as usize] += 1;
+        }
+        named
+    }
+
+    /// What is in either, weights added up, nodes themselves left out.
+    fn united(&self, others: &Self) -> Self {
+        let mut all = Self::with_room(self.nodes(), self.entries() + others.entries());
+        for (node, at) in (0u32..).zip(0..self.nodes()) {
+            let (mut left, mut right) = (self.of(at), others.of(at));
+            loop {
+                let (other, weight) = match (left, right) {
+                    ([a, rest @ ..], [b, more @ ..]) if a.0 == b.0 => {
+                        (left, right) = (rest, more);
+                        (a.0, a.1 + b.1)
                     }
+                    ([a, rest @ ..], []) => {
+                        left = rest;
+                        *a
+                    }
+                    ([a, rest @ ..], [b, ..]) if a.0 < b.0 => {
+                        left = rest;
+                        *a
+                    }
+                    (_, [b, more @ ..]) => {
+                        right = more;
+                        *b
+                    }
+                    ([], []) => break,
+                };
+                if other != node {
+                    all.items.push((other, weight));
                 }
             }
-            start = std::mem::replace(end, kept);
+            all.ends.push(all.items.len());
         }
-        items.truncate(kept);
-        Self { ends, items }
+        all
     }
 
     /// That of a node.
@@ -83,35 +146,46 @@ impl Graph {
     /// Bytes of an edge: once as it is, and for each of its ends.
     pub const BYTES_PER_EDGE: usize = 3 * size_of::<(u32, u64)>();
 
-    /// From directed edges with the number of their flows.
+    /// From directed edges with the number of their flows, in any order; equal ones are added up.
+    ///
+    /// Nothing is sorted: lists that are turned twice, so that each is filled in the order of nodes, are in order. A graph is made
+    /// of all its edges at every tick.
     pub fn new(nodes: usize, edges: impl Iterator<Item = (u32, u32, u64)>) -> Self {
         let edges: Vec<(u32, u32, u64)> = edges.collect();
-        let around = edges
-            .iter()
-            .filter(|(from, to, _)| from != to)
-            .flat_map(|&(from, to, weight)| [(from, to, weight), (to, from, weight)]);
+        let (mut leaving, mut coming) = (vec![0; nodes], vec![0; nodes]);
+        for (from, to, _) in &edges {
+            leaving[*from as usize] += 1;
+            coming[*to as usize] += 1;
+        }
+        let mut into = Lists::of_lengths(coming.clone());
+        for (from, to, weight) in &edges {
+            into.put(*to, *from, *weight);
+        }
+        drop(edges);
+        let mut out = into.turned(leaving);
+        if let Some(sums) = out.added_up() {
+            coming = sums.named();
+            out = sums;
+        }
+        into = out.turned(coming);
         Self {
-            out: Lists::new(nodes, edges.iter().copied()),
-            around: Lists::new(nodes, around),
+            around: out.united(&into),
+            out,
         }
     }
 
     /// From edges without a direction, each told once: they lead both ways.
     pub fn undirected(nodes: usize, edges: impl Iterator<Item = (u32, u32, u64)>) -> Self {
-        let graph = Self::new(nodes, edges);
-        let own = (0..).zip(0..nodes).filter_map(|(node, at)| {
-            let own = graph.out.of(at).iter().find(|(other, _)| *other == node)?;
-            Some((node, node, own.1))
-        });
-        let around = (0..).zip(0..nodes);
-        let around = around.flat_map(|(node, at): (u32, usize)| {
-            let around = graph.around.of(at).iter();
-            around.map(move |(other, weight)| (node, *other, *weight))
-        });
-        Self {
-            out: Lists::new(nodes, own.chain(around)),
-            around: graph.around.clone(),
+        let Self { out, around } = Self::new(nodes, edges);
+        let mut both = Lists::with_room(nodes, around.entries() + nodes);
+        for (node, at) in (0u32..).zip(0..nodes) {
+            let list = around.of(at);
+            let (before, behind) = list.split_at(list.partition_point(|(other, _)| *other < node));
+            let own = out.of(at).iter().filter(|(other, _)| *other == node);
+            both.items.extend(before.iter().chain(own).chain(behind));
+            both.ends.push(both.items.len());
         }
+        Self { out: both, around }
     }
 
     /// How many nodes there are.
@@ -134,14 +208,36 @@ pub struct Snapshot {
 impl Snapshot {
     /// The snapshot of the tables as they are.
     pub fn new(tables: &Tables, directed: bool, weighted: bool) -> Self {
-        let mut nodes: Vec<(Node, u32)> = tables.nodes().collect();
-        nodes.sort_unstable();
-        let most = nodes.iter().map(|(_, number)| *number as usize + 1).max();
-        let mut ranks = vec![u32::MAX; most.unwrap_or(0)];
+        Self::after(Vec::new(), tables, directed, weighted)
+    }
+
+    /// The same, where the nodes of an earlier one are known: those that are still there are in order.
+    pub fn after(
+        mut nodes: Vec<(Node, u32)>,
+        tables: &Tables,
+        directed: bool,
+        weighted: bool,
+    ) -> Self {
+        let mut ranks = vec![u32::MAX; tables.names().len()];
+        nodes.retain(|(node, number)| {
+            let stays = tables.name_of(*number) == Some(*node);
+            if stays {
+                ranks[*number as usize] = 0;
+            }
+            stays
+        });
+        let others = (0..).zip(tables.names().iter().zip(&ranks));
+        let fresh = others.filter(|(_, (_, rank))| **rank == u32::MAX);
+        nodes.extend(fresh.filter_map(|(number, (node, _))| Some(((*node)?, number))));
+        // two runs, of which one is in order: a stable sort sees that
+        nodes.sort();
         for (rank, (_, number)) in (0..).zip(&nodes) {
             ranks[*number as usize] = rank;
         }
-        let rank = |number: u32| ranks.get(number as usize).copied();
+        let rank = |number: u32| {
+            let rank = ranks.get(number as usize).copied();
+            rank.filter(|rank| *rank != u32::MAX)
+        };
         let edges = tables
             .edges()
             .filter_map(|((from, to), (flows, _, bytes))| {

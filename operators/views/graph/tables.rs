@@ -1,7 +1,7 @@
 //! The facts of the graph as they are at one tick, gathered on one worker: what rows are joined with and snapshots are made of.
 
 use super::edge::{Named, Node};
-use super::maintain::{Fact, Sums, Times};
+use super::maintain::{Degrees, Fact, Sums, Times};
 use super::relations::{Key, Table};
 use hashbrown::HashMap;
 use std::collections::BTreeSet;
@@ -15,16 +15,8 @@ pub struct NodeFacts {
     pub from: Sums,
     /// Flows towards it.
     pub to: Sums,
-    /// Distinct nodes that it connects to.
-    pub out_degree: i64,
-    /// Distinct nodes that connect to it.
-    pub in_degree: i64,
-    /// Distinct ports that it connects to.
-    pub ports: i64,
-    /// Distinct neighbours, itself not counted.
-    pub degree: i64,
-    /// Triangles through it.
-    pub triangles: i64,
+    /// What else is counted.
+    pub degrees: Degrees,
     /// The times of its flows.
     pub times: Option<Times>,
 }
@@ -33,11 +25,14 @@ impl NodeFacts {
     /// Local clustering in the undirected simple graph; 0 with fewer than two neighbours.
     #[expect(clippy::cast_precision_loss, reason = "counts of a graph in memory")]
     pub fn clustering(&self) -> f64 {
-        if self.degree < 2 {
+        let Degrees {
+            degree, triangles, ..
+        } = self.degrees;
+        if degree < 2 {
             return 0.0;
         }
-        let pairs = i128::from(self.degree) * i128::from(self.degree - 1);
-        2.0 * self.triangles as f64 / pairs as f64
+        let pairs = i64::from(degree) * i64::from(degree - 1);
+        2.0 * triangles as f64 / pairs as f64
     }
 }
 
@@ -45,6 +40,8 @@ impl NodeFacts {
 #[derive(Debug, Default)]
 pub struct Tables {
     nodes: Vec<NodeFacts>,
+    /// What is known of a node that is not there.
+    none: NodeFacts,
     names: Vec<Option<Node>>,
     numbers: Map<Node, u32>,
     edges: Map<(u32, u32), Sums>,
@@ -115,9 +112,8 @@ impl Tables {
         }
     }
 
-    /// Takes the facts that change at a tick: those that no longer hold first.
-    pub fn change(&mut self, mut facts: Vec<(Fact, isize)>) {
-        facts.sort_unstable_by_key(|(_, diff)| *diff);
+    /// Takes the facts that change at a tick, in any order.
+    pub fn change(&mut self, facts: Vec<(Fact, isize)>) {
         for (fact, diff) in facts {
             self.set(fact, diff > 0);
         }
@@ -128,14 +124,20 @@ impl Tables {
             if holds { value } else { T::default() }
         }
         match fact {
-            Fact::From(node, sums) => self.node(node).from = of(sums, holds),
-            Fact::To(node, sums) => self.node(node).to = of(sums, holds),
-            Fact::Ports(node, ports) => self.node(node).ports = of(ports, holds),
-            Fact::Out(node, degree) => self.node(node).out_degree = of(degree, holds),
-            Fact::In(node, degree) => self.node(node).in_degree = of(degree, holds),
-            Fact::Degree(node, degree) => self.node(node).degree = of(degree, holds),
-            Fact::Triangles(node, triangles) => self.node(node).triangles = of(triangles, holds),
-            Fact::Times(node, times) => self.node(node).times = holds.then_some(times),
+            Fact::Flows(node, from, to) => {
+                let node = self.node(node);
+                (node.from, node.to) = of((from, to), holds);
+            }
+            Fact::Degrees(node, degrees) => self.node(node).degrees = of(degrees, holds),
+            Fact::Times(node, times) => {
+                let held = &mut self.node(node).times;
+                if holds {
+                    *held = Some(times);
+                } else if *held == Some(times) {
+                    // else others have taken their place
+                    *held = None;
+                }
+            }
             Fact::Edge(from, to, sums) if holds => drop(self.edges.insert((from, to), sums)),
             Fact::Edge(from, to, _) => drop(self.edges.remove(&(from, to))),
             Fact::Port(from, to, port, flows) if holds => {
@@ -154,8 +156,8 @@ impl Tables {
     }
 
     /// What is known of a node; nothing of one without records.
-    pub fn facts(&self, node: u32) -> NodeFacts {
-        self.nodes.get(node as usize).copied().unwrap_or_default()
+    pub fn facts(&self, node: u32) -> &NodeFacts {
+        self.nodes.get(node as usize).unwrap_or(&self.none)
     }
 
     /// The node that a number stands for.
@@ -168,9 +170,9 @@ impl Tables {
         self.numbers.get(node).copied()
     }
 
-    /// The nodes that have a name, in any order.
-    pub fn nodes(&self) -> impl Iterator<Item = (Node, u32)> + '_ {
-        self.numbers.iter().map(|(node, number)| (*node, *number))
+    /// By number: the node that it stands for.
+    pub fn names(&self) -> &[Option<Node>] {
+        &self.names
     }
 
     /// Flows, packets and bytes of an edge.
