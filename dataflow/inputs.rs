@@ -24,14 +24,14 @@ const QUANTUM: (i64, i64) = (1_000, 1_000_000_000);
 /// What reading takes of a worker, ns a packet of a plain file, and what its flow takes, alone and for each group of features: as
 /// `benches` finds it, roughly, for who reads to have less else to do.
 const READ: f64 = 75.0;
-const FLOW: (f64, f64) = (100.0, 50.0);
+const FLOW: (f64, f64) = (130.0, 60.0);
 
 /// How many times as long reading takes where it has to be unpacked first. What it is in truth is seen when it is open.
 fn unpacking(path: &Path) -> f64 {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("gz") => 10.0,
         Some("xz") => 20.0,
-        Some("zst") => 3.0,
+        Some("zst") => 2.5,
         Some("lz4") => 2.0,
         _ => 1.0,
     }
