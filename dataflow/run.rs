@@ -7,6 +7,7 @@ use crate::matched;
 use crate::memory::{self, Guard, Needs, Over};
 use crate::plan::{Edge, Kind, Placed, Plan, Region};
 use crate::report::{Output, Report};
+use crate::spec::{Table, TableOf};
 use crate::topology::{
     Beyond, Context, Entrance, LookUpEntrance, ViewEntrance, ViewPlan, build, build_graph,
 };
@@ -232,6 +233,10 @@ fn open_sinks(
                 None => seen,
             },
             metadata: plan.metadata(name, sink),
+            is_undirected: matches!(
+                &sink.table,
+                Some(Table { of: TableOf::View(_, shown), .. }) if shown.is_undirected()
+            ),
         };
         let opened = sinks::open(&sink.options, &description, &run).and_then(|opened| {
             let path = sink.options.sidecar();

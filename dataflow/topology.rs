@@ -293,6 +293,11 @@ impl<R: Row> Inlets<R> {
             if let Some(view) = region.shown(of) {
                 let place = between.borrow_mut().table();
                 let changes = built.relations[view.relations + shown.relation].clone();
+                let edges = shown.drawn.as_ref().map_or_else(
+                    || rules::none(scope),
+                    |drawn| built.relations[view.relations + drawn.relation].clone(),
+                );
+                let changes = [changes, edges];
                 let rows =
                     table(changes, shown.clone(), place, Rc::clone(between)).probe_with(&probe);
                 let collector = collectors.get(at).cloned();

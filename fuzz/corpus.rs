@@ -188,7 +188,7 @@ fn rows(kind: &str) -> Vec<Vec<u8>> {
         }
         let description = Description {
             schema: schema.clone(),
-            metadata: Vec::new(),
+            ..Description::default()
         };
         let mut sink = open(&options, &description, "1-0").expect("a sink");
         sink.write(rows.clone()).expect("rows");

@@ -387,6 +387,114 @@ proptest! {
     }
 }
 
+/// Sinks that draw graphs: of addresses, of texts without directions, and over a view.
+const DRAWN: &str = "
+[sinks.json]
+type = \"graph\"
+input = \"hosts\"
+path = \"hosts.json\"
+overwrite = true
+[sinks.graphml]
+type = \"graph\"
+input = \"texts\"
+path = \"texts.graphml\"
+overwrite = true
+[sinks.dot]
+type = \"graph\"
+input = \"texts\"
+path = \"texts\"
+format = \"dot\"
+overwrite = true
+[sinks.often]
+type = \"graph\"
+input = \"often\"
+path = \"often.json\"
+overwrite = true
+";
+
+#[test]
+fn what_is_drawn_is_what_the_tables_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let traffic = in_order(crate::traffic::fixed());
+    let files = |workers: usize| {
+        let text = spec("\"all\"", &format!("workers = {workers}"));
+        execute(path, &traffic, &format!("{text}{DRAWN}"));
+        ["hosts.json", "texts.graphml", "texts", "often.json"]
+            .map(|name| std::fs::read_to_string(path.join(name)).unwrap())
+    };
+    let [hosts, graphml, dot, often] = files(1);
+    for (name, text) in [("hosts", &hosts), ("often", &often)] {
+        let drawn: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(drawn["directed"], true);
+        for (relation, ends, columns) in [
+            ("nodes", &["id"][..], NODES),
+            ("edges", &["source", "target"], &["weight", "flows"]),
+        ] {
+            let rows = lines(path, &format!("{name}.{relation}_snapshot.csv"));
+            assert!(rows.len() > 2, "{name}.{relation}");
+            let all = drawn[relation].as_array().unwrap();
+            assert_eq!(all.len(), rows.len());
+            for (one, row) in all.iter().zip(rows) {
+                let columns = if name == "often" && relation == "nodes" {
+                    &[]
+                } else {
+                    columns
+                };
+                let keys = ends.iter().chain(columns);
+                let told: Line = keys
+                    .map(|key| one[key].to_string().replace('"', ""))
+                    .collect();
+                assert_eq!(told, row, "{name}.{relation}");
+                assert_eq!(one.as_object().unwrap().len(), row.len());
+            }
+        }
+    }
+    let nodes = lines(path, "texts.nodes_snapshot.csv");
+    let edges = lines(path, "texts.edges_snapshot.csv");
+    assert!(
+        graphml.contains("<graph edgedefault=\"undirected\">"),
+        "{graphml}"
+    );
+    assert!(dot.starts_with("graph connections {\n"), "{dot}");
+    for row in &nodes {
+        let node = format!(
+            "<node id=\"{}\"><data key=\"n_degree\">{}</data>",
+            row[0], row[1]
+        );
+        assert!(graphml.contains(&node), "{node}");
+        assert!(dot.contains(&format!("  \"{}\" [degree=\"{}\"", row[0], row[1])));
+    }
+    for row in &edges {
+        let edge = format!("<edge source=\"{}\" target=\"{}\">", row[0], row[1]);
+        assert!(graphml.contains(&edge), "{edge}");
+        let edge = format!(
+            "  \"{}\" -- \"{}\" [weight=\"{}\", flows=\"{}\"];",
+            row[0], row[1], row[2], row[3]
+        );
+        assert!(dot.contains(&edge), "{edge}");
+    }
+    assert_eq!(graphml.matches("<node ").count(), nodes.len());
+    assert_eq!(dot.matches(" -- ").count(), edges.len());
+    for workers in [2, 3] {
+        assert_eq!(
+            files(workers),
+            [&hosts, &graphml, &dot, &often].map(String::clone)
+        );
+    }
+}
+
+/// The columns of `hosts.nodes` behind the name.
+const NODES: &[&str] = &[
+    "degree",
+    "in_degree",
+    "out_degree",
+    "triangles",
+    "clustering",
+    "component",
+    "kcore",
+];
+
 #[test]
 fn graphs_are_the_same_on_two_processes() {
     let text = spec("{ sliding = \"60s\", step = \"20s\" }", "workers = 1");
@@ -456,4 +564,48 @@ fn what_is_wrong_with_graphs_is_told_where_it_is() {
         E0607 views.v.metrics `["degree", "in_degree", "out_degree", "triangles", "clustering", "kcore", "betweenness"]` `nodes` has 9 columns with these metrics, and can have 8; take it apart: two views of the same graph, each with some of the metrics; `betweenness` has two columns
         E0607 views.v.group_by `group_by` a view of a graph has no `group_by`; let another view read `v.nodes` or `v.edges`
         E0607 views.v.metrics `metrics` `metrics` are of the nodes of a graph; write the view as a graph, `graph = { from = "src_ip", to = "dst_ip" }`"#]].assert_eq(&found.join("\n"));
+}
+
+#[test]
+fn what_is_wrong_with_drawings_is_told_where_it_is() {
+    let check = |sink: &str| {
+        let text = format!(
+            "spec = 1\n[sources]\npath = \"a.pcap\"\n[views.all]\ngraph = {{ from = \"src_ip\", to = \"dst_ip\" }}\n\
+            [views.late]\ngraph = {{ from = \"src_ip\", to = \"dst_ip\" }}\nwindow = {{ sliding = \"10m\", step = \"1m\" }}\n\
+            [views.table]\ngroup_by = \"src_ip\"\nselect = {{ n = \"count()\" }}\n[sinks.out]\ntype = \"graph\"\n{sink}\n"
+        );
+        let loaded = Loaded::text("spec.toml", text.clone(), "".into()).unwrap();
+        let list = loaded
+            .check()
+            .map_or_else(|found| found.list, |spec| spec.warnings.list);
+        let told = list.into_iter().filter(|one| one.code != "W0401");
+        let told = told.map(|one| {
+            let place = &text[one.at.start..one.at.end];
+            let help = one.help.unwrap_or_default();
+            format!(
+                "{} {} `{place}` {}; {help}",
+                one.code, one.path, one.message
+            )
+        });
+        told.collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(check("path = \"a.dot\"\ninput = \"all\""), "");
+    let found = [
+        "path = \"a.dot\"\ninput = \"table\"",
+        "path = \"a.dot\"\ninput = \"all.nodes\"",
+        "path = \"a.dot\"\ninput = \"late\"",
+        "path = \"a.csv\"\ninput = \"all\"",
+        "path = \"a.dot\"\ninput = \"all\"\nmetrics = [\"degree\"]\nemit = \"changes\"\ntable = \"edges\"",
+        "path = \"a.dot\"\ninput = [\"all\", \"late\"]",
+    ]
+    .map(check);
+    expect_test::expect![[r#"
+        E0304 sinks.out.input `"table"` a graph sink draws graphs, and the view `table` is a table; write it with a sink of another type, or make the view a graph: `graph = { from = "src_ip", to = "dst_ip" }`
+        E0304 sinks.out.input `"all.nodes"` a graph sink draws all of a graph, and `all.nodes` is a part of it; read `all` here, or write the part with a sink of another type
+        E0304 sinks.out.input `"late"` `late` is a graph for each window, and a graph sink draws one; write `late.nodes` and `late.edges` with sinks of another type, or leave out the window
+        E0410 sinks.out.path `"a.csv"` `all` is drawn as a graph, and this is a format of tables; choose `format = "graphml"`, `dot` or `nodelink`; its tables are `all.nodes` and `all.edges`, for sinks of another type
+        E0410 sinks.out.metrics `metrics` `metrics` is for sinks over the connection graph; leave it out: nodes have the metrics of `all`
+        E0410 sinks.out.emit `emit` `emit` is for sinks over the connection graph; leave it out: the graph is drawn once, with nodes and edges
+        E0410 sinks.out.table `table` `table` is for sinks over the connection graph; leave it out: the graph is drawn once, with nodes and edges
+        E0304 sinks.out.input[0] `"all"` a sink writes one relation of a view, and nothing else with it: `all`; give each relation a sink of its own"#]].assert_eq(&found.join("\n"));
 }

@@ -135,7 +135,8 @@ fn readers_of_relation(plan: &Plan, view: &str, relation: usize, column: usize) 
             of: TableOf::View(of, shown),
             ..
         }) = &sink.table
-            && (of.as_str(), shown.relation) == (view, relation)
+            && of == view
+            && shown.shows(relation)
         {
             readers.push(format!("sink {name}"));
         }

@@ -213,6 +213,7 @@ fn asserted(
         relation: 0,
         emit: Emit::Final,
         window: Window::All,
+        drawn: None,
     };
     spec.views.push(Node {
         name: name.clone(),

@@ -15,7 +15,7 @@ use crate::views::ConnectionOptions;
 use crate::views::graph::{Emit, Metric, Relation, Table};
 use std::path::Path;
 
-/// Settings of a sink of type `graph`: the connection graph as tables, or as a graph.
+/// Settings of a sink of type `graph`: the connection graph as tables, or as a graph; the graph of a view as a graph.
 #[derive(Clone, Debug, Options)]
 pub struct GraphOptions {
     /// The file.
@@ -84,7 +84,8 @@ impl GraphFormat {
         matches!(self, Self::Parquet | Self::Arrow)
     }
 
-    const fn is_graph(self) -> bool {
+    /// Whether it is the graph itself, and not a table of it.
+    pub const fn is_graph(self) -> bool {
         matches!(self, Self::Graphml | Self::Dot | Self::Nodelink)
     }
 }
@@ -132,10 +133,11 @@ pub fn open(
         return super::open(&table, description, run);
     }
     let file = WholeFile::create(&options.path, options.overwrite, run)?;
-    let (head, tail) = frame(format, &description.schema);
+    let (head, tail) = frame(format, description);
     Ok(Box::new(Drawing {
         lines: Lines::new(file, head.into_bytes()),
         schema: description.schema.clone(),
+        is_undirected: description.is_undirected,
         format,
         tail,
         is_edges: false,
@@ -148,6 +150,7 @@ struct Drawing {
     lines: Lines,
     schema: Schema,
     format: GraphFormat,
+    is_undirected: bool,
     tail: &'static str,
     /// Whether edges have begun.
     is_edges: bool,
@@ -156,15 +159,18 @@ struct Drawing {
 }
 
 /// What stands before and behind the elements.
-fn frame(format: GraphFormat, schema: &Schema) -> (String, &'static str) {
+fn frame(format: GraphFormat, description: &Description) -> (String, &'static str) {
+    let directed = !description.is_undirected;
+    let schema = description.schema.iter();
     match format {
         GraphFormat::Graphml => {
             let mut head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
                 <graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">\n"
                 .to_owned();
-            for feature in schema.iter().filter(|feature| is_attribute(feature)) {
+            for feature in schema.filter(|feature| is_attribute(feature)) {
                 let kind = match feature.data_type {
                     DataType::F64 => "double",
+                    DataType::Bool => "boolean",
                     DataType::Text | DataType::Address | DataType::Id => "string",
                     _ => "long",
                 };
@@ -175,12 +181,16 @@ fn frame(format: GraphFormat, schema: &Schema) -> (String, &'static str) {
                     ));
                 }
             }
-            head.push_str("  <graph edgedefault=\"directed\">\n");
+            let edges = if directed { "directed" } else { "undirected" };
+            head.push_str(&format!("  <graph edgedefault=\"{edges}\">\n"));
             (head, "  </graph>\n</graphml>\n")
         }
-        GraphFormat::Dot => ("digraph connections {\n".to_owned(), "}\n"),
+        GraphFormat::Dot => {
+            let graph = if directed { "digraph" } else { "graph" };
+            (format!("{graph} connections {{\n"), "}\n")
+        }
         _ => (
-            "{\"directed\":true,\"multigraph\":false,\"graph\":{},\"nodes\":[".to_owned(),
+            format!("{{\"directed\":{directed},\"multigraph\":false,\"graph\":{{}},\"nodes\":["),
             "\n]}\n",
         ),
     }
@@ -200,6 +210,12 @@ impl Drawing {
             return None;
         }
         let mut name = Vec::new();
+        if let Values::Text { .. } = column.values {
+            let mut plain = Vec::new();
+            text::plain(&mut plain, column, row);
+            escaped(&mut name, &plain, self.format);
+            return Some(name);
+        }
         text::plain(&mut name, column, row);
         if let Some(port) = place(port) {
             if matches!(&column.values, Values::Address(all) if all[row].family == 6) {
@@ -242,7 +258,10 @@ impl Drawing {
             .collect();
         match self.format {
             GraphFormat::Graphml => graphml(&mut out, &from, to.as_deref(), &attributes),
-            GraphFormat::Dot => dot(&mut out, &from, to.as_deref(), &attributes),
+            GraphFormat::Dot => {
+                let arrow = if self.is_undirected { "--" } else { "->" };
+                dot(&mut out, &from, to.as_deref(), arrow, &attributes);
+            }
             _ => {
                 let comma: &[u8] = if self.is_first { b"" } else { b"," };
                 out.extend_from_slice(comma);
@@ -254,7 +273,31 @@ impl Drawing {
     }
 }
 
-/// Names are addresses or hexadecimal digits: nothing in them has to be escaped.
+/// A text within quotes of a format. Of an address or a pseudonym nothing has to be escaped, a name that was in a packet may be anything.
+fn escaped(out: &mut Vec<u8>, text: &[u8], format: GraphFormat) {
+    let text = String::from_utf8_lossy(text);
+    let mut put = |text: &str| out.extend_from_slice(text.as_bytes());
+    for letter in text.chars() {
+        match (format, letter) {
+            (GraphFormat::Graphml, '&') => put("&amp;"),
+            (GraphFormat::Graphml, '<') => put("&lt;"),
+            (GraphFormat::Graphml, '>') => put("&gt;"),
+            (GraphFormat::Graphml, '"') => put("&quot;"),
+            // what XML has no place for at all
+            (GraphFormat::Graphml, letter) if letter.is_control() => put("\u{fffd}"),
+            (GraphFormat::Graphml, '\u{fffe}' | '\u{ffff}') => put("\u{fffd}"),
+            (GraphFormat::Dot | GraphFormat::Nodelink, '"') => put("\\\""),
+            (GraphFormat::Dot | GraphFormat::Nodelink, '\\') => put("\\\\"),
+            (GraphFormat::Dot, letter) if letter.is_control() => put("\u{fffd}"),
+            (GraphFormat::Nodelink, letter) if letter < ' ' => {
+                put(&format!("\\u{:04x}", u32::from(letter)));
+            }
+            (_, letter) => put(letter.encode_utf8(&mut [0; 4])),
+        }
+    }
+}
+
+/// Values are numbers and truths, names are escaped: nothing in them has to be.
 fn graphml(out: &mut Vec<u8>, from: &[u8], to: Option<&[u8]>, attributes: &[(&str, Vec<u8>)]) {
     let kind = if to.is_some() { "edge" } else { "node" };
     let first = if to.is_some() { "source" } else { "id" };
@@ -274,11 +317,17 @@ fn graphml(out: &mut Vec<u8>, from: &[u8], to: Option<&[u8]>, attributes: &[(&st
     out.extend_from_slice(format!("</{kind}>\n").as_bytes());
 }
 
-fn dot(out: &mut Vec<u8>, from: &[u8], to: Option<&[u8]>, attributes: &[(&str, Vec<u8>)]) {
+fn dot(
+    out: &mut Vec<u8>,
+    from: &[u8],
+    to: Option<&[u8]>,
+    arrow: &str,
+    attributes: &[(&str, Vec<u8>)],
+) {
     out.extend_from_slice(b"  \"");
     out.extend_from_slice(from);
     if let Some(to) = to {
-        out.extend_from_slice(b"\" -> \"");
+        out.extend_from_slice(format!("\" {arrow} \"").as_bytes());
         out.extend_from_slice(to);
     }
     out.extend_from_slice(b"\"");
@@ -348,7 +397,7 @@ mod tests {
         let relation = options.relation(&ConnectionOptions::default());
         let description = Description {
             schema: relation.schema(),
-            metadata: Vec::new(),
+            ..Description::default()
         };
         let mut sink = open(&options, &description, "1-0").unwrap();
         let address = |last| Address {
@@ -402,6 +451,26 @@ mod tests {
             };
             assert_eq!(options.format(), format, "{path}");
         }
+    }
+
+    #[test]
+    fn names_may_be_anything() {
+        let name = "a \"b\" <c> & \\ \n\u{1}\u{ffff}é";
+        let escaped = |format| {
+            let mut out = Vec::new();
+            escaped(&mut out, name.as_bytes(), format);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            escaped(GraphFormat::Graphml),
+            "a &quot;b&quot; &lt;c&gt; &amp; \\ \u{fffd}\u{fffd}\u{fffd}é"
+        );
+        assert_eq!(
+            escaped(GraphFormat::Dot),
+            "a \\\"b\\\" <c> & \\\\ \u{fffd}\u{fffd}\u{ffff}é"
+        );
+        let json = format!("\"{}\"", escaped(GraphFormat::Nodelink));
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), name);
     }
 
     #[test]

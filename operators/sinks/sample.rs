@@ -190,6 +190,7 @@ pub(crate) fn rows() -> (Description, Columns) {
             ("jayflow.spec".to_owned(), "sha256:00".to_owned()),
             ("jayflow.version".to_owned(), "0.1.0".to_owned()),
         ],
+        is_undirected: false,
     };
     (description, rows)
 }
@@ -211,7 +212,14 @@ pub(super) fn texts(texts: &[Option<&str>]) -> (Description, Columns) {
         }
     }
     let metadata = Vec::new();
-    (Description { schema, metadata }, rows)
+    (
+        Description {
+            schema,
+            metadata,
+            is_undirected: false,
+        },
+        rows,
+    )
 }
 
 pub(super) fn names(description: &Description) -> Vec<String> {

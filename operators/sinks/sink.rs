@@ -12,6 +12,8 @@ pub struct Description {
     pub schema: Schema,
     /// What goes into the metadata of files that have such: (key, value), in this order.
     pub metadata: Vec<(String, String)>,
+    /// Whether the rows are a graph whose edges have no direction.
+    pub is_undirected: bool,
 }
 
 /// A destination of rows: they appear whole at `commit` or not at all.

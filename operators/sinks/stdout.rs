@@ -334,7 +334,14 @@ mod tests {
             "a\u{1b}[2J\u{202e}b\n",
         );
         let metadata = Vec::new();
-        (Description { schema, metadata }, rows)
+        (
+            Description {
+                schema,
+                metadata,
+                is_undirected: false,
+            },
+            rows,
+        )
     }
 
     #[test]

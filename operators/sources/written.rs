@@ -390,7 +390,7 @@ mod tests {
             options.set("path", &text).unwrap();
             let description = Description {
                 schema: schema.clone(),
-                metadata: Vec::new(),
+                ..Description::default()
             };
             let mut sink = open_sink(&options, &description, "1-0").unwrap();
             sink.write(rows.clone()).unwrap();

@@ -23,4 +23,4 @@ pub use options::{
     AsOf, Communities, ConnectionOptions, GraphOptions, TopOptions, ViewOptions, Window,
 };
 pub use past::Recent;
-pub use table::{Shown, table};
+pub use table::{Drawn, Shown, table};

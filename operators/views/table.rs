@@ -27,11 +27,91 @@ pub struct Shown {
     pub emit: Emit,
     /// Which rows are in the view together.
     pub window: Window,
+    /// Of the nodes of a graph its edges, where a sink draws both.
+    pub drawn: Option<Drawn>,
+}
+
+/// The other half of a graph that is drawn.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// The edges.
+    pub made: Made,
+    /// Their place among the relations of the view.
+    pub relation: usize,
+    /// Whether they have a direction.
+    pub directed: bool,
+}
+
+impl Drawn {
+    /// The columns of edges that nodes do not have: `to` stands behind the name of a node, these at the end.
+    fn sums(&self) -> &[MadeColumn] {
+        self.made.columns.get(2..).unwrap_or_default()
+    }
+
+    /// The columns of nodes and edges together.
+    fn schema(&self, nodes: &Made) -> Schema {
+        let column = |one: &MadeColumn, null: Option<&'static str>| {
+            let mut column = of_made(one, &self.made.name);
+            column.null = null.map(Into::into);
+            column
+        };
+        let of_nodes = nodes.columns.iter().map(|one| {
+            let is_name = one.word == 0;
+            column(one, (!is_name).then_some("the row is an edge"))
+        });
+        let mut schema: Schema = of_nodes.collect();
+        let to = self.made.columns.get(1);
+        schema.splice(1..1, to.map(|one| column(one, Some("the row is a node"))));
+        let sums = self.sums().iter();
+        schema.extend(sums.map(|one| column(one, Some("the row is a node"))));
+        schema
+    }
+
+    /// Of each column of nodes and edges together the word that a row has for it.
+    fn words(&self, nodes: &Made, is_edge: bool) -> Vec<Option<usize>> {
+        let of_node = |word: usize| (!is_edge).then_some(word);
+        let of_edge = |one: &MadeColumn| is_edge.then_some(one.word);
+        let measured = nodes.columns.iter().skip(1);
+        let ends = [Some(0), is_edge.then_some(1)];
+        ends.into_iter()
+            .chain(measured.map(|one| of_node(one.word)))
+            .chain(self.sums().iter().map(of_edge))
+            .collect()
+    }
+}
+
+/// A column of a relation, for sinks.
+fn of_made(one: &MadeColumn, relation: &str) -> Feature {
+    let (data_type, unit) = one.kind.column().unwrap_or((DataType::I64, ""));
+    let definition = format!("Column `{}` of `{relation}`.", one.name);
+    let mut column = feature(&one.name, data_type, unit, &definition);
+    let item = match &one.kind {
+        Type::List(item) => item,
+        plain => plain,
+    };
+    // a text of a view may be any name, and a rule does not tell which
+    column.private = (*item == Type::Text).then_some(Private::Name);
+    column.null = one.null.then(|| "no row of the group has a value".into());
+    column
 }
 
 impl Shown {
+    /// Whether it shows a relation of the view.
+    pub fn shows(&self, relation: usize) -> bool {
+        let is_drawn = |drawn: &Drawn| drawn.relation == relation;
+        self.relation == relation || self.drawn.as_ref().is_some_and(is_drawn)
+    }
+
+    /// Whether it is a graph whose edges have no direction.
+    pub fn is_undirected(&self) -> bool {
+        self.drawn.as_ref().is_some_and(|drawn| !drawn.directed)
+    }
+
     /// The columns: `at` where there are windows, `diff` where changes are written, and those of the relation.
     pub fn schema(&self) -> Schema {
+        if let Some(drawn) = &self.drawn {
+            return drawn.schema(&self.made);
+        }
         let mut schema = Vec::new();
         if self.window != Window::All {
             schema.push(feature(
@@ -45,22 +125,8 @@ impl Shown {
             let definition = "1 = the row holds from `at` on, -1 = it no longer does.";
             schema.push(feature("diff", DataType::I8, "", definition));
         }
-        for MadeColumn {
-            name, kind, null, ..
-        } in &self.made.columns
-        {
-            let (data_type, unit) = kind.column().unwrap_or((DataType::I64, ""));
-            let definition = format!("Column `{name}` of `{}`.", self.made.name);
-            let mut column = feature(name, data_type, unit, &definition);
-            let item = match kind {
-                Type::List(item) => item,
-                plain => plain,
-            };
-            // a text of a view may be any name, and a rule does not tell which
-            column.private = (*item == Type::Text).then_some(Private::Name);
-            column.null = null.then(|| "no row of the group has a value".into());
-            schema.push(column);
-        }
+        let columns = self.made.columns.iter();
+        schema.extend(columns.map(|one| of_made(one, &self.made.name)));
         schema
     }
 }
@@ -86,23 +152,27 @@ fn feature(name: &str, data_type: DataType, unit: &str, definition: &str) -> Fea
     }
 }
 
-/// Operator `table`: the changes of a relation come from all workers to the first. `place` is that of its ticks in `between`.
+/// Operator `table`: the changes of a relation come from all workers to the first, those of the edges that are drawn with it too.
+/// `place` is that of its ticks in `between`.
 pub fn table<'scope, R: Row>(
-    changes: Rows<'scope, u64, R>,
+    [changes, edges]: [Rows<'scope, u64, R>; 2],
     shown: Shown,
     place: usize,
     between: SharedBetween,
 ) -> Stream<'scope, u64, Columns> {
+    // nodes stand before edges
+    let changes = changes.map(|row| (false, row));
+    let changes = changes.concat(edges.map(|row| (true, row)));
     let changes = changes.consolidate().inner;
     let scope = changes.scope();
     let is_first = scope.index() == 0;
     let mut builder = OperatorBuilder::new("table".to_owned(), scope);
-    let mut changes = builder.new_input(changes, Exchange::new(|_: &(R, u64, isize)| 0));
+    let mut changes = builder.new_input(changes, Exchange::new(|_: &((bool, R), u64, isize)| 0));
     let (output, rows) = builder.new_output();
     let mut output: OutputBuilder<u64, NoopBuilder<Columns>> = OutputBuilder::from(output);
     builder.build(move |mut capabilities| {
         let mut held = capabilities.pop().filter(|_| is_first);
-        let mut stash: BTreeMap<u64, Vec<(R, isize)>> = BTreeMap::new();
+        let mut stash: BTreeMap<u64, Vec<(Part<R>, isize)>> = BTreeMap::new();
         let mut written = Written {
             schema: shown.schema(),
             shown,
@@ -146,11 +216,14 @@ pub fn table<'scope, R: Row>(
     rows
 }
 
+/// A row, and whether it is an edge of a graph that is drawn.
+type Part<R> = (bool, R);
+
 /// A table tick by tick.
 struct Written<R: Row> {
     shown: Shown,
     schema: Schema,
-    rows: BTreeMap<R, isize>,
+    rows: BTreeMap<Part<R>, isize>,
 }
 
 /// A value in the order of its type.
@@ -165,9 +238,9 @@ enum Value {
 }
 
 impl<R: Row> Written<R> {
-    fn tick(&mut self, time: u64, changes: Vec<(R, isize)>, numbers: &Numbers) -> Columns {
-        let mut rows: Vec<(R, i8)> = Vec::new();
-        let mut differs: BTreeMap<R, isize> = BTreeMap::new();
+    fn tick(&mut self, time: u64, changes: Vec<(Part<R>, isize)>, numbers: &Numbers) -> Columns {
+        let mut rows: Vec<(Part<R>, i8)> = Vec::new();
+        let mut differs: BTreeMap<Part<R>, isize> = BTreeMap::new();
         for (row, diff) in changes {
             *differs.entry(row).or_default() += diff;
         }
@@ -189,7 +262,7 @@ impl<R: Row> Written<R> {
             rows = self.rows.keys().map(|row| (*row, 1)).collect();
         }
         // rows that go stand before those that come, as in other tables
-        rows.sort_by_cached_key(|(row, diff)| (*diff, self.values(row, numbers)));
+        rows.sort_by_cached_key(|(row, diff)| (*diff, row.0, self.values(row, numbers)));
         let at = match self.shown.window {
             Window::All => 0,
             Window::Sliding { step, .. } => {
@@ -197,8 +270,17 @@ impl<R: Row> Written<R> {
             }
         };
         let mut columns = Columns::with_room(&self.schema, rows.len());
-        for ((row, diff), place) in rows.iter().zip(0..) {
+        for (((is_edge, row), diff), place) in rows.iter().zip(0..) {
             columns.keys.push((at, place));
+            if let Some(drawn) = &self.shown.drawn {
+                self.draw(
+                    row,
+                    &drawn.words(&self.shown.made, *is_edge),
+                    &mut columns,
+                    numbers,
+                );
+                continue;
+            }
             let mut next = 0;
             if self.shown.window != Window::All {
                 if let Values::Time(times) = &mut columns.columns[next].values {
@@ -227,8 +309,22 @@ impl<R: Row> Written<R> {
         columns
     }
 
-    fn values(&self, row: &R, numbers: &Numbers) -> Vec<Value> {
-        let columns = self.shown.made.columns.iter();
+    /// Writes a node or an edge, of whose words these are the columns; null where it has none.
+    fn draw(&self, row: &R, words: &[Option<usize>], columns: &mut Columns, numbers: &Numbers) {
+        let features = self.schema.iter().zip(words).zip(&mut columns.columns);
+        for ((feature, word), column) in features {
+            let kind = Type::of_feature(feature).map_or(Type::Int, |(kind, _)| kind);
+            let word = word.map_or(NULL, |at| row.word(at));
+            write(word, &kind, column, |number| numbers.spell(number));
+        }
+    }
+
+    fn values(&self, (is_edge, row): &Part<R>, numbers: &Numbers) -> Vec<Value> {
+        let made = match &self.shown.drawn {
+            Some(drawn) if *is_edge => &drawn.made,
+            _ => &self.shown.made,
+        };
+        let columns = made.columns.iter();
         let words = columns.flat_map(|one| {
             let kind = match &one.kind {
                 Type::List(item) => item,

@@ -4,20 +4,20 @@ use super::expressions::Rows;
 use super::filters::{RowNode, row_nodes};
 use super::view_reads::context_of;
 use super::{Check, Inputs, Raw};
-use crate::spec::diagnostic::Diagnostic;
+use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::load::{Entry, Kind, Value};
 use crate::spec::sections::{Section, section_keys, sink_keys};
 use crate::spec::{Behind, Filter, TableOf, View};
 use operators::expressions::{Context, Fault, Known};
 use operators::options::OptionValue as _;
-use operators::sinks::SinkOptions;
+use operators::sinks::{GraphOptions, SinkOptions};
 use operators::sources::PcapOptions;
 use operators::views::look_ups::LookUps;
 use operators::views::rules::{
     GraphForm, GroupForm, OverView, Part, Plan, ReadFrom, Relation, RelationColumn, RuleOptions,
     compile, compile_graph, compile_group,
 };
-use operators::views::{Emit, Shown, ViewOptions, Window};
+use operators::views::{Drawn, Emit, Shown, ViewOptions, Window};
 use std::sync::Arc;
 
 /// What views may read.
@@ -401,13 +401,16 @@ impl<'a> Check<'a> {
             }
             return None;
         };
-        if inputs.len() > 1 || is_graph {
+        if inputs.len() > 1 {
             let message =
                 format!("a sink writes one relation of a view, and nothing else with it: `{name}`");
             self.found.push(
                 Diagnostic::new("E0304", at, path, message)
                     .help("give each relation a sink of its own"),
             );
+        }
+        if let SinkOptions::Graph(options) = options {
+            return self.drawn(raw, options, (view, settings), (name, at, path));
         }
         let made = &settings.rules.relations;
         let relation = self.relation_of((&view.name, settings), name, (at, path));
@@ -420,8 +423,83 @@ impl<'a> Check<'a> {
                 relation,
                 emit,
                 window: settings.options.window,
+                drawn: None,
             },
         ))
+    }
+
+    /// The graph of a view as a graph sink draws it.
+    fn drawn(
+        &mut self,
+        raw: &Raw<'_>,
+        options: &GraphOptions,
+        (view, settings): (&Raw<'a>, &View),
+        (name, at, path): (&str, Span, &str),
+    ) -> Option<TableOf> {
+        let mut fault = |code, at, path: &str, message: String, help: String| {
+            self.found
+                .push(Diagnostic::new(code, at, path, message).help(help));
+        };
+        let view = &view.name;
+        let graph = settings.rules.graph();
+        if graph.is_none() {
+            let message = format!("a graph sink draws graphs, and the view `{view}` is a table");
+            let help = "write it with a sink of another type, or make the view a graph: `graph = { from = \"src_ip\", to = \"dst_ip\" }`";
+            fault("E0304", at, path, message, help.to_owned());
+        } else if name != view {
+            let message =
+                format!("a graph sink draws all of a graph, and `{name}` is a part of it");
+            let help = format!("read `{view}` here, or write the part with a sink of another type");
+            fault("E0304", at, path, message, help);
+        }
+        if settings.options.window != Window::All {
+            let message =
+                format!("`{view}` is a graph for each window, and a graph sink draws one");
+            let help = format!(
+                "write `{view}.nodes` and `{view}.edges` with sinks of another type, or leave out the window"
+            );
+            fault("E0304", at, path, message, help);
+        }
+        if !options.format().is_graph() {
+            let entry = ["format", "path"].iter().find_map(|key| raw.entry(key));
+            let (at, key) = entry.map_or((raw.at, "path"), |entry| (entry.value.at, &entry.name));
+            let message = format!("`{view}` is drawn as a graph, and this is a format of tables");
+            let help = format!(
+                "choose `format = \"graphml\"`, `dot` or `nodelink`; its tables are `{view}.nodes` and `{view}.edges`, for sinks of another type"
+            );
+            fault("E0410", at, &format!("{}.{key}", raw.path), message, help);
+        }
+        for key in ["table", "emit", "metrics"] {
+            if let Some(entry) = raw.entry(key) {
+                let message = format!("`{key}` is for sinks over the connection graph");
+                let help = match key {
+                    "metrics" => format!("leave it out: nodes have the metrics of `{view}`"),
+                    _ => "leave it out: the graph is drawn once, with nodes and edges".to_owned(),
+                };
+                fault(
+                    "E0410",
+                    entry.at,
+                    &format!("{}.{key}", raw.path),
+                    message,
+                    help,
+                );
+            }
+        }
+        let mut made = settings.rules.relations.iter().cloned();
+        let nodes = made.next()?;
+        let drawn = made.next().zip(graph).map(|(edges, graph)| Drawn {
+            made: edges,
+            relation: 1,
+            directed: graph.directed,
+        });
+        let shown = Shown {
+            made: nodes,
+            relation: 0,
+            emit: Emit::Final,
+            window: Window::All,
+            drawn,
+        };
+        Some(TableOf::View(view.clone(), shown))
     }
 
     fn emit(&mut self, raw: &Raw<'_>, entry: &Entry) -> Emit {

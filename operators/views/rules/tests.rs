@@ -322,6 +322,15 @@ load(a, bytes: sum(n), flows: count(), top: max(n)) :- flows(src_ip: a, start_ti
 named(n, b) :- flows(name: n, dst_ip: b), starts_with(n, \"host\"), not to_two(a: b).
 even(n: x * 2) :- flows(packets_bwd: n), x = n + 1.
 self(a) :- edge(a, b: a).
+# counts over relations that are sets: of all of a row, of what a constant or a key leaves, of bindings, and where that is no set
+reach(a, hosts: count(b)) :- edge(a, b).
+into_two(n: count(a)) :- edge(a, b: 10.0.0.2).
+selves(n: count(a)) :- edge(a, b: a).
+fans(n: count(a)) :- reach(a, hosts: h), h > 1.
+steps(a, ways: count(), mids: count(b), ends: count(c)) :- edge(a, b), edge(a: b, b: c).
+ends(a, hosts: count(c)) :- edge(a, b), edge(a: b, b: c).
+either(a, n: count(b)) :- edge(a, b).
+either(a, n: count(b)) :- edge(a: b, b: a).
 ";
 
 fn others(flows: &[Flow]) -> BTreeMap<String, BTreeSet<Told>> {
@@ -348,6 +357,31 @@ fn others(flows: &[Flow]) -> BTreeMap<String, BTreeSet<Told>> {
         .filter(|(a, b)| *b == 2 && !edges.contains(&(2, *a)))
         .map(|(a, _)| *a)
         .collect();
+    let both = edges.iter().flat_map(|(a, b)| [(*a, *b), (*b, *a)]);
+    let both: BTreeSet<(u8, u8)> = both.collect();
+    let mut steps: BTreeMap<u8, Vec<(u8, u8)>> = BTreeMap::new();
+    for (a, b) in &edges {
+        for (_, c) in edges.iter().filter(|(from, _)| from == b) {
+            steps.entry(*a).or_default().push((*b, *c));
+        }
+    }
+    let counts = |pairs: &BTreeSet<(u8, u8)>| {
+        let mut counts: BTreeMap<u8, i64> = BTreeMap::new();
+        pairs
+            .iter()
+            .for_each(|(a, _)| *counts.entry(*a).or_default() += 1);
+        counts
+    };
+    let rows_of = |counts: BTreeMap<u8, i64>| -> BTreeSet<Told> {
+        counts.iter().map(|(a, n)| vec![one(a), *n]).collect()
+    };
+    // a count of nothing is no row
+    let total =
+        |n: usize| -> BTreeSet<Told> { (n > 0).then(|| vec![n as i64]).into_iter().collect() };
+    let different = |all: &[(u8, u8)], of: fn(&(u8, u8)) -> u8| {
+        let values: BTreeSet<u8> = all.iter().map(of).collect();
+        values.len() as i64
+    };
     let single = |rows: &mut dyn Iterator<Item = u8>| -> BTreeSet<Told> {
         rows.map(|row| vec![i64::from(row)]).collect()
     };
@@ -403,6 +437,37 @@ fn others(flows: &[Flow]) -> BTreeMap<String, BTreeSet<Told>> {
                 .map(|flow| vec![(flow.4 as i64 + 1) * 2])
                 .collect(),
         ),
+        ("reach", rows_of(counts(&edges))),
+        (
+            "into_two",
+            total(edges.iter().filter(|(_, b)| *b == 2).count()),
+        ),
+        (
+            "selves",
+            total(edges.iter().filter(|(a, b)| a == b).count()),
+        ),
+        (
+            "fans",
+            total(counts(&edges).values().filter(|n| **n > 1).count()),
+        ),
+        (
+            "steps",
+            steps
+                .iter()
+                .map(|(a, all)| {
+                    let (mids, ends) = (different(all, |one| one.0), different(all, |one| one.1));
+                    vec![one(a), all.len() as i64, mids, ends]
+                })
+                .collect(),
+        ),
+        (
+            "ends",
+            steps
+                .iter()
+                .map(|(a, all)| vec![one(a), different(all, |one| one.1)])
+                .collect(),
+        ),
+        ("either", rows_of(counts(&both))),
         (
             "self",
             single(&mut edges.iter().filter(|(a, b)| a == b).map(|(a, _)| *a)),
