@@ -51,9 +51,9 @@ where
                     batches.extend(span.inner);
                 }
             });
-            if !held.is_empty()
-                && let Some(before) = trace.batches_through(lower.borrow())
-            {
+            if !held.is_empty() {
+                let before = trace.batches_through(lower.borrow());
+                let before = before.expect("what came before the last batch is there");
                 let mut session = output.session(&held);
                 let (mut now, batches) = cursor_list(batches);
                 let (mut past, before) = cursor_list(before);
