@@ -94,6 +94,32 @@ fn sinks_see_names_order_and_unit() {
 }
 
 #[test]
+fn ids_are_read_where_no_row_has_them() {
+    let spec = |share: f64, switch: &str, columns: &str| {
+        format!(
+            "[features]\ngroups = [\"flow_meta\"]\n{switch}\nderive.id = 'hex(flow_id)'\n[filters.some]\nsample = {share:?}\n\
+            [sinks.out]\ninput = \"some\"\npath = \"out.csv\"\ncolumns = [{columns}]\n"
+        )
+    };
+    let rows = |share: f64, switch: &str, columns: &str| {
+        let (folder, _) = ran(&capture("few.pcap"), &spec(share, switch, columns));
+        let text = read(folder.path(), "out.csv");
+        let mut lines: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let written = rows(0.5, "flow_id = true", "\"flow_id\"");
+    let derived = rows(0.5, "", "\"id\"");
+    assert_eq!(derived, written);
+    let all = rows(1.0, "", "\"id\"");
+    assert!(
+        !derived.is_empty() && derived.len() < all.len(),
+        "{derived:?}"
+    );
+    assert!(derived.iter().all(|id| id.len() == 32));
+}
+
+#[test]
 fn durations_have_the_unit_everywhere() {
     let spec = |unit: &str, more: &str| {
         format!(

@@ -462,7 +462,8 @@ fn assertions_are_over_all_rows_together() {
         test(folder.path(), &["a.toml"])
     };
     let right = "at = \"features\"\nassert = ['count() == distinct(src_port)', 'count(where dst_port == 53) == 2 and any(long)', \
-        'mean(dst_port) > 53', 'mode(dst_ip) == 10.0.0.2', 'max(total_packets) is not null']";
+        'mean(dst_port) > 53', 'mode(dst_ip) == 10.0.0.2', 'max(total_packets) is not null', 'count() == distinct(flow_id)', \
+        'distinct(flow_id where dst_port == 53) == 2 and count(flow_id) == 3', 'min(len(hex(flow_id))) == 32']";
     assert_eq!(
         spec(right),
         ("ok   a.toml one\n1 test, 0 failed\n".to_owned(), Some(0))

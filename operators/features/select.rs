@@ -129,6 +129,7 @@ impl FeatureSettings {
         let mut shaped = shaped(&columns.0, shared);
         let visible = shaped.len();
         self.hide(&mut columns, &mut shaped);
+        by_group(&mut columns, &mut shaped);
         Ok(FeaturePlan::new(Box::new(self.clone()), columns, shaped).showing(visible))
     }
 
@@ -137,8 +138,7 @@ impl FeatureSettings {
         let (given, origins) = columns;
         for candidate in self.candidates() {
             let name = &candidate.feature.name;
-            let is_off = self.off(&candidate.feature).is_some();
-            if !self.hidden.iter().any(|hidden| hidden == name) || is_off {
+            if !self.hidden.iter().any(|hidden| hidden == name) {
                 continue;
             }
             let at = given.iter().position(|one| one.name == *name);
@@ -169,8 +169,9 @@ impl FeatureSettings {
             return written.to_vec();
         }
         let all = self.candidates().into_iter();
+        // what tells records apart can be read whether or not it is written
         all.map(|candidate| candidate.feature)
-            .filter(|feature| self.off(feature).is_none())
+            .filter(|feature| feature.name == "flow_id" || self.off(feature).is_none())
             .collect()
     }
 
@@ -302,6 +303,22 @@ impl FeatureSettings {
             switch => self.shared.switch(switch).unwrap_or(false),
         };
         (!on).then(|| Absence::Switch(switch.to_string()))
+    }
+}
+
+/// Puts columns in the order of their groups, where those that are only read stand behind the others: each group by itself gives its
+/// columns together.
+fn by_group((given, origins): &mut (Schema, Vec<Origin>), shaped: &mut [(Feature, Pick)]) {
+    let mut order: Vec<usize> = (0..origins.len()).collect();
+    order.sort_by_key(|at| origins[*at].group);
+    let mut places = vec![0; order.len()];
+    for (to, from) in order.iter().enumerate() {
+        places[*from] = to;
+    }
+    *given = order.iter().map(|from| given[*from].clone()).collect();
+    *origins = order.iter().map(|from| origins[*from]).collect();
+    for (_, pick) in shaped {
+        *pick = pick.at(places[pick.column]);
     }
 }
 

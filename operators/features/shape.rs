@@ -53,6 +53,8 @@ pub struct Shape {
     pads: Option<[String; 2]>,
     /// The columns as they are, all in their order.
     is_plain: bool,
+    /// For each pick, whether no other one takes of its column.
+    is_alone: Vec<bool>,
 }
 
 impl Shape {
@@ -63,7 +65,12 @@ impl Shape {
         options: &FeaturesOptions,
     ) -> Self {
         let plain = (0..columns).map(Pick::whole);
+        let mut readers = vec![0; columns];
+        for pick in &picks {
+            readers[pick.column] += 1;
+        }
         Self {
+            is_alone: picks.iter().map(|pick| readers[pick.column] == 1).collect(),
             is_plain: plain.eq(picks.iter().copied()),
             picks,
             schema,
@@ -82,16 +89,22 @@ impl Shape {
         if self.is_plain {
             return rows;
         }
-        let columns = self.picks.iter().zip(&self.schema).map(|(pick, feature)| {
-            let column = &rows.columns[pick.column];
+        let picks = self.picks.iter().zip(&self.is_alone);
+        let columns = picks.zip(&self.schema).map(|((pick, is_alone), feature)| {
+            let column = &mut rows.columns[pick.column];
             match pick.form {
+                Form::Whole if *is_alone => {
+                    let emptied = column.emptied();
+                    std::mem::replace(column, emptied)
+                }
                 Form::Whole => column.clone(),
                 Form::Padded => self.padded(column, feature),
                 Form::Entry(place, part) => self.entry(column, feature, place, part),
             }
         });
+        let columns = columns.collect();
         Columns {
-            columns: columns.collect(),
+            columns,
             edges: rows.edges,
             keys: rows.keys,
         }

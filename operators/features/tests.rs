@@ -494,6 +494,21 @@ fn groups_alone_give_the_same_columns() {
 }
 
 #[test]
+fn columns_that_are_only_read_are_the_same_from_groups_alone() {
+    let mut settings = settings([("only", texts(&["total_packets", "pkt_len_mean", "tcp_*"]))]);
+    let hidden = ["entropy_payload", "flow_id", "iat_mean", "pkt_len_max"];
+    settings.hidden = hidden.map(str::to_owned).into();
+    let plan = settings.plan().expect("a valid selection");
+    let names = names(&plan);
+    assert!(hidden.iter().all(|name| names.contains(name)), "{names:?}");
+    assert_eq!(plan.offered().len(), names.len() - hidden.len());
+    let mut parts = (0..plan.groups().len()).map(|at| plan.group(at));
+    let mut joined = rows(&parts.next().expect("a group"), &connection());
+    parts.for_each(|part| joined.join(rows(&part, &connection())));
+    assert_eq!(plan.shape().apply(joined), rows(&plan, &connection()));
+}
+
+#[test]
 fn a_column_has_the_same_value_whatever_else_is_asked_for() {
     for whole in [true, false].map(everything) {
         let values = row(&whole, &connection());

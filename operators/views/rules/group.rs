@@ -208,7 +208,11 @@ pub(super) fn key(name: &str, rows: &Context) -> Found<Typed> {
         }),
         Some(Known::Field(field)) => {
             let message = format!("`{name}` is {}: rows cannot be grouped by it", field.kind);
-            Err(Box::new(Fault::new("E0207", at, message)))
+            let fault = Fault::new("E0207", at, message);
+            Err(Box::new(match field.kind {
+                Type::Bytes => fault.help(format!("derive a text: `hex({name})`")),
+                _ => fault,
+            }))
         }
         Some(Known::Fault(code, message, help)) => {
             let mut fault = Fault::new(code, at, message);
@@ -664,8 +668,10 @@ fn what(aggregate: &Aggregate, at: Span) -> Found<What> {
         let message = format!("over the rows of a group `{name}` needs {needs}, found {kind}");
         Err(Box::new(Fault::new("E0207", at, message)))
     };
+    let is_told_apart = matches!(aggregate.measure, Measure::Count | Measure::Distinct);
     if let Some(kind) = kind
         && !fits_a_word(kind)
+        && !(is_told_apart && is_named(kind))
     {
         return wrong("a single plain value", kind);
     }

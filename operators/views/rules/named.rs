@@ -7,15 +7,15 @@ use crate::expressions::{Constant, Fault, Node, Type, Typed, eval};
 
 /// Whether values of this type are told apart by numbers: their spelling is kept in one place.
 pub fn is_named(kind: &Type) -> bool {
-    matches!(kind, Type::Ip | Type::Text)
+    matches!(kind, Type::Ip | Type::Text | Type::Bytes)
 }
 
-/// Whether a word can hold a value of this type.
+/// Whether a word can hold a value of this type. Bytes can only be told apart: no column of a view shows them.
 pub fn fits_a_word(kind: &Type) -> bool {
     matches!(
         kind,
-        Type::Bool | Type::Int | Type::Float | Type::Time | Type::Duration
-    ) || is_named(kind)
+        Type::Bool | Type::Int | Type::Float | Type::Time | Type::Duration | Type::Ip | Type::Text
+    )
 }
 
 /// What is written out, with the numbers that it has when the view runs.
