@@ -37,6 +37,12 @@ fn unpacking(path: &Path) -> f64 {
     }
 }
 
+/// What a packet takes behind the exchange.
+fn flow_cost(plan: &Plan) -> f64 {
+    let groups = plan.features().map_or(0, |one| one.plan.groups().len());
+    FLOW.0 + FLOW.1 * groups as f64
+}
+
 /// The inputs of a run, in the order that fixes their ordinals.
 #[derive(Clone, Debug)]
 pub struct Inputs {
@@ -189,9 +195,7 @@ impl Inputs {
 
     /// The worker of each shard of flows: who reads has fewer of them.
     pub fn owners(&self, plan: &Plan, peers: usize) -> Owners {
-        let groups = plan.features().map_or(0, |one| one.plan.groups().len());
-        let flow = FLOW.0 + FLOW.1 * groups as f64;
-        self.parted(flow, peers)
+        self.parted(flow_cost(plan), peers)
     }
 
     /// The same where a packet costs this much behind the exchange.
@@ -209,15 +213,21 @@ impl Inputs {
     }
 
     /// What the processes of a run must agree on, as each looks at the files itself.
-    pub fn agreement(&self, place: Place) -> String {
-        let readers = self.readers(place.workers * place.processes);
+    pub fn agreement(&self, plan: &Plan, place: Place) -> String {
+        self.agreed(flow_cost(plan), place.workers * place.processes)
+    }
+
+    fn agreed(&self, flow: f64, peers: usize) -> String {
+        let readers = self.readers(peers);
+        // a file that grows has another size for each: a flow must have one owner all the same
+        let owners = self.parted(flow, peers);
         let Self {
             paths,
             first_times,
             slicing,
             ..
         } = self;
-        format!("{paths:?} {first_times:?} {slicing:?} {readers:?}")
+        format!("{paths:?} {first_times:?} {slicing:?} {readers:?} {owners:?}")
     }
 
     /// The names of the inputs, in order.
@@ -310,21 +320,31 @@ pub fn digest(path: &Path) -> Result<String, Error> {
 mod tests {
     use super::*;
 
+    fn inputs(files: &[(&str, u64)]) -> Inputs {
+        Inputs {
+            paths: files
+                .iter()
+                .map(|(name, _)| (PathBuf::from(name), Bounds::default()))
+                .collect(),
+            sizes: files.iter().map(|(_, bytes)| *bytes).collect(),
+            first_times: vec![0; files.len()],
+            slicing: Slicing::Packets(1),
+            is_merged: true,
+            strict: false,
+        }
+    }
+
+    #[test]
+    fn processes_that_would_part_flows_differently_do_not_agree() {
+        let agreed = |bytes: u64| inputs(&[("a.pcap", bytes), ("b.pcap", 10)]).agreed(350.0, 2);
+        assert_eq!(agreed(100), agreed(100));
+        assert_ne!(agreed(100), agreed(20), "the readers are the same");
+    }
+
     #[test]
     fn who_reads_has_fewer_flows() {
         let counts = |files: &[(&str, u64)], flow: f64, peers: usize| {
-            let inputs = Inputs {
-                paths: files
-                    .iter()
-                    .map(|(name, _)| (PathBuf::from(name), Bounds::default()))
-                    .collect(),
-                sizes: files.iter().map(|(_, bytes)| *bytes).collect(),
-                first_times: vec![0; files.len()],
-                slicing: Slicing::Packets(1),
-                is_merged: true,
-                strict: false,
-            };
-            let owners = inputs.parted(flow, peers);
+            let owners = inputs(files).parted(flow, peers);
             let of = |worker: usize| owners.iter().filter(|owner| **owner == worker).count();
             (0..peers).map(of).collect::<Vec<_>>()
         };

@@ -74,7 +74,7 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
     let inputs = Inputs::of(plan)?;
     let tables = tables(plan)?;
     let cluster = Cluster::of(plan, control, |place| {
-        format!("{} {tables:?}", inputs.agreement(place))
+        format!("{} {tables:?}", inputs.agreement(plan, place))
     })?;
     let place = cluster.place();
     let open = if cluster.is_first() {
