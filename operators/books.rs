@@ -71,6 +71,8 @@ reasons! {
         UnsupportedFormat = "unsupported_format",
         /// Missing, or no permission.
         Unreadable = "unreadable",
+        /// Its path has not the part that the `sensor` of its source asks for.
+        NoSensor = "no_sensor",
     }
 }
 reasons! {

@@ -156,9 +156,10 @@ proptest! {
     fn inputs_may_be_merged_on_any_number_of_workers(
         traffic in proptest::collection::vec(records(50), 1..5), workers in prop_oneof![Just(1usize), Just(2), Just(3)],
         epoch in prop_oneof![Just(1usize), Just(8192)], merge in prop_oneof![Just("none"), Just("all")],
+        key in prop_oneof![2 => Just(""), 1 => Just("key = [\"sensor\"]\n"), 1 => Just("key = [\"2tuple\", \"vlan\", \"source\", \"sensor\"]\nmax_flows = 256\n")],
     ) {
         let spec = |workers, epoch| format!(
-            "merge = \"{merge}\"\nSOURCE[features]\n{EVERYTHING}[run]\nworkers = {workers}\nepoch = {epoch}\n"
+            "merge = \"{merge}\"\nsensor = \"tap {{path[1]}}\"\nSOURCE[flows]\n{key}[features]\n{EVERYTHING}[run]\nworkers = {workers}\nepoch = {epoch}\n"
         );
         let plain = rows(&traffic, &spec(1, 8192));
         let other = rows(&traffic, &spec(workers, epoch));

@@ -30,6 +30,7 @@ mod provenance;
 mod push_down;
 mod reliability;
 mod rows;
+mod sensors;
 mod shared;
 mod shipped;
 mod spec;

@@ -21,7 +21,7 @@ const WAITING: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "11_archive_cluster.toml",
-        &["object", "sensor", "checkpoint"],
+        &["object", "checkpoint"],
         &["37:8", "26:44"],
     ),
     (

@@ -55,6 +55,10 @@ fn the_rows_and_books_are_those_of_one_process() {
             "first",
             "b.pcap --set features.duration_unit=us --set filters.dedup=[\"src_ip\",\"total_bytes\"] --set filters.limit=40",
         ),
+        (
+            "sensor",
+            "a.pcap b.pcap --merge all --sensor {path[1]} --key sensor,source",
+        ),
         ("pushed", "b.pcap --max-flows 256 --where dst_port!=1001"),
         (
             "early",

@@ -12,7 +12,8 @@ pub struct FlowOptions {
     /// alone; the others are skipped as `filtered`.
     #[option(name = "where")]
     pub condition: Option<String>,
-    /// What makes a flow: `5tuple` (`2tuple`: addresses; `3tuple`: addresses and protocol), with any of `vlan`, `tunnel`, `mac`.
+    /// What makes a flow: `5tuple` (`2tuple`: addresses; `3tuple`: addresses and protocol), with any of `vlan`, `tunnel`, `mac`,
+    /// and where flows span inputs (`merge = "all"`) of `sensor`, `source`.
     #[option(default = "5tuple")]
     pub key: Vec<KeyPart>,
     /// A record ends before a packet that comes more than this after its last; a duration for all protocols, or a table with any
@@ -102,6 +103,10 @@ pub enum KeyPart {
     Tunnel,
     /// The MAC addresses.
     Mac,
+    /// The `sensor` of the source.
+    Sensor,
+    /// The name of the source.
+    Source,
 }
 
 /// How TCP ends a record.

@@ -14,6 +14,7 @@ use crate::books::{Books, EndReason, Skip};
 use crate::expressions::aggregates::{Rule, RulePlan};
 use crate::packet::{Header, Packet, marks, tcp};
 use crate::slots::Slots;
+use crate::sources::InputName;
 use hashbrown::HashTable;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
@@ -136,6 +137,13 @@ impl FlowTable {
             stages: Stages::new(&options.early),
             ends: None,
         }
+    }
+
+    /// The same, where the inputs are called so, by ordinal.
+    #[must_use]
+    pub fn naming(mut self, inputs: &[InputName]) -> Self {
+        self.rule = self.rule.named(inputs);
+        self
     }
 
     /// The same, where this rule ends records.
@@ -400,7 +408,7 @@ impl FlowTable {
         };
         let flow = Flow {
             key,
-            extra: extra.into(),
+            extra: self.rule.extra(extra, header),
             hash: header.hash,
             ports,
             initiator_is_a,
