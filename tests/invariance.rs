@@ -100,8 +100,12 @@ proptest! {
         traffic in records(120), workers in prop_oneof![Just(1usize), Just(2), Just(3), Just(8)],
         epoch in prop_oneof![Just(1usize), Just(7), Just(4096)], chunk in prop_oneof![Just(1usize), Just(5), Just(4096)],
         fused: bool, max_flows in prop_oneof![Just(1usize << 20), Just(256)], active: bool,
+        bidirectional in prop_oneof![3 => Just(true), 1 => Just(false)],
     ) {
-        let flows = format!("[flows]\nmax_flows = {max_flows}\nactive_timeout = \"{}\"\n", if active { "2s" } else { "off" });
+        let flows = format!(
+            "[flows]\nmax_flows = {max_flows}\nactive_timeout = \"{}\"\nbidirectional = {bidirectional}\n",
+            if active { "2s" } else { "off" }
+        );
         let spec = |workers, epoch, chunk, fused| format!(
             "{flows}[features]\n{EVERYTHING}[run]\nworkers = {workers}\nepoch = {epoch}\nchunk = {chunk}\nfused = {fused}\n"
         );

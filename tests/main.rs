@@ -21,6 +21,7 @@ mod loading;
 #[cfg(unix)]
 mod look_ups;
 mod mistakes;
+mod one_way;
 mod packets;
 #[cfg(unix)]
 mod processes;

@@ -57,7 +57,7 @@ fn the_rows_and_books_are_those_of_one_process() {
         ),
         (
             "sensor",
-            "a.pcap b.pcap --merge all --sensor {path[1]} --key sensor,source",
+            "a.pcap b.pcap --merge all --sensor {path[1]} --key sensor,source --set flows.bidirectional=false",
         ),
         ("pushed", "b.pcap --max-flows 256 --where dst_port!=1001"),
         (

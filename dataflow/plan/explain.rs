@@ -534,8 +534,13 @@ fn describe_filter(plan: &Plan, inputs: &str, filter: &Filter) -> String {
 fn flows(options: &FlowOptions, inputs: &str) -> String {
     let key: Vec<&str> = options.key.iter().map(|part| part.name()).collect();
     format!(
-        "from {inputs}: by hash of {} in {SHARDS} shards; {} B/flow; idle {}, active {}, {}",
+        "from {inputs}: by hash of {} in {SHARDS} shards{}; {} B/flow; idle {}, active {}, {}",
         key.join("+"),
+        if options.bidirectional {
+            ""
+        } else {
+            ", each direction by itself"
+        },
         FlowTable::BYTES_PER_FLOW,
         idle(&options.idle_timeout),
         options

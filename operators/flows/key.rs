@@ -23,6 +23,8 @@ const NONE: u32 = u32::MAX;
 /// What makes a flow: the settings `key` and `icmp_key`, and the sample.
 #[derive(Clone, Debug)]
 pub struct KeyRule {
+    /// Whether the directions of a pair of endpoints are two flows: the source is then endpoint a, whichever is smaller.
+    one_way: bool,
     ports: bool,
     protocol: bool,
     vlan: bool,
@@ -49,6 +51,7 @@ impl KeyRule {
     pub fn new(options: &FlowOptions) -> Self {
         let has = |part| options.key.contains(&part);
         Self {
+            one_way: !options.bidirectional,
             ports: options.has_ports(),
             protocol: options.has_protocol(),
             vlan: has(KeyPart::Vlan),
@@ -165,9 +168,9 @@ impl KeyRule {
         let place = |address, port| (u128::from_be_bytes(address), port);
         let order = place(header.src, ports[0]).cmp(&place(header.dst, ports[1]));
         header.marks |= match order {
-            std::cmp::Ordering::Greater => marks::FROM_B,
+            std::cmp::Ordering::Greater if !self.one_way => marks::FROM_B,
             std::cmp::Ordering::Equal => marks::LOOP,
-            std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Greater | std::cmp::Ordering::Less => 0,
         };
         let from = extra.len();
         self.push_extra(header, frame, extra);
@@ -401,6 +404,34 @@ mod tests {
         assert_eq!(rule.key(&there), rule.key(&back));
         assert_eq!(there.hash, back.hash);
         assert!(!there.is(marks::FROM_B) && back.is(marks::FROM_B));
+        let mut own = packet(1, 80, 1, 80);
+        rule.apply(&mut own, &[], &mut Vec::new());
+        assert!(own.is(marks::LOOP));
+    }
+
+    #[test]
+    fn one_way_flows_have_a_key_for_each_direction() {
+        let options = FlowOptions {
+            bidirectional: false,
+            key: vec![KeyPart::FiveTuple, KeyPart::Mac],
+            ..FlowOptions::default()
+        };
+        let rule = KeyRule::new(&options);
+        let frame = |to: u8, from: u8| [[to; 6], [from; 6]].concat();
+        let (mut there, mut back) = (packet(1, 80, 2, 4000), packet(2, 4000, 1, 80));
+        let mut extra = Vec::new();
+        for (packet, frame) in [(&mut there, frame(2, 1)), (&mut back, frame(1, 2))] {
+            packet.marks |= marks::ETHERNET;
+            assert!(rule.apply(packet, &frame, &mut extra));
+            assert!(!packet.is(marks::FROM_B));
+            let key = rule.key(packet);
+            let source = (key.address_a, key.port_a);
+            assert_eq!(source, (packet.src, packet.src_port), "a is the source");
+        }
+        assert_ne!(rule.key(&there), rule.key(&back));
+        assert_ne!(there.hash, back.hash);
+        let of = |byte: u8| [byte; 6];
+        assert_eq!(extra, [of(1), of(2), of(2), of(1)].concat());
         let mut own = packet(1, 80, 1, 80);
         rule.apply(&mut own, &[], &mut Vec::new());
         assert!(own.is(marks::LOOP));

@@ -16,6 +16,10 @@ pub struct FlowOptions {
     /// and where flows span inputs (`merge = "all"`) of `sensor`, `source`.
     #[option(default = "5tuple")]
     pub key: Vec<KeyPart>,
+    /// Whether both directions are one record. With `false` each is a record of its own, whose initiator is the sender of all its
+    /// packets; TCP then closes it by its RST, or by its FIN.
+    #[option(default = "true")]
+    pub bidirectional: bool,
     /// A record ends before a packet that comes more than this after its last; a duration for all protocols, or a table with any
     /// of `tcp`, `udp`, `icmp`, `other`.
     #[option(default = "60s")]

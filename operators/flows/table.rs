@@ -86,6 +86,7 @@ struct Leaving {
 
 #[derive(Clone, Copy, Debug)]
 struct Settings {
+    one_way: bool,
     timeouts: Timeouts,
     terminate: Terminate,
     initiator: InitiatorRule,
@@ -112,13 +113,17 @@ impl FlowTable {
     /// An empty table.
     pub fn new(options: &FlowOptions) -> Self {
         let settings = Settings {
+            one_way: !options.bidirectional,
             timeouts: Timeouts {
                 idle: options.idle_timeout,
                 active: options.active_timeout.0.map(|duration| duration.0),
                 linger: options.tcp_linger.0,
             },
             terminate: options.terminate,
-            initiator: options.initiator,
+            initiator: match options.bidirectional {
+                true => options.initiator,
+                false => InitiatorRule::First,
+            },
             evict: options.evict,
             shard_limit: u32::try_from(options.max_flows.div_ceil(SHARDS as u64))
                 .unwrap_or(u32::MAX)
@@ -356,7 +361,8 @@ impl FlowTable {
         if self.settings.terminate == Terminate::Tcp
             && flow.is_tcp()
             && header.has(tcp::SYN)
-            && !header.has(tcp::ACK)
+            // the first of an end that was called is a SYN+ACK: alone it tells that a new connection begins
+            && (self.settings.one_way || !header.has(tcp::ACK))
         {
             let close = &flow.close;
             let is_closing = close.closed().is_some() || close.fin.is_any();
@@ -521,7 +527,7 @@ impl FlowTable {
                 }
             }
             Terminate::Tcp => {
-                if flow.close.update(header, direction) {
+                if flow.close.update(header, direction, self.settings.one_way) {
                     self.note_close(group, slot);
                 }
             }

@@ -8,7 +8,7 @@ use crate::spec::load::{Entry, Kind};
 use crate::spec::sections::{Section, section_keys, sink_keys, source_types};
 use crate::spec::suggest::{did_you_mean, list, nearest};
 use operators::features::{Absence, FeaturePlan, FeatureSettings, Offered, Seen, SelectionError};
-use operators::flows::{FlowOptions, KeyPart};
+use operators::flows::{FlowOptions, InitiatorRule, KeyPart};
 use operators::options::{Key, Options as _, Setting, Step};
 use operators::schema::Schema;
 use operators::sinks::SinkOptions;
@@ -78,9 +78,15 @@ impl Check<'_> {
         options.sensor = Some(sensor.named(&raw.name));
     }
 
-    /// The names of inputs that are part of the flow key: somebody has to give them.
+    /// What settings of flows say together: names of inputs in the key are given by somebody, and the initiator of a flow of one
+    /// direction is its sender.
     pub(super) fn flows(&mut self, flows: &FlowOptions, raw: Option<&Raw<'_>>, has_sensor: bool) {
         let Some(raw) = raw else { return };
+        if !flows.bidirectional && flows.initiator == InitiatorRule::Port {
+            let message = "each direction is a record of its own, and its sender the initiator";
+            let help = "leave out `initiator`, or `bidirectional = false`";
+            self.not_allowed(raw, "initiator", message, help);
+        }
         if flows.key.contains(&KeyPart::Sensor) && !has_sensor {
             let message = "`sensor` is part of the key, and no source has one";
             let help = "give the sources a `sensor`, or leave it out";
