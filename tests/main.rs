@@ -4,6 +4,7 @@
 mod agreement;
 #[cfg(unix)]
 mod compare;
+mod decoded;
 mod dtls;
 #[cfg(unix)]
 mod explained;

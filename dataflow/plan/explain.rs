@@ -4,7 +4,7 @@ use super::{Kind, Plan, graph};
 use crate::Layout;
 use crate::spec::diagnostic::visible;
 use crate::spec::{Filter, Join, View};
-use operators::decode::Fragments;
+use operators::decode::{Checksum, Fragments};
 use operators::expressions::capture_filter;
 use operators::features::ConnectionPlan;
 use operators::filters::Mode;
@@ -246,7 +246,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             text
         }
         Kind::Decode(options) => format!(
-            "from {inputs}: tunnels {}, later fragments {}",
+            "from {inputs}: tunnels {}, later fragments {}{}",
             if options.decap.is_none() {
                 "stay on"
             } else {
@@ -255,6 +255,10 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             match options.fragments {
                 Fragments::FirstPort => "join the flow of the first",
                 Fragments::Ignore => "have no ports",
+            },
+            match options.checksum {
+                Checksum::Ignore => "",
+                Checksum::DropBad => ", packets with wrong checksums left out",
             }
         ),
         Kind::Flows(options) => {

@@ -2,9 +2,9 @@
 
 use super::bytes::{Bytes, Skipped};
 use super::fragment::{FragmentInfo, FragmentTable};
-use super::options::{Decap, DecodeOptions, Fragments, Tunnel};
+use super::options::{Checksum, Decap, DecodeOptions, Fragments, Tunnel};
 use super::stack::{Label, Labels};
-use super::{fast, link, network, transport, tunnel};
+use super::{checksum, fast, link, network, transport, tunnel};
 use crate::books::{Anomaly, Books, Skip};
 use crate::columns::Address;
 use crate::packet::{Header, marks};
@@ -16,6 +16,8 @@ use bytemuck::Zeroable;
 pub struct Decoder {
     decap: Decap,
     max_depth: u8,
+    /// Whether packets with a wrong checksum are none.
+    verifies: bool,
     /// `None` where later fragments are left without ports.
     fragments: Option<FragmentTable>,
 }
@@ -26,6 +28,7 @@ impl Decoder {
         Self {
             decap: options.decap,
             max_depth: options.max_depth,
+            verifies: options.checksum == Checksum::DropBad,
             fragments: (options.fragments == Fragments::FirstPort).then(FragmentTable::default),
         }
     }
@@ -68,11 +71,17 @@ impl Decoder {
     ) -> bool {
         let frame = frame_of(record, block);
         *fragment = None;
-        if self.decap.is_none() && fast::decode(header, frame, books).is_some() {
-            return true;
+        let is_common = self.decap.is_none() && fast::decode(header, frame, books).is_some();
+        let is_packet = is_common || {
+            *header = blank(record, ord);
+            self.decode_slowly(header, fragment, frame, books)
+        };
+        if !self.verifies || !is_packet || checksum::is_right(header, frame) {
+            return is_packet;
         }
-        *header = blank(record, ord);
-        self.decode_slowly(header, fragment, frame, books)
+        *fragment = None;
+        books.packets.skipped.add(Skip::Malformed);
+        false
     }
 
     /// The general path, for every frame: fills in a blank header.

@@ -15,6 +15,7 @@
 mod bytes;
 #[cfg(test)]
 mod captures;
+mod checksum;
 mod choose;
 mod decoder;
 mod fast;
@@ -39,7 +40,7 @@ use decoder::blank;
 pub use decoder::{Decoder, Outermost, describe, outermost_tunnel};
 pub use fragment::{FragmentInfo, FragmentTable};
 pub use link::{ethertype, ethertype_of, linktype};
-pub use options::{Decap, DecodeOptions, Fragments, Tunnel};
+pub use options::{Checksum, Decap, DecodeOptions, Fragments, Tunnel};
 pub use transport::protocol;
 
 use crate::books::{Books, Skip};

@@ -1,5 +1,5 @@
 //! IPv4 (RFC 791) and IPv6 (RFC 8200) with extension headers, jumbograms (RFC 2675) and fragment headers: semantics 2.6 to 2.9.
-//! Reads no IPv4 options and verifies no checksum.
+//! Reads no IPv4 options and verifies no checksum (`checksum.rs` does).
 
 use super::bytes::{Bytes, Cut, Skipped};
 use super::decoder::Walk;

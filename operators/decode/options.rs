@@ -11,6 +11,11 @@ pub struct DecodeOptions {
     /// `first-port`: later fragments join the flow of the first. `ignore`: they have no ports.
     #[option(default = "first-port")]
     pub fragments: Fragments,
+    /// `drop-bad`: packets with a wrong checksum are skipped as `malformed`: of the IPv4 header, or of TCP, UDP, ICMP or ICMPv6 where the
+    /// packet was captured whole and is no fragment. Captures of the sending host often have unfinished ones, which the network
+    /// card completes.
+    #[option(default = "ignore")]
+    pub checksum: Checksum,
     /// Nested IP headers at most; deeper packets are skipped as `too_deep`.
     #[option(default = "16")]
     pub max_depth: u8,
@@ -51,6 +56,15 @@ pub enum Fragments {
     FirstPort,
     /// They have no ports.
     Ignore,
+}
+
+/// What becomes of packets with a wrong checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub enum Checksum {
+    /// No checksum is looked at.
+    Ignore,
+    /// They are skipped.
+    DropBad,
 }
 
 /// A tunnel protocol.
