@@ -86,7 +86,7 @@ reasons! {
         Unwanted = "unwanted",
         /// Left out by the deterministic sampler.
         SampledOut = "sampled_out",
-        /// No decoder for the link type.
+        /// No decoder for the link type, or none that the spec asks for.
         UnsupportedLinktype = "unsupported_linktype",
         /// ARP, LLDP, STP and the like.
         NotIp = "not_ip",

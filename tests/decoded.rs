@@ -1,4 +1,4 @@
-//! What settings of `[decode]` do to rows: wrong checksums.
+//! What settings of `[decode]` do to rows: wrong checksums, link types.
 
 use crate::traffic::{Record, pcap};
 use etherparse::PacketBuilder;
@@ -65,4 +65,47 @@ fn packets_with_wrong_checksums_are_left_out() {
         let skipped = report.books.packets.skipped.get(Skip::Malformed);
         assert_eq!(skipped, 4 - used);
     }
+}
+
+#[test]
+fn frames_of_other_link_types_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("in.pcap");
+    let records: Vec<Record> = vec![(START, datagram([1, 2], [4000, 53], b"hello"))];
+    std::fs::write(&capture, pcap(&records)).unwrap();
+    for (types, used) in [
+        ("[\"ETHERNET\"]", 1),
+        ("1", 1),
+        ("[\"raw\", 1]", 1),
+        ("\"RAW\"", 0),
+        ("[228, 113]", 0),
+    ] {
+        let spec =
+            format!("[decode]\nlink_types = {types}\n[features]\nonly = [\"total_packets\"]\n");
+        let (rows, _, report) = rows(&capture, &spec);
+        let skipped = report.books.packets.skipped.get(Skip::UnsupportedLinktype);
+        assert_eq!((rows.len() as u64, skipped), (used, 1 - used), "{types}");
+    }
+    let wrong = |types: &str| {
+        let text = format!(
+            "spec = 1\n[sources]\npath = \"a\"\n[decode]\nlink_types = {types}\n[sinks]\npath = \"a.csv\"\n"
+        );
+        let loaded = Loaded::text("spec.toml", text, "".into()).unwrap();
+        let found = loaded.check().expect_err("it is wrong");
+        let one = &found.list[0];
+        let help = one.help.clone().unwrap_or_default();
+        (
+            one.code,
+            one.path.clone(),
+            format!("{}; {help}", one.message),
+        )
+    };
+    let (code, path, text) = wrong("[1, \"ETHERNETT\"]");
+    assert_eq!((code, path.as_str()), ("E0008", "decode.link_types[1]"));
+    let begin = "`ETHERNETT` is not a link type; did you mean `ETHERNET`? one of `NULL`";
+    assert!(text.starts_with(begin), "{text}");
+    let (code, _, text) = wrong("147");
+    assert_eq!(code, "E0008");
+    assert!(text.starts_with("147 is not the number"), "{text}");
+    assert_eq!(wrong("[]").0, "E0008");
 }

@@ -242,7 +242,7 @@ fn captures_are_the_same(captures: &[&str], ways: &[Way]) {
     };
     for capture in captures {
         let source = format!("path = '{}'", shared.join("pcaps").join(capture).display());
-        let decode = "checksum = \"drop-bad\"\n";
+        let decode = "checksum = \"drop-bad\"\nlink_types = [\"ETHERNET\", \"LINUX_SLL\", 101]\n";
         for max_flows in [1 << 20, 256] {
             let folder = tempfile::tempdir().unwrap();
             let run = |(workers, epoch, chunk, fused): Way| {

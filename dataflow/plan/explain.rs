@@ -246,7 +246,12 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             text
         }
         Kind::Decode(options) => format!(
-            "from {inputs}: tunnels {}, later fragments {}{}",
+            "from {inputs}: {}tunnels {}, later fragments {}{}",
+            if options.link_types.is_some() {
+                "some link types alone, "
+            } else {
+                ""
+            },
             if options.decap.is_none() {
                 "stay on"
             } else {

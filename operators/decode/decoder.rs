@@ -2,7 +2,7 @@
 
 use super::bytes::{Bytes, Skipped};
 use super::fragment::{FragmentInfo, FragmentTable};
-use super::options::{Checksum, Decap, DecodeOptions, Fragments, Tunnel};
+use super::options::{Checksum, Decap, DecodeOptions, Fragments, LinkTypes, Tunnel};
 use super::stack::{Label, Labels};
 use super::{checksum, fast, link, network, transport, tunnel};
 use crate::books::{Anomaly, Books, Skip};
@@ -14,6 +14,8 @@ use bytemuck::Zeroable;
 /// Decodes the records of one source.
 #[derive(Clone, Debug)]
 pub struct Decoder {
+    /// Link types that are read; `None` = all.
+    links: Option<LinkTypes>,
     decap: Decap,
     max_depth: u8,
     /// Whether packets with a wrong checksum are none.
@@ -26,6 +28,7 @@ impl Decoder {
     /// A decoder with these settings that has seen no packet.
     pub fn new(options: &DecodeOptions) -> Self {
         Self {
+            links: options.link_types.clone(),
             decap: options.decap,
             max_depth: options.max_depth,
             verifies: options.checksum == Checksum::DropBad,
@@ -71,6 +74,13 @@ impl Decoder {
     ) -> bool {
         let frame = frame_of(record, block);
         *fragment = None;
+        if let Some(links) = &self.links
+            && !links.has(header.link)
+            && !frame.is_empty()
+        {
+            books.packets.skipped.add(Skip::UnsupportedLinktype);
+            return false;
+        }
         let is_common = self.decap.is_none() && fast::decode(header, frame, books).is_some();
         let is_packet = is_common || {
             *header = blank(record, ord);

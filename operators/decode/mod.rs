@@ -40,7 +40,7 @@ use decoder::blank;
 pub use decoder::{Decoder, Outermost, describe, outermost_tunnel};
 pub use fragment::{FragmentInfo, FragmentTable};
 pub use link::{ethertype, ethertype_of, linktype};
-pub use options::{Checksum, Decap, DecodeOptions, Fragments, Tunnel};
+pub use options::{Checksum, Decap, DecodeOptions, Fragments, LinkTypes, Tunnel};
 pub use transport::protocol;
 
 use crate::books::{Books, Skip};

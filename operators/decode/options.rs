@@ -1,10 +1,15 @@
 //! The settings of `[decode]`.
 
-use crate::options::{OptionError, OptionValue, Options, Setting, Size, Wrong};
+use super::link::linktype;
+use crate::options::{OptionError, OptionValue, Options, Setting, Size, Wrong, wrong_kind};
 
 /// Settings of `[decode]`: how frames become packets.
 #[derive(Clone, Debug, Options)]
 pub struct DecodeOptions {
+    /// Only frames of these link types are read: the names that `jayflow info` shows, or the numbers of pcap. Others are skipped as
+    /// `unsupported_linktype`. By default all that are known.
+    #[option]
+    pub link_types: Option<LinkTypes>,
     /// Tunnels to look into: `none`, `all`, or a list of `gre`, `ipip`, `6in4`, `vxlan`, `geneve`, `gtpu`, `teredo`.
     #[option(default = "none")]
     pub decap: Decap,
@@ -56,6 +61,87 @@ pub enum Fragments {
     FirstPort,
     /// They have no ports.
     Ignore,
+}
+
+/// Link types, by number; not none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkTypes(Vec<u16>);
+
+impl LinkTypes {
+    /// Whether this is one of them.
+    pub fn has(&self, link: u16) -> bool {
+        self.0.contains(&link)
+    }
+}
+
+/// Those that one name or number stands for.
+struct LinkType(Vec<u16>);
+
+impl OptionValue for LinkType {
+    fn kind() -> String {
+        "the name of a link type, or its number".to_owned()
+    }
+
+    fn choices() -> Vec<&'static str> {
+        let mut names: Vec<&str> = linktype::ALL
+            .into_iter()
+            .filter_map(linktype::name)
+            .collect();
+        names.dedup();
+        names
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let all = linktype::ALL.into_iter();
+        match setting {
+            Setting::Text(text) => {
+                let is_named = |link: &u16| {
+                    let name = linktype::name(*link);
+                    name.is_some_and(|name| name.eq_ignore_ascii_case(text))
+                };
+                let found: Vec<u16> = all.filter(is_named).collect();
+                if found.is_empty() {
+                    let names = Self::choices().into_iter().map(str::to_owned);
+                    return Err(Wrong::Choice("link type".to_owned(), names.collect()).into());
+                }
+                Ok(Self(found))
+            }
+            Setting::Int(number) => {
+                let found: Vec<u16> = all.filter(|link| i64::from(*link) == *number).collect();
+                if found.is_empty() {
+                    let wrong = format!("{number} is not the number of a link type that is read");
+                    return Err(Wrong::Other(wrong).into());
+                }
+                Ok(Self(found))
+            }
+            other => wrong_kind(&Self::kind(), other),
+        }
+    }
+}
+
+impl OptionValue for LinkTypes {
+    fn kind() -> String {
+        Vec::<LinkType>::kind()
+    }
+
+    fn choices() -> Vec<&'static str> {
+        LinkType::choices()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let types = Vec::<LinkType>::read(setting)?;
+        if types.is_empty() {
+            return Err(
+                Wrong::Other("the list is empty: no frame would be read".to_owned()).into(),
+            );
+        }
+        Ok(Self(
+            types
+                .into_iter()
+                .flat_map(|LinkType(links)| links)
+                .collect(),
+        ))
+    }
 }
 
 /// What becomes of packets with a wrong checksum.
@@ -150,6 +236,44 @@ impl OptionValue for Decap {
                     }
                     error
                 }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(items: &[Setting]) -> Result<Vec<u16>, OptionError> {
+        LinkTypes::read(&Setting::List(items.to_vec())).map(|LinkTypes(links)| links)
+    }
+
+    #[test]
+    fn link_types_go_by_name_or_number() {
+        let text = |text: &str| Setting::Text(text.to_owned());
+        assert_eq!(
+            read(&[text("RAW"), Setting::Int(1)]),
+            Ok(vec![12, 14, 101, 1])
+        );
+        assert_eq!(read(&[text("linux_sll2")]), Ok(vec![276]));
+        let one = LinkTypes::read(&Setting::Int(101)).expect("one alone");
+        assert!(one.has(101) && !one.has(12));
+        // every name that is shown stands for the numbers that it is shown for
+        for link in linktype::ALL {
+            let name = linktype::name(link).expect("what is read has a name");
+            assert!(read(&[text(name)]).expect("a name").contains(&link));
+        }
+        let wrong = read(&[Setting::Int(1), text("ETHERNETT")]).unwrap_err();
+        assert!(matches!(&wrong.wrong, Wrong::Choice(what, names)
+            if what == "link type" && names.len() == 12));
+        assert_eq!(wrong.at, [crate::options::Step::Index(1)]);
+        for wrong in [
+            vec![],
+            vec![Setting::Int(147)],
+            vec![Setting::Int(-1)],
+            vec![Setting::Bool(true)],
+        ] {
+            assert!(read(&wrong).is_err());
         }
     }
 }

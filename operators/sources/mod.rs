@@ -29,7 +29,7 @@ pub use ending::Ending;
 pub use input::Follow;
 pub use list::{Found, Glance, ListError, found, glance, list};
 pub use moment::Moment;
-pub use options::{Faulty, Merge, PcapOptions};
+pub use options::{Faulty, InputOrder, Merge, PcapOptions};
 pub use reader::Reader;
 pub use record::{Chunk, Record};
 pub use rows::{is_rows, read_rows};

@@ -20,7 +20,9 @@ impl Check<'_> {
         let Ok(kind) = self.type_of(raw, "source", &source_types()) else {
             return PcapOptions::default();
         };
-        let of_packets = ["sensor", "merge", "limit", "errors", "follow", "patience"];
+        let of_packets = [
+            "order", "sensor", "merge", "limit", "errors", "follow", "patience",
+        ];
         let is_known = |key: &Key| kind != Some("rows") || !of_packets.contains(&key.name);
         let keys = Section::named("sources").map(section_keys);
         let keys: Vec<Key> = keys
