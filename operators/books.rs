@@ -186,6 +186,8 @@ reasons! {
         UdpLength = "udp_length",
         /// A later fragment whose first fragment was not seen.
         FragmentOrphan = "fragment_orphan",
+        /// A packet in fragments that was not put together, though it should have been: not all came in time, or there was no room.
+        FragmentLost = "fragment_lost",
         /// The IP length is beyond the end of the frame.
         IpLenOverrun = "ip_len_overrun",
         /// A record without a valid time.

@@ -101,9 +101,10 @@ proptest! {
         epoch in prop_oneof![Just(1usize), Just(7), Just(4096)], chunk in prop_oneof![Just(1usize), Just(5), Just(4096)],
         fused: bool, max_flows in prop_oneof![Just(1usize << 20), Just(256)], active: bool,
         bidirectional in prop_oneof![3 => Just(true), 1 => Just(false)],
+        fragments in prop_oneof![Just("first-port"), Just("reassemble")],
     ) {
         let flows = format!(
-            "[flows]\nmax_flows = {max_flows}\nactive_timeout = \"{}\"\nbidirectional = {bidirectional}\n",
+            "[decode]\nfragments = \"{fragments}\"\ndns_ports = [1000, 1001]\n[flows]\nmax_flows = {max_flows}\nactive_timeout = \"{}\"\nbidirectional = {bidirectional}\n",
             if active { "2s" } else { "off" }
         );
         let spec = |workers, epoch, chunk, fused| format!(
@@ -242,7 +243,10 @@ fn captures_are_the_same(captures: &[&str], ways: &[Way]) {
     };
     for capture in captures {
         let source = format!("path = '{}'", shared.join("pcaps").join(capture).display());
-        let decode = "checksum = \"drop-bad\"\nlink_types = [\"ETHERNET\", \"LINUX_SLL\", 101]\n";
+        let decode = match capture.starts_with("fragment/") {
+            true => "fragments = \"reassemble\"\n",
+            false => "checksum = \"drop-bad\"\nlink_types = [\"ETHERNET\", \"LINUX_SLL\", 101]\n",
+        };
         for max_flows in [1 << 20, 256] {
             let folder = tempfile::tempdir().unwrap();
             let run = |(workers, epoch, chunk, fused): Way| {

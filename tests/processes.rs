@@ -48,7 +48,7 @@ fn the_rows_and_books_are_those_of_one_process() {
         ("merged", "a.pcap b.pcap --merge all"),
         (
             "vlan",
-            "b.pcap --key 5tuple,vlan --decap all --max-flows 256",
+            "b.pcap --key 5tuple,vlan --decap all --max-flows 256 --set decode.fragments=reassemble --set decode.dns_ports=[53,1000,1001]",
         ),
         ("entropy", "a.pcap b.pcap -f entropy,hdr_desc"),
         (

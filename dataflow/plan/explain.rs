@@ -259,6 +259,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             },
             match options.fragments {
                 Fragments::FirstPort => "join the flow of the first",
+                Fragments::Reassemble => "join the flow of the first, parsers get the whole",
                 Fragments::Ignore => "have no ports",
             },
             match options.checksum {

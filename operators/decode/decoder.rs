@@ -32,7 +32,7 @@ impl Decoder {
             decap: options.decap,
             max_depth: options.max_depth,
             verifies: options.checksum == Checksum::DropBad,
-            fragments: (options.fragments == Fragments::FirstPort).then(FragmentTable::default),
+            fragments: (options.fragments != Fragments::Ignore).then(FragmentTable::default),
         }
     }
 

@@ -13,7 +13,8 @@ pub struct DecodeOptions {
     /// Tunnels to look into: `none`, `all`, or a list of `gre`, `ipip`, `6in4`, `vxlan`, `geneve`, `gtpu`, `teredo`.
     #[option(default = "none")]
     pub decap: Decap,
-    /// `first-port`: later fragments join the flow of the first. `ignore`: they have no ports.
+    /// `first-port`: later fragments join the flow of the first. `reassemble`: so they do, and parsers of application protocols get the
+    /// packet as a whole. `ignore`: they have no ports.
     #[option(default = "first-port")]
     pub fragments: Fragments,
     /// `drop-bad`: packets with a wrong checksum are skipped as `malformed`: of the IPv4 header, or of TCP, UDP, ICMP or ICMPv6 where the
@@ -54,11 +55,13 @@ impl OptionValue for PayloadPrefix {
     }
 }
 
-/// What happens to later fragments.
+/// What happens to fragments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
 pub enum Fragments {
     /// They join the flow of the first fragment.
     FirstPort,
+    /// The same, and parsers get the whole.
+    Reassemble,
     /// They have no ports.
     Ignore,
 }
