@@ -14,7 +14,7 @@ use crate::topology::{
 use operators::Error;
 use operators::books::{Books, FileBooks, Partial};
 use operators::features::ConnectionPlan;
-use operators::flows::FlowOptions;
+use operators::flows::{FlowOptions, Open};
 use operators::joins::Joined;
 use operators::privacy::Anonymiser;
 use operators::sinks::{self, Collector, Description, Fact, Sidecar, Sort, Sorter};
@@ -337,7 +337,7 @@ fn work(
             window: first.map_or(Window::All, |one| one.view.options.window),
             slicing: inputs.slicing,
             inputs: inputs.count(),
-            lag: plan.flows().and_then(FlowOptions::longest_wait),
+            open: stay_open(plan),
         };
         building(worker, format!("view {}", region.name()));
         worker.dataflow::<u64, _, _>(|scope| {
@@ -367,7 +367,7 @@ fn work(
                 connection,
                 slicing: inputs.slicing,
                 inputs: inputs.count(),
-                lag: plan.flows().and_then(FlowOptions::longest_wait),
+                open: stay_open(plan),
                 budget: sort_memory(plan),
                 folder: spool_folder(plan),
             },
@@ -458,6 +458,11 @@ fn failed_view(region: &Region, between: &Between) -> Option<Error> {
     Some(Error::new(text).help(help))
 }
 
+/// How long records stay open.
+fn stay_open(plan: &Plan) -> Open {
+    plan.flows().map_or_else(Open::default, FlowOptions::open)
+}
+
 /// What rows look up in views, if they do.
 fn look_ups(
     plan: &Plan,
@@ -472,7 +477,7 @@ fn look_ups(
         None => Come::ByClock {
             slicing: inputs.slicing,
             inputs: inputs.count(),
-            lag: plan.flows().and_then(FlowOptions::longest_wait),
+            lag: stay_open(plan).idle,
         },
     };
     (!look_ups.is_empty()).then(|| LookUpEntrance {

@@ -146,7 +146,7 @@ fn unknown_keys_and_sections() {
               |
             8 | extends = 1
               | ^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
+              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `every`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
               = see `jayflow help E0005`
         "#]],
     );
@@ -591,7 +591,7 @@ fn sinks() {
               |
             9 | compression = "zstd"
               | ^^^^^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
+              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `every`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
               = see `jayflow help E0005`
 
             error[E0008]: `parkett` is not a type of sink

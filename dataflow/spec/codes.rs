@@ -1291,7 +1291,7 @@ input = \"v\"
 path = \"out.csv\"
 "
 "E0605" "a view of everything, of an input without an end"
-"A view without windows keeps all that ever came, and a file that is followed has no end. Give the view a window, or say with `max_rows` how large it may become."
+"A view without windows keeps all that ever came, and a file that is followed has no end. Give the view a window, or say with `max_rows` how large it may become. Windows by `start_time` close when no record can have started in them any more: that needs an `active_timeout`."
 wrong "spec = 1
 
 [sources]

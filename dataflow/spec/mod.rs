@@ -219,7 +219,7 @@ pub enum TableOf {
     /// The connection graph.
     Graph(Relation),
     /// A view, by its name.
-    View(String, Shown),
+    View(String, Box<Shown>),
 }
 
 /// A table of the connection graph or of a view.

@@ -126,6 +126,9 @@ fn kind(words: &str, choices: &[&str]) -> Value {
         _ if words.starts_with("a whole number, or a comparison") => {
             json!({"type": ["integer", "string"]})
         }
+        _ if words.starts_with("text, or a table {") => {
+            json!({"anyOf": [kind("text", choices), {"type": "object"}]})
+        }
         _ if words.starts_with("a table {") => json!({"type": "object"}),
         "a whole number, 1 or more" => json!({"type": "integer", "minimum": 1}),
         _ if words.starts_with("one character such as") => {

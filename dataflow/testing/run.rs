@@ -212,6 +212,7 @@ fn asserted(
         made: rules.relations.first().cloned().unwrap_or_default(),
         relation: 0,
         emit: Emit::Final,
+        every: None,
         window: Window::All,
         drawn: None,
     };
@@ -236,7 +237,7 @@ fn asserted(
             condition: None,
             limit: None,
             table: Some(SinkTable {
-                of: TableOf::View(name, shown),
+                of: TableOf::View(name, Box::new(shown)),
                 schema: schema.clone(),
             }),
             schema,

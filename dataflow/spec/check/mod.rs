@@ -270,6 +270,9 @@ impl<'a> Check<'a> {
             _ => None,
         };
         self.early(&flows, flows_raw.as_ref(), twice);
+        if let (Some((columns, _)), Some(raw)) = (&columns, &features_raw) {
+            self.order_of_records(raw, columns.connection().as_ref());
+        }
         let (columns, seen) = columns.filter(|_| !self.found.has_errors())?;
 
         let flows_name = flows_raw
@@ -379,7 +382,7 @@ impl<'a> Check<'a> {
             }
         }
         self.unread(&views, &views_from, &shown, &look_ups);
-        self.endless(sources.iter().map(|(_, source)| source), &views);
+        self.endless(sources.iter().map(|(_, source)| source), &flows, &views);
         if self.found.has_errors() {
             return None;
         }

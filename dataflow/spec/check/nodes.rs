@@ -101,7 +101,7 @@ impl Check<'_> {
         let own = options.keys();
         let mut common = vec!["type", "input", "columns", "where"];
         if own.iter().all(|key| key.name != "emit") {
-            common.push("emit");
+            common.extend(["emit", "every"]);
         }
         self.read(raw, &common, &own, &sink_keys(Some(kind)), |key, value| {
             options.set(key, value)

@@ -9,7 +9,9 @@ use crate::spec::load::{Entry, Kind, Value};
 use crate::spec::sections::{Section, section_keys, sink_keys};
 use crate::spec::{Behind, Filter, TableOf, View};
 use operators::expressions::{Context, Fault, Known};
-use operators::options::OptionValue as _;
+use operators::features::ConnectionPlan;
+use operators::flows::FlowOptions;
+use operators::options::{Duration, OptionValue};
 use operators::sinks::{GraphOptions, SinkOptions};
 use operators::sources::PcapOptions;
 use operators::views::look_ups::LookUps;
@@ -17,7 +19,7 @@ use operators::views::rules::{
     GraphForm, GroupForm, OverView, Part, Plan, ReadFrom, Relation, RelationColumn, RuleOptions,
     compile, compile_graph, compile_group,
 };
-use operators::views::{Drawn, Emit, Shown, ViewOptions, Window};
+use operators::views::{By, Drawn, Emit, Shown, ViewOptions, Window};
 use std::sync::Arc;
 
 /// What views may read.
@@ -392,10 +394,18 @@ impl<'a> Check<'a> {
         let Some(((view, settings), name, at, path)) = found else {
             // a view with faults of its own is no view here
             let faulty = inputs.iter().any(|(name, ..)| self.is_view(&head(name)));
-            if let (Some(entry), false) = (emit, is_graph || faulty) {
-                let message = "`emit` is for sinks over a view or over the graph";
+            for entry in [emit, raw.entry("every")].into_iter().flatten() {
+                if is_graph || faulty {
+                    continue;
+                }
+                let of = match entry.name.as_str() {
+                    "emit" => "a view or over the graph",
+                    _ => "a view",
+                };
+                let message = format!("`{}` is for sinks over {of}", entry.name);
+                let path = format!("{}.{}", raw.path, entry.name);
                 self.found.push(
-                    Diagnostic::new("E0410", entry.at, format!("{}.emit", raw.path), message)
+                    Diagnostic::new("E0410", entry.at, path, message)
                         .help("leave it out: each row of flows is written once"),
                 );
             }
@@ -415,16 +425,19 @@ impl<'a> Check<'a> {
         let made = &settings.rules.relations;
         let relation = self.relation_of((&view.name, settings), name, (at, path));
         let emit = emit.map_or(Emit::Final, |entry| self.emit(raw, entry));
+        let every = raw.entry("every");
+        let every = every.and_then(|entry| self.every(raw, entry, emit, settings.options.window));
         let relation = relation.unwrap_or(0);
         Some(TableOf::View(
             view.name.clone(),
-            Shown {
+            Box::new(Shown {
                 made: made.get(relation)?.clone(),
                 relation,
                 emit,
+                every,
                 window: settings.options.window,
                 drawn: None,
-            },
+            }),
         ))
     }
 
@@ -496,27 +509,59 @@ impl<'a> Check<'a> {
             made: nodes,
             relation: 0,
             emit: Emit::Final,
+            every: None,
             window: Window::All,
             drawn,
         };
-        Some(TableOf::View(view.clone(), shown))
+        Some(TableOf::View(view.clone(), Box::new(shown)))
     }
 
     fn emit(&mut self, raw: &Raw<'_>, entry: &Entry) -> Emit {
+        self.of_view(raw, entry).unwrap_or(Emit::Final)
+    }
+
+    /// A key of a sink over a view.
+    fn of_view<T: OptionValue>(&mut self, raw: &Raw<'_>, entry: &Entry) -> Option<T> {
         let keys = sink_keys(None);
         let key = keys.iter().find(|key| key.name == entry.name);
-        Emit::read(&entry.value.setting()).unwrap_or_else(|error| {
-            if let Some(key) = key {
-                self.wrong(&raw.path, entry, key, error);
+        T::read(&entry.value.setting())
+            .map_err(|error| {
+                if let Some(key) = key {
+                    self.wrong(&raw.path, entry, key, error);
+                }
+            })
+            .ok()
+    }
+
+    /// From one snapshot to the next.
+    fn every(&mut self, raw: &Raw<'_>, entry: &Entry, emit: Emit, window: Window) -> Option<i64> {
+        let Duration(every) = self.of_view(raw, entry)?;
+        let message = match window {
+            _ if emit != Emit::Snapshot => {
+                "`every` is for `emit = \"snapshot\"`: from one table to the next".to_owned()
             }
-            Emit::Final
-        })
+            Window::All => {
+                "`every` is for views with windows: this one has one table, at the end".to_owned()
+            }
+            Window::Sliding { step, .. } if every <= 0 || every % step != 0 => {
+                format!(
+                    "`every` must be a multiple of the step of the window, {}",
+                    Duration(step)
+                )
+            }
+            Window::Sliding { .. } => return Some(every),
+        };
+        let path = format!("{}.every", raw.path);
+        self.found
+            .push(Diagnostic::new("E0410", entry.value.at, path, message));
+        None
     }
 
     /// Reports views that keep all that comes of an input without an end.
     pub(super) fn endless<'o>(
         &mut self,
         mut sources: impl Iterator<Item = &'o PcapOptions>,
+        flows: &FlowOptions,
         views: &[(Raw<'a>, View)],
     ) {
         let is_endless = |source: &PcapOptions| {
@@ -539,6 +584,39 @@ impl<'a> Check<'a> {
                 self.found
                     .push(Diagnostic::new("E0605", at, path, message).help(help));
             }
+            if matches!(view.options.window, Window::Sliding { by: By::Start, .. })
+                && flows.active_timeout.0.is_none()
+            {
+                let at = raw.entry("window").map_or(raw.at, |entry| entry.value.at);
+                let message = format!(
+                    "the windows of `{}` never close: a record may have started at any time before",
+                    raw.name
+                );
+                let help = "set `active_timeout` of `[flows]`, or leave out `by`: records count when they end";
+                let path = format!("{}.window", raw.path);
+                self.found
+                    .push(Diagnostic::new("E0605", at, path, message).help(help));
+            }
+        }
+    }
+
+    /// Reports columns over records in the order of their ends, where they come in that of their starts.
+    pub(super) fn order_of_records(&mut self, raw: &Raw<'_>, connection: Option<&ConnectionPlan>) {
+        let Some(connection) = connection.filter(|plan| plan.past) else {
+            return;
+        };
+        if matches!(
+            connection.options.window,
+            Window::Sliding { by: By::Start, .. }
+        ) {
+            let at = raw
+                .entry("connection")
+                .map_or(raw.at, |entry| entry.value.at);
+            let message = "`ct_*` and `new_edge` compare a record with those that ended before it, and windows by start close in another order";
+            let path = format!("{}.connection", raw.path);
+            let help = "leave these columns out, or `by`: records then count when they end";
+            self.found
+                .push(Diagnostic::new("E0008", at, path, message).help(help));
         }
     }
 
