@@ -2,6 +2,7 @@
 //!
 //! Pure: no file is opened (`files.rs` does that). Stages: sections and keys; the graph; what is read and written.
 
+mod dropped;
 mod expressions;
 mod filters;
 mod graph;
@@ -50,6 +51,12 @@ impl Loaded {
         let mut found = check.found;
         if spec.is_some() && !found.has_errors() {
             missing.into_iter().for_each(|fault| found.push(fault));
+        }
+        if let (Some(spec), false) = (&spec, found.has_errors()) {
+            filled
+                .dropped(spec)
+                .into_iter()
+                .for_each(|one| found.push(one));
         }
         let found = self.sorted(found);
         match spec {
