@@ -12,6 +12,7 @@ mod look_ups;
 mod nodes;
 mod outputs;
 mod sections;
+mod shown;
 mod tests;
 mod variables;
 mod view_reads;
