@@ -301,13 +301,7 @@ impl<R: Row> Inlets<R> {
                 let rows =
                     table(changes, (**shown).clone(), place, Rc::clone(between)).probe_with(&probe);
                 let collector = collectors.get(at).cloned();
-                collect(
-                    rows,
-                    sink.columns.clone(),
-                    None,
-                    collector,
-                    Rc::clone(books),
-                );
+                collect(rows, sink.places(), None, collector, Rc::clone(books));
             }
         }
         if let Some(LookUpEntrance { plan, answers }) = look_ups {

@@ -23,6 +23,8 @@ mod look_ups;
 mod mistakes;
 mod packets;
 #[cfg(unix)]
+mod partitions;
+#[cfg(unix)]
 mod processes;
 #[cfg(unix)]
 mod program;

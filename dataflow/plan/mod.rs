@@ -515,7 +515,7 @@ impl Plan {
 
     /// What a sink takes of the rows.
     pub fn projection(&self, sink: &Sink) -> Projection {
-        Projection::new(sink.columns.clone(), &sink.schema, self.duration_unit(sink))
+        Projection::new(sink.places(), &sink.taken(), self.duration_unit(sink))
     }
 
     fn duration_unit(&self, sink: &Sink) -> DurationUnit {

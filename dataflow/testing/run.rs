@@ -148,6 +148,7 @@ fn rows(
                 schema: seen.schema.clone(),
                 condition: condition.clone(),
                 limit: None,
+                parts: None,
                 table: None,
                 behind: behind.clone(),
             },
@@ -236,6 +237,7 @@ fn asserted(
             columns: (0..schema.len()).collect(),
             condition: None,
             limit: None,
+            parts: None,
             table: Some(SinkTable {
                 of: TableOf::View(name, Box::new(shown)),
                 schema: schema.clone(),

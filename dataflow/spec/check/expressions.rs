@@ -536,7 +536,7 @@ impl<'a> Check<'a> {
     }
 
     /// Where a part of an expression is in the file.
-    fn inner(&self, value: &Value, text: &str, span: syntax::Span) -> Span {
+    pub(super) fn inner(&self, value: &Value, text: &str, span: syntax::Span) -> Span {
         const QUOTES: [&str; 9] = [
             "'''\r\n",
             "'''\n",

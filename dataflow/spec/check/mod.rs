@@ -11,6 +11,7 @@ mod keys;
 mod look_ups;
 mod nodes;
 mod outputs;
+mod paths;
 mod sections;
 mod shown;
 mod tests;
@@ -434,9 +435,12 @@ impl<'a> Check<'a> {
                         _ => &seen.schema,
                     };
                     let schema = table.as_ref().map_or(rows, |table| &table.schema);
+                    let mut parts = self.parts(&raw, &options, (schema, &columns), table.as_ref());
                     let schema = columns.iter().map(|at| schema[*at].clone()).collect();
                     if table.is_none() {
-                        columns.iter_mut().for_each(|at| *at = seen.places[*at]);
+                        let hidden = parts.iter_mut().flat_map(|of| &mut of.columns);
+                        let all = columns.iter_mut().chain(hidden);
+                        all.for_each(|at| *at = seen.places[*at]);
                     }
                     let path = raw.entry("path").and_then(|entry| entry.value.text());
                     let label = path.unwrap_or(options.kind()).to_owned();
@@ -447,6 +451,7 @@ impl<'a> Check<'a> {
                         schema,
                         condition,
                         limit: None,
+                        parts,
                         table,
                         behind: passed,
                     };

@@ -107,8 +107,9 @@ impl Check<'_> {
             options.set(key, value)
         });
         if let (Some(entry), Some(path)) = (path, options.path()) {
-            self.inside(entry.value.at, &format!("{}.path", raw.path), path);
-            let path = self.absolute(entry.value.at, path);
+            let path = path.to_owned();
+            self.inside(entry.value.at, &format!("{}.path", raw.path), &path);
+            let path = self.output_path(raw, entry, &path, kind);
             // It took text before.
             let _ = options.set("path", &Setting::Text(path));
         }
