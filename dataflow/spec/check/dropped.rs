@@ -1,8 +1,8 @@
 //! Derived columns that a spec declares and nothing uses.
 
 use super::Loaded;
-use crate::spec::Spec;
 use crate::spec::diagnostic::Diagnostic;
+use crate::spec::{Sink, Spec};
 use operators::expressions::Typed;
 use operators::expressions::lookups::LOOK_UPS;
 use std::collections::BTreeSet;
@@ -86,7 +86,7 @@ impl Spec {
         }
         let first = self.columns.schema.len() + self.look_ups.values().count();
         let written = sinks().filter(|sink| sink.table.is_none());
-        let written = written.flat_map(|sink| &sink.columns);
+        let written = written.flat_map(Sink::places);
         used.extend(written.filter_map(|at| places.get(at.checked_sub(first)?)));
         // what these are made of
         let mut open: Vec<u32> = used.iter().copied().collect();
