@@ -301,7 +301,13 @@ impl<R: Row> Inlets<R> {
                 let rows =
                     table(changes, (**shown).clone(), place, Rc::clone(between)).probe_with(&probe);
                 let collector = collectors.get(at).cloned();
-                collect(rows, sink.places(), None, collector, Rc::clone(books));
+                collect(
+                    rows,
+                    sink.places(),
+                    plan.condition(sink),
+                    collector,
+                    Rc::clone(books),
+                );
             }
         }
         if let Some(LookUpEntrance { plan, answers }) = look_ups {
@@ -604,10 +610,8 @@ fn behind_features<'scope>(
                     },
                     None => read,
                 };
-                let condition = sink.condition.as_ref();
-                let condition =
-                    condition.map(|one| (sink.label.clone(), plan.conditions([one], &sink.behind)));
                 if let Some(read) = read {
+                    let condition = plan.condition(sink);
                     collect(read, plan.projection(sink), condition, collector, books);
                 }
             }

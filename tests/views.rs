@@ -347,6 +347,57 @@ fn windows_by_start_need_an_end_of_records_or_of_the_input() {
     );
 }
 
+#[test]
+fn where_of_a_sink_is_over_the_columns_of_its_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = |name: &str, keys: &str| {
+        format!("[sinks.{name}]\npath = \"{name}.csv\"\noverwrite = true\n{keys}\n")
+    };
+    let (view, graph) = (
+        "input = \"v.talk\"\nemit =",
+        "type = \"graph\"\nmetrics = [\"degree\"]\nemit =",
+    );
+    let few = "columns = [\"degree\"]\nwhere = 'degree >= $most and node != 192.0.2.1'";
+    let mut text = spec("{ sliding = \"60s\", step = \"20s\" }", "workers = 2");
+    text.push_str("[vars.most]\ntype = \"int\"\ndefault = 2\n");
+    text.push_str("[features]\nconnection = { window = { sliding = \"60s\", step = \"20s\" } }\n");
+    for (name, keys) in [
+        ("all", format!("{view} \"changes\"")),
+        (
+            "some",
+            format!("{view} \"changes\"\nwhere = 'flows > $most or diff == -1 and a == 192.0.2.1'"),
+        ),
+        ("nodes", format!("{graph} \"snapshot\"")),
+        ("few", format!("{graph} \"snapshot\"\n{few}")),
+    ] {
+        text.push_str(&sink(name, &keys));
+    }
+    execute(folder.path(), &fixed(), &text);
+    let lines = |name: &str| lines(folder.path(), &format!("{name}.csv"));
+    let (all, some) = (lines("all"), lines("some"));
+    // at, diff, a, b, flows
+    let is_one = |line: &&Vec<String>| {
+        line[4].parse::<u64>().unwrap() > 2 || line[1] == "-1" && line[2] == "192.0.2.1"
+    };
+    let expected: Vec<_> = all.iter().filter(is_one).cloned().collect();
+    assert!(!some.is_empty() && some.len() < all.len());
+    assert_eq!(some, expected);
+    let header = std::fs::read_to_string(folder.path().join("nodes.csv")).unwrap();
+    let header: Vec<&str> = header.lines().next().unwrap().split(',').collect();
+    let place = |name: &str| header.iter().position(|one| *one == name).unwrap();
+    let nodes = lines("nodes");
+    let is_one = |line: &&Vec<String>| {
+        line[place("degree")].parse::<u64>().unwrap() >= 2 && line[place("node")] != "192.0.2.1"
+    };
+    let expected: Vec<_> = nodes
+        .iter()
+        .filter(is_one)
+        .map(|line| vec![line[place("degree")].clone()])
+        .collect();
+    assert!(!expected.is_empty() && expected.len() < nodes.len());
+    assert_eq!(lines("few"), expected);
+}
+
 /// A view of groups over the rows of a filter, with a derived column, in all three ways of emitting.
 const GROUPS: &str = "
 [features.derive]

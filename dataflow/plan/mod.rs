@@ -434,6 +434,19 @@ impl Plan {
         RowProgram::new(conditions, self.places(behind))
     }
 
+    /// `where` of a sink, with the name that it is counted under.
+    pub fn condition(&self, sink: &Sink) -> Option<(String, RowProgram)> {
+        let condition = sink.condition.as_ref()?;
+        let program = match &sink.table {
+            None => self.conditions([condition], &sink.behind),
+            Some(table) => {
+                let places = (0..).zip(0..table.schema.len()).collect();
+                RowProgram::new([condition], Arc::new(places))
+            }
+        };
+        Some((sink.label.clone(), program))
+    }
+
     /// What a join is told; `None` where nobody has looked at its files.
     pub fn join(&self, name: &str, join: &Join) -> Option<JoinPlan> {
         let places = self.places(&join.behind);

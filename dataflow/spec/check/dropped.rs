@@ -56,7 +56,9 @@ impl Spec {
         let filters = || self.filters.iter().map(|filter| &filter.options);
         let tests = || self.tests.iter().map(|test| &test.options);
         let expected = || tests().flat_map(|test| &test.expect);
-        let conditions = sinks()
+        // those of tables read the columns of these
+        let of_rows = || sinks().filter(|sink| sink.table.is_none());
+        let conditions = of_rows()
             .filter_map(|sink| sink.condition.as_ref())
             .chain(filters().flat_map(|filter| &filter.conditions));
         conditions.for_each(|typed| add(typed, &mut used));
@@ -85,8 +87,7 @@ impl Spec {
             }
         }
         let first = self.columns.schema.len() + self.look_ups.values().count();
-        let written = sinks().filter(|sink| sink.table.is_none());
-        let written = written.flat_map(Sink::places);
+        let written = of_rows().flat_map(Sink::places);
         used.extend(written.filter_map(|at| places.get(at.checked_sub(first)?)));
         // what these are made of
         let mut open: Vec<u32> = used.iter().copied().collect();

@@ -590,7 +590,7 @@ impl<'a> Check<'a> {
 }
 
 /// The value of a variable in expressions. One that has none yet is told elsewhere; it stands for nothing until then.
-fn constant(variable: &Variable) -> Constant {
+pub(super) fn constant(variable: &Variable) -> Constant {
     let text = |value: &Setting| match value {
         Setting::Text(text) => text.clone(),
         _ => String::new(),

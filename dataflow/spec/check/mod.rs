@@ -227,9 +227,10 @@ impl<'a> Check<'a> {
             .collect();
         let conditions: Vec<_> = sinks
             .iter()
-            .map(|(raw, _)| {
+            .map(|(raw, options)| {
                 let entry = raw.entry("where")?;
-                if self.reads_view(raw, &views) {
+                // what a table has is not known yet
+                if options.kind() == "graph" || self.reads_view(raw, &views) {
                     return None;
                 }
                 let path = format!("{}.where", raw.path);
@@ -420,6 +421,11 @@ impl<'a> Check<'a> {
                         },
                         of,
                     });
+                    let of_table = table.as_ref();
+                    let condition = match of_table {
+                        Some(table) => self.of_table(&raw, &options, &table.schema),
+                        None => condition,
+                    };
                     // a table for people has titles and units of its own
                     let rows = match &options {
                         SinkOptions::Stdout(_) if raw.entry("columns").is_none() => &seen.plain,

@@ -1,11 +1,14 @@
 //! Sinks over views: which relation a sink writes, when its rows are written, and graphs that are drawn.
 
+use super::expressions::constant;
 use super::{Check, Inputs, Raw};
 use crate::spec::diagnostic::{Diagnostic, Span};
 use crate::spec::load::Entry;
 use crate::spec::sections::sink_keys;
 use crate::spec::{TableOf, View};
+use operators::expressions::{Checker, Context, Fault, Field, Known, Type, Typed, parse};
 use operators::options::{Duration, OptionValue};
+use operators::schema::Schema;
 use operators::sinks::{GraphOptions, SinkOptions};
 use operators::views::{Drawn, Emit, Shown, Window};
 
@@ -16,15 +19,53 @@ impl<'a> Check<'a> {
             return false;
         };
         let head = input.split('.').next().unwrap_or_default();
-        let reads = views.iter().any(|(view, _)| view.name == head);
-        if let (true, Some(entry)) = (reads, raw.entry("where")) {
-            let message = "a sink over a view has no `where`";
-            self.found.push(
-                Diagnostic::new("E0607", entry.at, format!("{}.where", raw.path), message)
-                    .help("put the condition into a rule of the view"),
-            );
+        views.iter().any(|(view, _)| view.name == head)
+    }
+
+    /// `where` of a sink that writes a table, over the columns of that: their places are those in the table.
+    pub(super) fn of_table(
+        &mut self,
+        raw: &Raw<'_>,
+        options: &SinkOptions,
+        schema: &Schema,
+    ) -> Option<Typed> {
+        let entry = raw.entry("where")?;
+        let path = format!("{}.where", raw.path);
+        if matches!(options, SinkOptions::Graph(options) if options.format().is_graph()) {
+            let help = "put it into `where` of the view, or write the tables of the graph";
+            let message = "a graph is drawn whole: its sink has no `where`";
+            self.found
+                .push(Diagnostic::new("E0410", entry.at, path, message).help(help));
+            return None;
         }
-        reads
+        let Some(text) = entry.value.text() else {
+            self.wrong_type(&entry.value, &path, "text", "write an expression in quotes");
+            return None;
+        };
+        let mut context = Context::new("the columns here are those of the table");
+        for (place, column) in (0..).zip(schema) {
+            if let Some((kind, null)) = Type::of_feature(column) {
+                context.add(&column.name, Known::Field(Field { place, kind, null }));
+            }
+        }
+        for variable in self.variables {
+            context.set(&variable.name, constant(variable));
+        }
+        let mut packets = Vec::new();
+        let checked = parse(text).and_then(|tree| {
+            let typed = Checker::rows(&context, text, &mut packets).truth(&tree, "`where`")?;
+            match packets.is_empty() {
+                true => Ok(typed),
+                false => Err(Box::new(Fault::new(
+                    "E0210",
+                    tree.at,
+                    "the rows of a table have no packets",
+                ))),
+            }
+        });
+        checked
+            .map_err(|fault| self.expression_fault(&fault, &entry.value, &path))
+            .ok()
     }
 
     /// What a sink writes of a view; `None` where it reads something else.
