@@ -63,11 +63,12 @@ impl Provenance {
 
 /// Facts in the order of the run: the spec, what it read, what became of it. Files keep them in other orders.
 fn order(name: &str) -> (usize, String) {
-    const ORDER: [&str; 11] = [
+    const ORDER: [&str; 12] = [
         "version",
         "spec_sha256",
         "base",
         "sink",
+        "file",
         "columns_sha256",
         "flow_key",
         sinks::DURATION_UNIT,

@@ -40,7 +40,9 @@ pub struct Output {
     pub label: String,
     /// Columns of its rows.
     pub columns: usize,
-    /// Size of the file.
+    /// How many files, where there may be several.
+    pub files: Option<u64>,
+    /// Size of the file, or of all of them.
     pub bytes: Option<u64>,
 }
 
@@ -106,6 +108,9 @@ impl Report {
                 thousands(written),
                 output.columns
             );
+            if let Some(files) = output.files {
+                let _ = write!(out, "  {} files", thousands(files));
+            }
             if let Some(bytes) = output.bytes {
                 let _ = write!(out, "  {}", size(bytes));
             }
@@ -481,6 +486,7 @@ mod tests {
             outputs: vec![Output {
                 label: "flows.parquet".to_owned(),
                 columns: 387,
+                files: None,
                 bytes: Some(61_000_000),
             }],
             elapsed: Duration::from_millis(5_600),

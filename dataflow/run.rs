@@ -14,10 +14,10 @@ use crate::topology::{
 use operators::Error;
 use operators::books::{Books, FileBooks, Partial};
 use operators::features::ConnectionPlan;
-use operators::flows::FlowOptions;
+use operators::flows::{FlowOptions, Open};
 use operators::joins::Joined;
 use operators::privacy::Anonymiser;
-use operators::sinks::{self, Collector, Description, Fact, Sidecar, Sort, Sorter};
+use operators::sinks::{self, Collector, Description, Fact, Sidecar, Sorter};
 use operators::sources::{Bell, Credit, Progress, ReadControl, Splitter};
 use operators::views::look_ups::{Answers, Come, LookUpPlan};
 use operators::views::{Between, FeedPlan, GatePlan, Handover, SharedBetween, Window};
@@ -26,6 +26,7 @@ use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef as _;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -158,8 +159,7 @@ fn needs(plan: &Plan, workers: usize) -> Needs {
         .features()
         .map_or(0, |features| features.columns().len());
     let written: usize = plan.sinks().map(|(_, sink)| sink.columns.len()).sum();
-    let sorted = |sink: &&crate::spec::Sink| sink.options.sort() == Sort::Start;
-    let sorters = plan.sinks().map(|(_, sink)| sink).filter(sorted).count();
+    let sorters = plan.sinks().filter(|(_, sink)| sink.is_sorted()).count();
     // rows that wait for the connection graph or for views are sorted too
     let graph = plan
         .features()
@@ -187,7 +187,7 @@ fn sort_memory(plan: &Plan) -> usize {
 /// Where rows wait for the connection graph that have no room in memory.
 fn spool_folder(plan: &Plan) -> PathBuf {
     let first = plan.sinks().next();
-    first.map_or_else(std::env::temp_dir, |(_, sink)| sink.options.spill_folder())
+    first.map_or_else(std::env::temp_dir, |(_, sink)| sink.spill_folder())
 }
 
 /// Opens every sink of the plan before a packet is read.
@@ -212,15 +212,20 @@ fn open_sinks(
             ));
             continue;
         }
-        if let Some(path) = sink.options.path().filter(|path| *path != "-") {
-            sinks::sweep(Path::new(path));
-        }
-        if let Some(path) = sink.options.sidecar() {
-            sinks::sweep(&sinks::beside(path));
+        match &sink.parts {
+            Some(of) => sinks::sweep_staged(&of.parts.folder, name),
+            None => {
+                if let Some(path) = sink.options.path().filter(|path| *path != "-") {
+                    sinks::sweep(Path::new(path));
+                }
+                if let Some(path) = sink.options.sidecar() {
+                    sinks::sweep(&sinks::beside(path));
+                }
+            }
         }
         let seen = plan.columns_of(sink).cloned().collect();
         let anonymise = sink.options.anonymise();
-        let anonymiser = match anonymise.map(|options| Anonymiser::new(options, &seen)) {
+        let anonymiser = match anonymise.map(|options| Anonymiser::new(options, &sink.taken())) {
             Some(Err(error)) => {
                 open.into_iter().for_each(Collector::abort);
                 return Err(error);
@@ -238,12 +243,16 @@ fn open_sinks(
                 Some(Table { of: TableOf::View(_, shown), .. }) if shown.is_undirected()
             ),
         };
-        let opened = sinks::open(&sink.options, &description, &run).and_then(|opened| {
-            let path = sink.options.sidecar();
-            let facts = description.metadata.clone();
-            let sidecar = path.map(|path| Sidecar::create(path, facts, &run));
-            Ok((opened, sidecar.transpose()?))
-        });
+        let opened = match &sink.parts {
+            Some(of) => sinks::open_parts(&of.parts, &sink.options, &description, &run)
+                .map(|opened| (opened, None)),
+            None => sinks::open(&sink.options, &description, &run).and_then(|opened| {
+                let path = sink.options.sidecar();
+                let facts = description.metadata.clone();
+                let sidecar = path.map(|path| Sidecar::create(path, facts, &run));
+                Ok((opened, sidecar.transpose()?))
+            }),
+        };
         let (opened, sidecar) = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -251,9 +260,13 @@ fn open_sinks(
                 return Err(error);
             }
         };
-        let sorter = (sink.options.sort() == Sort::Start).then(|| {
-            let folder = sink.options.spill_folder();
-            Sorter::new(&description.schema, sort_memory(plan), &folder)
+        let sorter = sink.is_sorted().then(|| {
+            let (folder, schema) = (sink.spill_folder(), &description.schema);
+            let sorter = |schema| Sorter::new(schema, sort_memory(plan), &folder);
+            match sink.parts {
+                Some(_) => sorter(&sinks::numbered(schema)).by_file(),
+                None => sorter(schema),
+            }
         });
         let collector = Collector::new(
             sink.label.clone(),
@@ -337,7 +350,7 @@ fn work(
             window: first.map_or(Window::All, |one| one.view.options.window),
             slicing: inputs.slicing,
             inputs: inputs.count(),
-            lag: plan.flows().and_then(FlowOptions::longest_wait),
+            open: stay_open(plan),
         };
         building(worker, format!("view {}", region.name()));
         worker.dataflow::<u64, _, _>(|scope| {
@@ -367,7 +380,7 @@ fn work(
                 connection,
                 slicing: inputs.slicing,
                 inputs: inputs.count(),
-                lag: plan.flows().and_then(FlowOptions::longest_wait),
+                open: stay_open(plan),
                 budget: sort_memory(plan),
                 folder: spool_folder(plan),
             },
@@ -458,6 +471,11 @@ fn failed_view(region: &Region, between: &Between) -> Option<Error> {
     Some(Error::new(text).help(help))
 }
 
+/// How long records stay open.
+fn stay_open(plan: &Plan) -> Open {
+    plan.flows().map_or_else(Open::default, FlowOptions::open)
+}
+
 /// What rows look up in views, if they do.
 fn look_ups(
     plan: &Plan,
@@ -472,7 +490,7 @@ fn look_ups(
         None => Come::ByClock {
             slicing: inputs.slicing,
             inputs: inputs.count(),
-            lag: plan.flows().and_then(FlowOptions::longest_wait),
+            lag: stay_open(plan).idle,
         },
     };
     (!look_ups.is_empty()).then(|| LookUpEntrance {
@@ -645,21 +663,25 @@ fn commit(
     if collectors.iter().any(Collector::has_spilled) {
         memory::give_back();
     }
-    for collector in &mut collectors {
-        if failed.is_none() {
-            failed = collector.finish().err();
-        }
-    }
     let facts = match failed {
         None => facts(plan, inputs, report)?,
         Some(_) => Vec::new(),
     };
+    for collector in &mut collectors {
+        if failed.is_none() {
+            failed = collector.finish(&facts).err();
+        }
+    }
+    let mut counts = HashMap::new();
     for collector in collectors {
         if failed.is_some() {
             collector.abort();
             continue;
         }
         let label = collector.name().to_owned();
+        if let Some(count) = collector.count() {
+            counts.insert(label.clone(), count);
+        }
         match collector.commit(&facts) {
             Ok(rows) => report.books.sinks.entry(label).or_default().written = rows,
             Err(error) => failed = Some(error),
@@ -677,11 +699,12 @@ fn commit(
                 .map(|(_, sink)| Output {
                     label: sink.label.clone(),
                     columns: sink.columns.len(),
-                    bytes: sink
-                        .options
-                        .path()
-                        .and_then(|path| std::fs::metadata(path).ok())
-                        .map(|about| about.len()),
+                    files: counts.get(&sink.label).map(|count| count.files),
+                    bytes: match (counts.get(&sink.label), sink.options.path()) {
+                        (Some(count), _) => Some(count.bytes),
+                        (None, Some(path)) => std::fs::metadata(path).ok().map(|about| about.len()),
+                        (None, None) => None,
+                    },
                 })
                 .collect();
             Ok(())

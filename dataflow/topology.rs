@@ -223,7 +223,7 @@ impl ViewEntrance {
 
     /// Lets its windows close at the end: rows behind the connection graph have another time.
     fn wait_for_all(&mut self) {
-        self.told().lag = None;
+        self.told().open.idle = None;
     }
 
     /// Whether it reads rows with all their columns, or parts of them, and not flow records alone.
@@ -299,12 +299,12 @@ impl<R: Row> Inlets<R> {
                 );
                 let changes = [changes, edges];
                 let rows =
-                    table(changes, shown.clone(), place, Rc::clone(between)).probe_with(&probe);
+                    table(changes, (**shown).clone(), place, Rc::clone(between)).probe_with(&probe);
                 let collector = collectors.get(at).cloned();
                 collect(
                     rows,
-                    sink.columns.clone(),
-                    None,
+                    sink.places(),
+                    plan.condition(sink),
                     collector,
                     Rc::clone(books),
                 );
@@ -611,10 +611,8 @@ fn behind_features<'scope>(
                     },
                     None => read,
                 };
-                let condition = sink.condition.as_ref();
-                let condition =
-                    condition.map(|one| (sink.label.clone(), plan.conditions([one], &sink.behind)));
                 if let Some(read) = read {
+                    let condition = plan.condition(sink);
                     collect(read, plan.projection(sink), condition, collector, books);
                 }
             }

@@ -28,8 +28,9 @@ fn with(inputs: &[Vec<Record>]) -> tempfile::TempDir {
     folder
 }
 
-const WINDOWS: [&str; 5] = [
+const WINDOWS: [&str; 6] = [
     "",
+    "window = { sliding = \"10s\", step = \"2s\", by = \"start_time\" }",
     "window = { tumbling = \"3s\" }",
     "window = { sliding = \"10s\", step = \"2s\" }",
     "asof = true",
@@ -41,14 +42,14 @@ proptest! {
 
     #[test]
     fn connection_columns_do_not_depend_on_how_a_run_is_made(
-        traffic in proptest::collection::vec(records(80), 1..3), window in 0usize..5,
+        traffic in proptest::collection::vec(records(80), 1..3), window in 0usize..6, longest in prop_oneof![Just("off"), Just("4s")],
         workers in 2usize..4, epoch in prop_oneof![Just(1usize), Just(7)], fused: bool, merge in prop_oneof![Just("none"), Just("all")],
     ) {
         let folder = with(&traffic);
         let connection = ["temporal = true", WINDOWS[window]].into_iter().filter(|part| !part.is_empty());
         let connection: Vec<&str> = connection.collect();
         let spec = |run: &str| format!(
-            "[sources]\npath = \"*.pcap\"\nmerge = \"{merge}\"\n[flows]\nidle_timeout = \"5s\"\n\
+            "[sources]\npath = \"*.pcap\"\nmerge = \"{merge}\"\n[flows]\nidle_timeout = \"5s\"\nactive_timeout = \"{longest}\"\n\
              [features]\ngroups = [\"flow_meta\", \"connection\"]\nconnection = {{ {} }}\n\
              [sinks.out]\npath = \"out.csv\"\noverwrite = true\n[run]\n{run}",
             connection.join(", ")
@@ -93,6 +94,26 @@ proptest! {
         let snapshots = written(folder.path(), &spec("snapshot"));
         let changes = written(folder.path(), &spec("changes"));
         prop_assert!(replayed(&snapshots, &changes) > 0);
+    }
+
+    #[test]
+    fn windows_by_start_hold_the_records_that_started_in_them(
+        traffic in records(200), longest in prop_oneof![Just("off"), Just("4s")], workers in 1usize..3,
+    ) {
+        let folder = with(&[in_order(traffic)]);
+        let spec = format!(
+            "[sources]\npath = \"0.pcap\"\n[flows]\nidle_timeout = \"5s\"\nactive_timeout = \"{longest}\"\n\
+             [features]\nonly = [\"src_ip\", \"start_time\", \"conn_src_total_flows\"]\n\
+             connection = {{ window = {{ tumbling = \"3s\", by = \"start_time\" }} }}\ngroups = [\"flow_meta\", \"connection\"]\n\
+             [sinks.out]\npath = \"out.csv\"\noverwrite = true\n[run]\nworkers = {workers}\n"
+        );
+        let text = written(folder.path(), &spec);
+        let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
+        let window = |row: &[&str]| row[1].split('.').next().unwrap().parse::<i64>().unwrap().div_euclid(3);
+        for row in &rows {
+            let like = rows.iter().filter(|other| other[0] == row[0] && window(other) == window(row));
+            prop_assert_eq!(row[2], like.count().to_string());
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ mod mistakes;
 mod one_way;
 mod packets;
 #[cfg(unix)]
+mod partitions;
+#[cfg(unix)]
 mod processes;
 #[cfg(unix)]
 mod program;

@@ -146,7 +146,7 @@ fn unknown_keys_and_sections() {
               |
             8 | extends = 1
               | ^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
+              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `every`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
               = see `jayflow help E0005`
         "#]],
     );
@@ -591,7 +591,7 @@ fn sinks() {
               |
             9 | compression = "zstd"
               | ^^^^^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
+              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `every`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
               = see `jayflow help E0005`
 
             error[E0008]: `parkett` is not a type of sink
@@ -942,6 +942,38 @@ fn every_key_can_be_set_from_outside() {
             .expect_err("not from outside");
         assert_eq!(codes(&found), ["E0008"]);
     }
+}
+
+#[test]
+fn derived_columns_that_nothing_uses_are_told() {
+    let dropped = |rest: &str| {
+        let text = format!(
+            "spec = 1\n[sources]\npath = \"a.pcap\"\n[features.derive]\na = 'total_packets + 1'\nb = 'a * 2'\n\
+            [sinks.out]\npath = \"a.csv\"\ncolumns = \"src_ip\"\n{rest}"
+        );
+        let warnings = check(&text).expect("a spec").warnings;
+        let list = warnings.list.into_iter();
+        list.map(|one| (one.code, one.path)).collect::<Vec<_>>()
+    };
+    let told = |names: &[&str]| {
+        let names = names.iter();
+        let told = names.map(|name| ("W0403", format!("features.derive.{name}")));
+        told.collect::<Vec<_>>()
+    };
+    // `a` is read by `b` alone, which nothing reads
+    assert_eq!(dropped(""), told(&["a", "b"]));
+    assert_eq!(dropped("where = 'a > 3'\n"), told(&["b"]));
+    assert_eq!(dropped("where = 'b > 3'\n"), []);
+    assert_eq!(dropped("[sinks.all]\npath = \"b.csv\"\n"), []);
+    let test = |rest: &str| dropped(&format!("[tests.t]\ninput = \"a.pcap\"\n{rest}\n"));
+    assert_eq!(test("rows = 1"), told(&["a", "b"]));
+    assert_eq!(test("expect = { a = 2 }"), told(&["b"]));
+    assert_eq!(test("none = 'b > 3'"), []);
+    assert_eq!(test("assert = 'sum(b) > 3'"), []);
+    assert_eq!(test("golden = \"a.csv\""), []);
+    let view = "[views.v]\ninput = \"features\"\ngroup_by = \"src_ip\"\nselect = { n = \"sum(a)\" }\n\
+        [sinks.v]\ninput = \"v\"\npath = \"v.csv\"\n";
+    assert_eq!(dropped(view), told(&["b"]));
 }
 
 #[test]

@@ -32,6 +32,12 @@ fn spec(window: &str, run: &str) -> String {
                 path = \"{relation}_{emit}.csv\"\n"
             ));
         }
+        if window != "\"all\"" {
+            text.push_str(&format!(
+                "[sinks.{relation}_every]\ninput = \"v.{relation}\"\nemit = \"snapshot\"\nevery = \"2m\"\noverwrite = true\n\
+                path = \"{relation}_every.csv\"\n"
+            ));
+        }
     }
     text
 }
@@ -65,9 +71,9 @@ fn flows(folder: &Path) -> Vec<Flow> {
     lines.map(flow).collect()
 }
 
-fn snapshots(folder: &Path, relation: &str, windowed: bool) -> Shown {
+fn snapshots(folder: &Path, name: &str, windowed: bool) -> Shown {
     let mut shown = Shown::new();
-    for mut line in lines(folder, &format!("{relation}_snapshot.csv")) {
+    for mut line in lines(folder, &format!("{name}.csv")) {
         let at = if windowed { ns(&line.remove(0)) } else { 0 };
         assert!(shown.entry(at).or_default().insert(line), "twice");
     }
@@ -140,11 +146,13 @@ fn plain(flows: &[&Flow]) -> BTreeMap<&'static str, BTreeSet<Vec<String>>> {
 
 const SECOND: i64 = 1_000_000_000;
 
-/// What each window holds: a flow comes with the step in which its last packet came, and stays as long as the window is.
-fn windows(flows: &[Flow], size: i64, step: i64) -> BTreeMap<i64, Vec<&Flow>> {
-    let tick = |flow: &Flow| flow.3.div_euclid(step);
+/// What each window holds: a flow comes with the step in which its last packet came (or its first), and stays as long as the window
+/// is. Nobody looks behind the last packet of all.
+fn windows(flows: &[Flow], size: i64, step: i64, by_start: bool) -> BTreeMap<i64, Vec<&Flow>> {
+    let time = |flow: &Flow| if by_start { flow.2 } else { flow.3 };
+    let tick = |flow: &Flow| time(flow).div_euclid(step);
     let stays = size / step;
-    let Some(last) = flows.iter().map(tick).max() else {
+    let Some(last) = flows.iter().map(|flow| flow.3.div_euclid(step)).max() else {
         return BTreeMap::new();
     };
     let ticks = flows
@@ -172,8 +180,11 @@ pub fn execute(folder: &Path, traffic: &[Record], text: &str) {
 fn files(folder: &Path) -> BTreeMap<String, String> {
     let names = ["talk", "reach", "lonely"]
         .into_iter()
-        .flat_map(|relation| ["snapshot", "changes"].map(|emit| format!("{relation}_{emit}.csv")));
+        .flat_map(|relation| {
+            ["snapshot", "changes", "every"].map(|emit| format!("{relation}_{emit}.csv"))
+        });
     names
+        .filter(|name| folder.join(name).exists())
         .chain(["rows.csv".to_owned()])
         .map(|name| {
             (
@@ -190,11 +201,17 @@ proptest! {
     fn windows_hold_what_a_recomputation_gives(
         traffic in records(120), workers in 1usize..4, fused: bool, epoch in prop_oneof![Just(1usize), Just(7), Just(8192)],
         (size, step) in prop_oneof![Just((0, 0)), Just((60, 20)), Just((30, 30)), Just((300, 10))],
+        by_start: bool, has_longest: bool,
     ) {
         let traffic = in_order(traffic);
+        let by = if by_start { "start_time" } else { "end_time" };
+        let spec = |window: &str, run: &str| match has_longest {
+            true => spec(window, run).replace("[views.v]", "[flows]\nactive_timeout = \"40s\"\n[views.v]"),
+            false => spec(window, run),
+        };
         let window = match (size, step) {
             (0, _) => "\"all\"".to_owned(),
-            (size, step) => format!("{{ sliding = \"{size}s\", step = \"{step}s\" }}"),
+            (size, step) => format!("{{ sliding = \"{size}s\", step = \"{step}s\", by = \"{by}\" }}"),
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
@@ -202,13 +219,20 @@ proptest! {
         let flows = flows(path);
         let windowed = size > 0;
         let held = match windowed {
-            true => windows(&flows, size * SECOND, step * SECOND),
+            true => windows(&flows, size * SECOND, step * SECOND, by_start),
             false => BTreeMap::from([(0, flows.iter().collect())]),
         };
         for relation in ["talk", "reach", "lonely"] {
             let all: Shown = held.iter().map(|(at, flows)| (*at, plain(flows)[relation].clone())).collect();
             let filled: Shown = all.iter().filter(|(_, rows)| !rows.is_empty()).map(|(at, rows)| (*at, rows.clone())).collect();
-            prop_assert_eq!(&snapshots(path, relation, windowed), &filled, "{}", relation);
+            prop_assert_eq!(&snapshots(path, &format!("{relation}_snapshot"), windowed), &filled, "{}", relation);
+            if windowed {
+                // the last of each two minutes
+                let over = |at: i64| (at - 1).div_euclid(120 * SECOND) * 120 * SECOND + 120 * SECOND;
+                let mut seldom: Shown = all.iter().map(|(at, rows)| (over(*at), rows.clone())).collect();
+                seldom.retain(|_, rows| !rows.is_empty());
+                prop_assert_eq!(snapshots(path, &format!("{relation}_every"), true), seldom, "{}", relation);
+            }
             let mut before = BTreeSet::new();
             let changes = all.into_iter().filter(|(_, rows)| std::mem::replace(&mut before, rows.clone()) != *rows);
             prop_assert_eq!(replayed(path, relation, windowed), changes.collect::<Shown>(), "{}", relation);
@@ -284,6 +308,94 @@ fn a_view_without_a_reader_and_a_wrong_emit_are_told() {
     assert_eq!(wrong("\"changes\""), []);
     assert_eq!(wrong("\"change\""), [("E0008", "sinks.to.emit".to_owned())]);
     assert_eq!(wrong("3"), [("E0007", "sinks.to.emit".to_owned())]);
+    let every = |rest: &str| check(&format!("[sinks.to]\npath = \"a.csv\"\n{rest}"));
+    let never = [("E0410", "sinks.to.every".to_owned())];
+    assert_eq!(every("every = \"1m\"\n")[..1], never);
+    assert_eq!(every("input = \"v\"\nevery = \"1m\"\n"), never);
+    let snapshot = "input = \"v\"\nemit = \"snapshot\"\nevery";
+    assert_eq!(every(&format!("{snapshot} = \"1m\"\n")), never);
+    assert_eq!(
+        every(&format!("{snapshot} = 60\n")),
+        [("E0212", "sinks.to.every".to_owned())]
+    );
+}
+
+#[test]
+fn windows_by_start_need_an_end_of_records_or_of_the_input() {
+    let check = |source: &str, rest: &str| {
+        let text = format!(
+            "spec = 1\n[sources]\npath = \"a.pcap\"\n{source}\n[views.v]\nrules = 'to(a) :- flows(dst_ip: a).'\n\
+            window = {{ tumbling = \"1m\", by = \"start_time\" }}\n[sinks.out]\ninput = \"v\"\npath = \"a.csv\"\n{rest}"
+        );
+        let loaded = Loaded::text("spec.toml", text, std::path::PathBuf::new()).unwrap();
+        let found = loaded
+            .check()
+            .map_or_else(|found| found.list, |spec| spec.warnings.list);
+        let told = found.into_iter().map(|one| (one.code, one.path));
+        told.collect::<Vec<_>>()
+    };
+    let never = [("E0605", "views.v.window".to_owned())];
+    assert_eq!(check("", ""), []);
+    assert_eq!(check("follow = true", ""), never);
+    let longest = "[flows]\nactive_timeout = \"5m\"\n";
+    assert_eq!(check("follow = true", longest), []);
+    let compared = "[features]\nadd = [\"new_edge\"]\nconnection = { window = { tumbling = \"1m\", by = \"start_time\" } }\n\
+        [sinks.rows]\ninput = \"features\"\npath = \"b.csv\"\n";
+    assert_eq!(
+        check("", compared),
+        [("E0008", "features.connection".to_owned())]
+    );
+}
+
+#[test]
+fn where_of_a_sink_is_over_the_columns_of_its_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = |name: &str, keys: &str| {
+        format!("[sinks.{name}]\npath = \"{name}.csv\"\noverwrite = true\n{keys}\n")
+    };
+    let (view, graph) = (
+        "input = \"v.talk\"\nemit =",
+        "type = \"graph\"\nmetrics = [\"degree\"]\nemit =",
+    );
+    let few = "columns = [\"degree\"]\nwhere = 'degree >= $most and node != 192.0.2.1'";
+    let mut text = spec("{ sliding = \"60s\", step = \"20s\" }", "workers = 2");
+    text.push_str("[vars.most]\ntype = \"int\"\ndefault = 2\n");
+    text.push_str("[features]\nconnection = { window = { sliding = \"60s\", step = \"20s\" } }\n");
+    for (name, keys) in [
+        ("all", format!("{view} \"changes\"")),
+        (
+            "some",
+            format!("{view} \"changes\"\nwhere = 'flows > $most or diff == -1 and a == 192.0.2.1'"),
+        ),
+        ("nodes", format!("{graph} \"snapshot\"")),
+        ("few", format!("{graph} \"snapshot\"\n{few}")),
+    ] {
+        text.push_str(&sink(name, &keys));
+    }
+    execute(folder.path(), &fixed(), &text);
+    let lines = |name: &str| lines(folder.path(), &format!("{name}.csv"));
+    let (all, some) = (lines("all"), lines("some"));
+    // at, diff, a, b, flows
+    let is_one = |line: &&Vec<String>| {
+        line[4].parse::<u64>().unwrap() > 2 || line[1] == "-1" && line[2] == "192.0.2.1"
+    };
+    let expected: Vec<_> = all.iter().filter(is_one).cloned().collect();
+    assert!(!some.is_empty() && some.len() < all.len());
+    assert_eq!(some, expected);
+    let header = std::fs::read_to_string(folder.path().join("nodes.csv")).unwrap();
+    let header: Vec<&str> = header.lines().next().unwrap().split(',').collect();
+    let place = |name: &str| header.iter().position(|one| *one == name).unwrap();
+    let nodes = lines("nodes");
+    let is_one = |line: &&Vec<String>| {
+        line[place("degree")].parse::<u64>().unwrap() >= 2 && line[place("node")] != "192.0.2.1"
+    };
+    let expected: Vec<_> = nodes
+        .iter()
+        .filter(is_one)
+        .map(|line| vec![line[place("degree")].clone()])
+        .collect();
+    assert!(!expected.is_empty() && expected.len() < nodes.len());
+    assert_eq!(lines("few"), expected);
 }
 
 /// A view of groups over the rows of a filter, with a derived column, in all three ways of emitting.

@@ -45,7 +45,8 @@ impl Rerun {
         self.set.find_secrets(&mut loaded)?;
         say(&self.changed(&made)?);
         let folder = folder()?;
-        let again = rows(&mut loaded, made.get("sink"), folder.path(), global)?;
+        let which = (made.get("sink"), made.get("file"));
+        let again = rows(&mut loaded, which, folder.path(), global)?;
         let names = [
             self.file.display().to_string(),
             "the rows of now".to_owned(),

@@ -147,9 +147,12 @@ impl Ending {
             .map_or(process, |started| Some(started.process));
         let summary = self.summary.as_ref().filter(|_| is_first.unwrap_or(0) == 0);
         let outputs = plan.sinks().flat_map(|(_, sink)| {
+            if let Some(of) = &sink.parts {
+                return vec![of.parts.marker()];
+            }
             let beside = sink.options.sidecar().map(sinks::beside);
             let path = sink.options.path().map(PathBuf::from);
-            path.into_iter().chain(beside)
+            path.into_iter().chain(beside).collect()
         });
         let outputs = outputs.chain(summary.cloned());
         signals::watch(outputs.collect(), &control).map_err(Failure::Run)?;

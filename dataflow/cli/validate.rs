@@ -65,7 +65,8 @@ impl Validate {
         };
         self.set.apply(&mut loaded)?;
         self.set.find_secrets(&mut loaded)?;
-        let rows = rows(&mut loaded, self.sink.as_deref(), folder.path(), global)?;
+        let which = (self.sink.as_deref(), None);
+        let rows = rows(&mut loaded, which, folder.path(), global)?;
         let ours = read(&rows)?;
         let names = [
             "the rows of the capture".to_owned(),
@@ -81,10 +82,11 @@ pub(super) fn folder() -> Result<tempfile::TempDir, Failure> {
         .map_err(|error| Failure::Run(Error::new("cannot make a temporary folder").because(error)))
 }
 
-/// Runs a spec with one of its sinks alone, which writes into a folder; gives the file. `sink` may be left out where there is one.
+/// Runs a spec with one of its sinks alone, which writes into a folder; gives the file. `sink` may be left out where there is one; `file`
+/// is that which is wanted of several, else all rows are in one.
 pub(super) fn rows(
     loaded: &mut Loaded,
-    sink: Option<&str>,
+    (sink, file): (Option<&str>, Option<&str>),
     folder: &Path,
     global: &Global,
 ) -> Result<PathBuf, Failure> {
@@ -112,14 +114,25 @@ pub(super) fn rows(
         (name != "-").then(|| name.to_owned())
     });
     let name = name.unwrap_or_else(|| format!("rows.{}", only.options.options.kind()));
-    let path = folder.join(name);
+    let mut path = folder.join(name);
+    match (file, &mut only.options.parts) {
+        (Some(file), Some(of)) => {
+            path = folder.join(file);
+            of.parts.folder = folder.to_owned();
+        }
+        (_, parts) => *parts = None,
+    }
     let text = Setting::Text(path.display().to_string());
     // every sink with a path takes one
     let _ = only.options.options.set("path", &text);
     let report = crate::run(&Plan::new(&spec), &Control::default()).map_err(Failure::Run)?;
     match report.exit_code() {
         // a damaged capture is one too: what it holds is compared
-        0 | 3 => Ok(path),
+        0 | 3 if path.is_file() => Ok(path),
+        0 | 3 => Err(Failure::Run(Error::new(format!(
+            "no row goes to the file `{}` any more",
+            file.unwrap_or_default()
+        )))),
         _ => Err(Failure::Run(Error::new(report.text(false)))),
     }
 }

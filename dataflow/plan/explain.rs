@@ -11,7 +11,7 @@ use operators::filters::Mode;
 use operators::flows::{FlowOptions, FlowTable, IdleTimeout, Kept, SHARDS, Terminate, typical};
 use operators::joins::{JoinMode, Pairs};
 use operators::options::Duration;
-use operators::sinks::{SinkOptions, Sort};
+use operators::sinks::{MOST_FILES, SinkOptions, Sort};
 use operators::sources::Merge;
 use operators::views::graph::Metric;
 use serde_json::{Value, json};
@@ -339,7 +339,7 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
         Kind::Join(join) => describe_join(inputs, join),
         Kind::LookUp => describe_look_ups(plan, inputs),
         Kind::Sink(sink) => format!(
-            "{} <- {inputs}, {} columns{}, {}, {}",
+            "{} <- {inputs}, {} columns{}, {}, {}{}",
             match sink.options.path() {
                 Some(_) => format!("{} {}", sink.options.kind(), sink.label),
                 None => sink.options.kind().to_owned(),
@@ -358,6 +358,11 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             match &sink.options {
                 SinkOptions::Stdout(_) | SinkOptions::Arrow(_) => "by one thread",
                 _ => "encoded by a thread a worker, written by one",
+            },
+            match sink.parts {
+                Some(_) =>
+                    format!("; a file for each path, {MOST_FILES} at most, one open at a time"),
+                None => String::new(),
             }
         ),
     }

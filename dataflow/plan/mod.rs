@@ -438,6 +438,19 @@ impl Plan {
         RowProgram::new(conditions, self.places(behind))
     }
 
+    /// `where` of a sink, with the name that it is counted under.
+    pub fn condition(&self, sink: &Sink) -> Option<(String, RowProgram)> {
+        let condition = sink.condition.as_ref()?;
+        let program = match &sink.table {
+            None => self.conditions([condition], &sink.behind),
+            Some(table) => {
+                let places = (0..).zip(0..table.schema.len()).collect();
+                RowProgram::new([condition], Arc::new(places))
+            }
+        };
+        Some((sink.label.clone(), program))
+    }
+
     /// What a join is told; `None` where nobody has looked at its files.
     pub fn join(&self, name: &str, join: &Join) -> Option<JoinPlan> {
         let places = self.places(&join.behind);
@@ -519,7 +532,7 @@ impl Plan {
 
     /// What a sink takes of the rows.
     pub fn projection(&self, sink: &Sink) -> Projection {
-        Projection::new(sink.columns.clone(), &sink.schema, self.duration_unit(sink))
+        Projection::new(sink.places(), &sink.taken(), self.duration_unit(sink))
     }
 
     fn duration_unit(&self, sink: &Sink) -> DurationUnit {

@@ -40,7 +40,7 @@ fn wanted(graph: &DiGraph<Node, Edge>) -> (BTreeSet<usize>, BTreeSet<u32>) {
     for node in graph.node_weights() {
         let conditions = match &node.kind {
             Kind::Sink(sink) if sink.table.is_none() => {
-                written.extend(&sink.columns);
+                written.extend(sink.places());
                 sink.condition.as_slice()
             }
             Kind::View(view) => {
@@ -127,7 +127,8 @@ pub fn columns(graph: &mut DiGraph<Node, Edge>) {
         if let Kind::Sink(sink) = &mut node.kind
             && sink.table.is_none()
         {
-            for column in &mut sink.columns {
+            let hidden = sink.parts.iter_mut().flat_map(|of| &mut of.columns);
+            for column in sink.columns.iter_mut().chain(hidden) {
                 *column = match column.checked_sub(before) {
                     // what joins have put behind the others stays there
                     Some(joined) => after + joined,

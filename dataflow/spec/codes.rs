@@ -1291,7 +1291,7 @@ input = \"v\"
 path = \"out.csv\"
 "
 "E0605" "a view of everything, of an input without an end"
-"A view without windows keeps all that ever came, and a file that is followed has no end. Give the view a window, or say with `max_rows` how large it may become."
+"A view without windows keeps all that ever came, and a file that is followed has no end. Give the view a window, or say with `max_rows` how large it may become. Windows by `start_time` close when no record can have started in them any more: that needs an `active_timeout`."
 wrong "spec = 1
 
 [sources]
@@ -1700,6 +1700,31 @@ routes = { tcp = 'protocol == 6', rest = 'else' }
 [sinks]
 path = \"flows.csv\"
 input = [\"kind.tcp\", \"kind.rest\"]
+"
+"W0403" "a column that is dropped everywhere"
+"A derived column that no sink writes and no expression, filter, view, join or test reads is not computed at all. It is in no `columns` of a sink, or its name is not the one that was meant."
+wrong "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+rate = 'total_bytes / duration'
+
+[sinks]
+path = \"flows.csv\"
+columns = [\"src_ip\", \"dst_ip\"]
+" right "spec = 1
+
+[sources]
+path = \"capture.pcap\"
+
+[features.derive]
+rate = 'total_bytes / duration'
+
+[sinks]
+path = \"flows.csv\"
+columns = [\"src_ip\", \"dst_ip\", \"rate\"]
 "
 "W0608" "new values in a recursion"
 "Each turn of the recursion computes a new value, so it may never end. `max_iterations` bounds it; a run that needs more turns fails."

@@ -9,27 +9,24 @@ use super::diagnostic::{Diagnostic, Diagnostics, Span};
 use super::load::{Entry, Kind, Loaded, Value};
 use super::suggest::nearest;
 use operators::options::Step;
-use operators::sinks::SinkOptions;
 use operators::sources::{self, ListError};
 use std::path::{Component, Path, PathBuf};
 
 impl Loaded {
-    /// Checks that every input is there, then that every output can be named as it is written, then reads the files that rows are
-    /// joined with: the types of their columns are known from then on.
+    /// Checks that every input is there, then reads the files that rows are joined with: the types of their columns are known from then
+    /// on.
     ///
     /// # Errors
     /// All faults of the first of these that has any.
     pub fn check_files(&mut self, spec: &Spec) -> Result<(), Diagnostics> {
         let (filled, ..) = self.filled()?;
-        for stage in [inputs, templates] {
-            let mut found = Diagnostics {
-                sources: self.sources.clone(),
-                ..Diagnostics::default()
-            };
-            stage(&filled, spec, &mut found);
-            if found.has_errors() {
-                return Err(found);
-            }
+        let mut found = Diagnostics {
+            sources: self.sources.clone(),
+            ..Diagnostics::default()
+        };
+        inputs(&filled, spec, &mut found);
+        if found.has_errors() {
+            return Err(found);
         }
         self.look(spec)
     }
@@ -176,35 +173,6 @@ pub(super) fn advice(loaded: &Loaded, at: Span, path: &str, written: &str) -> St
     format!("{help}{relative}")
 }
 
-/// Templates in paths of outputs belong to partitioned outputs, which do not exist yet: a file of that name would be a surprise.
-fn templates(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
-    for node in &spec.sinks {
-        let path = node
-            .options
-            .options
-            .path()
-            .filter(|path| path.contains('{'));
-        let Some((path, (entry, place))) = path.zip(loaded.path_of("sinks", &node.name)) else {
-            continue;
-        };
-        let template = path
-            .split_once('{')
-            .and_then(|(_, rest)| rest.split_once('}'))
-            .map_or(path.to_owned(), |(inner, _)| format!("{{{inner}}}"));
-        found.push(
-            Diagnostic::new(
-                "E0008",
-                entry.value.at,
-                place,
-                format!(
-                    "this version of jayflow does not fill in `{template}` in the path of an output"
-                ),
-            )
-            .help("write the name of one file"),
-        );
-    }
-}
-
 /// Outputs that are there already, or have no folder.
 fn outputs(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
     for node in &spec.sinks {
@@ -213,14 +181,15 @@ fn outputs(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
         let Some((path, (entry, place))) = written.zip(loaded.path_of("sinks", &node.name)) else {
             continue;
         };
-        let folder = operators::sinks::folder(path);
+        let parts = node.options.parts.as_ref();
+        let folder = parts.map_or_else(|| operators::sinks::folder(path), |of| &of.parts.folder);
         let (message, help) = if !folder.is_dir() {
             let folder = folder.display();
             (
                 format!("there is no folder `{folder}`"),
                 format!("`mkdir -p {folder}`, or choose another path"),
             )
-        } else if path.is_file() && !overwrites(options) {
+        } else if parts.is_none() && path.is_file() && !options.overwrites() {
             (
                 format!("`{}` exists", path.display()),
                 "`overwrite = true` replaces it at the end, at once".to_owned(),
@@ -229,18 +198,6 @@ fn outputs(loaded: &Loaded, spec: &Spec, found: &mut Diagnostics) {
             continue;
         };
         found.push(Diagnostic::new("E0414", entry.value.at, place, message).help(help));
-    }
-}
-
-/// Whether an existing file is replaced.
-const fn overwrites(options: &SinkOptions) -> bool {
-    match options {
-        SinkOptions::Csv(options) => options.overwrite,
-        SinkOptions::Jsonl(options) => options.overwrite,
-        SinkOptions::Parquet(options) => options.overwrite,
-        SinkOptions::Arrow(options) => options.overwrite,
-        SinkOptions::Graph(options) => options.overwrite,
-        SinkOptions::Stdout(_) => true,
     }
 }
 

@@ -48,13 +48,14 @@ use operators::filters::{Mode, Route};
 use operators::flows::FlowOptions;
 use operators::joins::{JoinOptions, Joined, Part};
 use operators::schema::Schema;
-use operators::sinks::SinkOptions;
+use operators::sinks::{Parts, SinkOptions, Sort};
 use operators::sources::PcapOptions;
 use operators::views::graph::Relation;
 use operators::views::look_ups::LookUps;
 use operators::views::rules::Plan;
 use operators::views::{Shown, ViewOptions};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use variables::Variable;
 
@@ -147,10 +148,50 @@ pub struct Sink {
     pub condition: Option<Typed>,
     /// Only so many rows are written; `None` = all.
     pub limit: Option<u64>,
+    /// How its rows are shared between files, where its path holds values.
+    pub parts: Option<SinkParts>,
     /// The table that it writes, if it is one of the connection graph or of a view.
     pub table: Option<Table>,
     /// The columns that joins have put behind those of its rows.
     pub behind: Behind,
+}
+
+/// How the rows of a sink are shared between files.
+#[derive(Clone, Debug)]
+pub struct SinkParts {
+    /// The files.
+    pub parts: Parts,
+    /// Positions of the columns that its path holds and that are not written, as those of the sink.
+    pub columns: Vec<usize>,
+    /// Their declarations as the sink sees them.
+    pub schema: Schema,
+}
+
+impl Sink {
+    /// Whether its rows wait until all are there.
+    pub fn is_sorted(&self) -> bool {
+        self.parts.is_some() || self.options.sort() == Sort::Start
+    }
+
+    /// The columns that it takes: those that are written, then those that only its path holds.
+    pub fn taken(&self) -> Schema {
+        let hidden = self.parts.iter().flat_map(|of| &of.schema);
+        self.schema.iter().chain(hidden).cloned().collect()
+    }
+
+    /// Their positions.
+    pub fn places(&self) -> Vec<usize> {
+        let hidden = self.parts.iter().flat_map(|of| &of.columns);
+        self.columns.iter().chain(hidden).copied().collect()
+    }
+
+    /// The folder for rows that have to wait for their order.
+    pub fn spill_folder(&self) -> PathBuf {
+        match &self.parts {
+            Some(of) => of.parts.folder.clone(),
+            None => self.options.spill_folder(),
+        }
+    }
 }
 
 /// Columns that joins put behind the others.
@@ -219,7 +260,7 @@ pub enum TableOf {
     /// The connection graph.
     Graph(Relation),
     /// A view, by its name.
-    View(String, Shown),
+    View(String, Box<Shown>),
 }
 
 /// A table of the connection graph or of a view.

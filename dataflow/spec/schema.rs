@@ -126,6 +126,9 @@ fn kind(words: &str, choices: &[&str]) -> Value {
         _ if words.starts_with("a whole number, or a comparison") => {
             json!({"type": ["integer", "string"]})
         }
+        _ if words.starts_with("text, or a table {") => {
+            json!({"anyOf": [kind("text", choices), {"type": "object"}]})
+        }
         _ if words.starts_with("a table {") => json!({"type": "object"}),
         _ if words.starts_with("the name of a link type") => {
             json!({"anyOf": [{"enum": choices}, {"type": "integer"}]})

@@ -8,7 +8,7 @@ use operators::features::FeatureSettings;
 use operators::filters::FilterOptions;
 use operators::flows::FlowOptions;
 use operators::joins::JoinOptions;
-use operators::options::{Key, Options};
+use operators::options::{Duration, Key, OptionValue as _, Options};
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
 use operators::views::ViewOptions;
@@ -204,6 +204,12 @@ pub fn sink_keys(kind: Option<&str>) -> Vec<Key> {
             "text",
             vec!["final", "snapshot", "changes"],
             "When rows of a view, or of a table of the graph, are written: the table of each window when it closes (`final`, the default) or at every tick (`snapshot`), or what changed at a tick (`changes`).",
+        ));
+        keys.push(key(
+            "every",
+            &Duration::kind(),
+            Vec::new(),
+            "Of a view with `emit = \"snapshot\"`: from one snapshot to the next, a multiple of the step of its window; by default each tick has one.",
         ));
     }
     for options in SinkOptions::KINDS

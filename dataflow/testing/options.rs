@@ -32,8 +32,8 @@ pub struct TestOptions {
     /// A CSV file with the rows; `jayflow test --bless` writes it. It may have some of the columns only.
     #[option]
     pub golden: Option<String>,
-    /// Numbers of workers; the rows must be the same for each.
-    #[option(default = "[1]")]
+    /// Numbers of workers; the test runs with each, and the rows must be the same.
+    #[option(default = "[1, 4]")]
     pub workers: Vec<usize>,
 }
 

@@ -155,6 +155,7 @@ fn rows(
                 schema: seen.schema.clone(),
                 condition: condition.clone(),
                 limit: None,
+                parts: None,
                 table: None,
                 behind: behind.clone(),
             },
@@ -219,6 +220,7 @@ fn asserted(
         made: rules.relations.first().cloned().unwrap_or_default(),
         relation: 0,
         emit: Emit::Final,
+        every: None,
         window: Window::All,
         drawn: None,
     };
@@ -242,8 +244,9 @@ fn asserted(
             columns: (0..schema.len()).collect(),
             condition: None,
             limit: None,
+            parts: None,
             table: Some(SinkTable {
-                of: TableOf::View(name, shown),
+                of: TableOf::View(name, Box::new(shown)),
                 schema: schema.clone(),
             }),
             schema,

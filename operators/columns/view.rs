@@ -49,6 +49,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The number in a row of a column of U32 without nulls; 0 where there is none.
+    pub(crate) fn small(&self, row: u32) -> u32 {
+        match self.values {
+            Values::U32(values) => values.get(row as usize).copied().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// Where the value of a row is, or [`NULL`].
     #[inline]
     fn place(&self, row: u32) -> u32 {

@@ -136,7 +136,11 @@ impl FeatureSettings {
     /// Adds what only expressions read, behind what is written: features, and measures of packets.
     fn hide(&self, columns: &mut (Schema, Vec<Origin>), shaped: &mut Vec<(Feature, Pick)>) {
         let (given, origins) = columns;
-        for candidate in self.candidates() {
+        let all = match self.hidden.is_empty() {
+            true => Vec::new(),
+            false => self.candidates(),
+        };
+        for candidate in all {
             let name = &candidate.feature.name;
             if !self.hidden.iter().any(|hidden| hidden == name) {
                 continue;
@@ -242,13 +246,15 @@ impl FeatureSettings {
 
     /// Every column there is, with those of `split` behind the one that they split.
     fn candidates(&self) -> Vec<Candidate> {
-        let mut candidates = Vec::new();
-        for (group, settled) in self.groups.iter().enumerate() {
-            let schema = settled.schema();
-            let is_catalogued = |feature: &&Feature| feature.profile != Profile::Extra;
-            let names: Vec<String> = (schema.iter().filter(is_catalogued))
-                .map(|feature| feature.name.to_string())
-                .collect();
+        let schemas: Vec<Schema> = self.groups.iter().map(|group| group.schema()).collect();
+        let mut candidates = Vec::with_capacity(schemas.iter().map(Vec::len).sum());
+        for (group, schema) in schemas.iter().enumerate() {
+            let is_catalogued = |name: &str| {
+                let of_name = |feature: &Feature| feature.name == name;
+                let mut catalogued =
+                    (schema.iter()).filter(|feature| feature.profile != Profile::Extra);
+                catalogued.any(of_name)
+            };
             // Columns beyond the catalogue give way to those that `split` makes.
             let is_split = |name: &str| {
                 self.shared.split
@@ -272,7 +278,7 @@ impl FeatureSettings {
                     }
                     let mut feature = side.split(feature);
                     // `packets_with_payload_fwd` is there already, with the same definition.
-                    if side != Side::All && names.iter().any(|name| *name == feature.name) {
+                    if side != Side::All && is_catalogued(&feature.name) {
                         continue;
                     }
                     if self.shared.missing == Missing::Default {
@@ -385,11 +391,8 @@ fn check(
     errors: &mut Vec<SelectionError>,
     absence: impl Fn(&Candidate) -> Option<Absence>,
 ) {
-    for (index, (name, glob)) in names.0.iter().enumerate() {
-        let matching = |candidate: &&Candidate| {
-            let glob = glob.as_ref();
-            glob.is_some_and(|glob| glob.matches(&candidate.feature.name))
-        };
+    for (index, (name, named)) in names.0.iter().enumerate() {
+        let matching = |candidate: &&Candidate| named.matches(&candidate.feature.name);
         let mut absences = candidates.iter().filter(matching).map(&absence);
         let absent = match absences.next() {
             None => Some(Absence::Unknown),
@@ -413,17 +416,37 @@ fn check(
     }
 }
 
-/// Names and globs of a setting; what is no glob matches nothing.
-pub(super) struct Globs<'a>(Vec<(&'a String, Option<Pattern>)>);
+/// Names and globs of a setting.
+pub(super) struct Globs<'a>(Vec<(&'a String, Named<'a>)>);
+
+/// What an entry of a setting stands for.
+enum Named<'a> {
+    Name(&'a str),
+    Glob(Pattern),
+    /// What is no glob matches nothing.
+    Nothing,
+}
+
+impl Named<'_> {
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Name(own) => *own == name,
+            Self::Glob(glob) => glob.matches(name),
+            Self::Nothing => false,
+        }
+    }
+}
 
 impl<'a> Globs<'a> {
     pub fn new(names: &'a [String]) -> Self {
-        let glob = |name: &'a String| (name, Pattern::new(name).ok());
-        Self(names.iter().map(glob).collect())
+        let named = |name: &'a String| match name.contains(['*', '?', '[']) {
+            false => Named::Name(name),
+            true => Pattern::new(name).map_or(Named::Nothing, Named::Glob),
+        };
+        Self(names.iter().map(|name| (name, named(name))).collect())
     }
 
     pub fn list(&self, name: &str) -> bool {
-        let mut globs = self.0.iter().filter_map(|(_, glob)| glob.as_ref());
-        globs.any(|glob| glob.matches(name))
+        self.0.iter().any(|(_, named)| named.matches(name))
     }
 }

@@ -23,7 +23,7 @@ pub use expiry::Timeouts;
 pub use flow::{Endpoint, ExtraKey, Flow, FlowKey};
 pub use key::KeyRule;
 pub use options::{
-    Evict, FlowOptions, IcmpKey, IdleTimeout, InitiatorRule, KeyPart, Sampling, Terminate,
+    Evict, FlowOptions, IcmpKey, IdleTimeout, InitiatorRule, KeyPart, Open, Sampling, Terminate,
 };
 pub use stages::{MOST as MOST_STAGES, Stage};
 pub(crate) use stream::Stream as TcpStream;

@@ -76,17 +76,30 @@ impl FlowOptions {
         !self.key.contains(&KeyPart::TwoTuple)
     }
 
-    /// How long after its last packet a record ends at the latest, ns; `None` where it may stay open for good.
-    pub fn longest_wait(&self) -> Option<i64> {
+    /// How long records stay open.
+    pub fn open(&self) -> Open {
         let IdleTimeout {
             tcp,
             udp,
             icmp,
             other,
         } = self.idle_timeout;
-        let idle = tcp?.max(udp?).max(icmp?).max(other?);
-        Some(idle.max(self.tcp_linger.0))
+        let all = [tcp, udp, icmp, other].into_iter();
+        let idle = all.reduce(|one, other| Some(one?.max(other?))).flatten();
+        Open {
+            idle: idle.map(|idle| idle.max(self.tcp_linger.0)),
+            active: self.active_timeout.0.map(|Duration(ns)| ns),
+        }
     }
+}
+
+/// How long records stay open: what decides when all records of a window are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// How long after its last packet a record is known at the latest, ns; `None` = at the end of the input.
+    pub idle: Option<i64>,
+    /// How long a record lasts at most, ns; `None` = as long as the input.
+    pub active: Option<i64>,
 }
 
 /// A part of the flow key.

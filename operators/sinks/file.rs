@@ -209,14 +209,14 @@ fn put(temporary: TempPath, path: &Path, overwrite: bool) -> io::Result<()> {
 }
 
 /// The errors of a file system that lacks a call, and not of one that failed.
-fn can_be_left(kind: ErrorKind) -> bool {
+pub(super) fn can_be_left(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::PermissionDenied | ErrorKind::Unsupported | ErrorKind::InvalidInput
     )
 }
 
-fn exists(path: &Path) -> Error {
+pub(super) fn exists(path: &Path) -> Error {
     Error::new(format!("{} exists and was not touched", path.display()))
         .help("`overwrite = true` in the sink or `--overwrite` replaces it at the end, at once")
 }
@@ -257,7 +257,7 @@ pub fn is_closed_pipe(error: &Error) -> bool {
     system_error(error).is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// Removes the partial files of `path` that this process is writing: for a program that has to stop at once.
+/// Removes the partial files and directories of `path` that this process is writing: for a program that has to stop at once.
 pub fn discard(path: &Path) {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return;
@@ -270,7 +270,10 @@ pub fn discard(path: &Path) {
             .is_some_and(|found| found.starts_with(&ours) && found.ends_with(".partial"))
         {
             // what cannot be removed is swept by the next run
-            let _ = fs::remove_file(entry.path());
+            let _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                true => fs::remove_dir_all(entry.path()),
+                false => fs::remove_file(entry.path()),
+            };
         }
     }
 }

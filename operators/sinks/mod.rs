@@ -8,6 +8,8 @@ mod jsonl;
 mod lines;
 mod options;
 mod parquet;
+mod parts;
+mod pattern;
 mod provenance;
 mod record_batch;
 #[cfg(test)]
@@ -15,6 +17,7 @@ pub(crate) mod sample;
 mod sink;
 mod sorter;
 mod spool;
+mod staged;
 mod stdout;
 mod text;
 
@@ -36,11 +39,14 @@ pub use options::{
     ArrowCompression, ArrowOptions, Compression, CsvOptions, Delimiter, JsonlOptions,
     ParquetOptions, RowGroup, Sort, StdoutOptions,
 };
+pub use parts::{MOST_FILES, Parts, numbered, open as open_parts};
+pub use pattern::{NAMES as PATTERN_NAMES, NULL as NULL_IN_PATHS, Pattern, PatternFault, is_value};
 pub use provenance::{DURATION_UNIT, Fact, PREFIX, Sidecar, beside, facts, to_json};
 use rayon::ThreadPool;
-pub use sink::{Description, Sink};
+pub use sink::{Description, FileCount, Sink};
 pub use sorter::{Sorted, SortedColumns, Sorter};
 pub use spool::Spool;
+pub use staged::sweep_staged;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -156,6 +162,18 @@ impl SinkOptions {
     /// Whether its rows are out as soon as they are there: to a stream, and in no order that has to be waited for.
     pub fn is_prompt(&self) -> bool {
         self.sort() == Sort::None && self.path().is_some_and(file::leads_out)
+    }
+
+    /// Whether an existing file is replaced.
+    pub const fn overwrites(&self) -> bool {
+        match self {
+            Self::Csv(options) => options.overwrite,
+            Self::Jsonl(options) => options.overwrite,
+            Self::Parquet(options) => options.overwrite,
+            Self::Arrow(options) => options.overwrite,
+            Self::Graph(options) => options.overwrite,
+            Self::Stdout(_) => true,
+        }
     }
 
     /// How its rows are made anonymous, if they are.
@@ -325,14 +343,14 @@ impl Collector {
             None => rows,
         };
         let taken = match &mut self.sorter {
-            Some(sorter) => {
+            Some(sorter) => self.sink.place(rows).and_then(|rows| {
                 sorter.push(rows);
                 if sorter.is_full() {
                     self.pool.install(|| sorter.spill())
                 } else {
                     Ok(())
                 }
-            }
+            }),
             None => self.pool.install(|| self.sink.write(rows)),
         };
         if let Err(error) = taken {
@@ -341,14 +359,16 @@ impl Collector {
         }
     }
 
-    /// Writes what waits for its place in the order. The rows are then complete, but not under their final name.
+    /// Writes what waits for its place in the order, with what is known of the run now that it is over. The rows are then complete, but
+    /// not under their final name.
     ///
     /// # Errors
     /// The sink failed, now or before.
-    pub fn finish(&mut self) -> Result<(), Error> {
+    pub fn finish(&mut self, facts: &[Fact]) -> Result<(), Error> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
+        self.sink.tell(facts)?;
         let Some(sorter) = self.sorter.take() else {
             return Ok(());
         };
@@ -356,12 +376,16 @@ impl Collector {
         self.pool.install(|| sink.write_sorted(sorter.finish()?))
     }
 
-    /// Makes the rows appear, with what is known of the run now that it is over, and gives how many the destination confirmed.
+    /// The files that were made, where there are several.
+    pub fn count(&self) -> Option<FileCount> {
+        self.sink.count()
+    }
+
+    /// Makes the rows appear, and what stands beside them with these facts, and gives how many the destination confirmed.
     ///
     /// # Errors
     /// The sink failed; nothing was left behind.
-    pub fn commit(mut self, facts: &[Fact]) -> Result<u64, Error> {
-        self.sink.tell(facts)?;
+    pub fn commit(self, facts: &[Fact]) -> Result<u64, Error> {
         let sink = self.sink;
         self.pool.install(|| match self.sidecar {
             Some(sidecar) => sidecar.with(facts, || sink.commit()),

@@ -88,7 +88,7 @@ impl OptionValue for RowGroup {
 /// Settings of a sink of type `csv` (RFC 4180).
 #[derive(Clone, Debug, Options)]
 pub struct CsvOptions {
-    /// The file; `-` is standard output.
+    /// The file; `-` is standard output. With `{COLUMN}` or `{start:%Y-%m-%d}` in it there is a file for each value.
     #[option(required)]
     pub path: String,
     /// Whether the first line has the names of the columns.
@@ -114,7 +114,7 @@ pub struct CsvOptions {
 /// Settings of a sink of type `jsonl`: one JSON object a line.
 #[derive(Clone, Debug, Options)]
 pub struct JsonlOptions {
-    /// The file; `-` is standard output.
+    /// The file; `-` is standard output. With `{COLUMN}` or `{start:%Y-%m-%d}` in it there is a file for each value.
     #[option(required)]
     pub path: String,
     /// Order of the rows.
@@ -134,7 +134,7 @@ pub struct JsonlOptions {
 /// Settings of a sink of type `parquet`.
 #[derive(Clone, Debug, Options)]
 pub struct ParquetOptions {
-    /// The file.
+    /// The file. With `{COLUMN}` or `{start:%Y-%m-%d}` in it there is a file for each value.
     #[option(required)]
     pub path: String,
     /// Compression of the pages.
@@ -157,7 +157,7 @@ pub struct ParquetOptions {
 /// Settings of a sink of type `arrow`: an Arrow IPC file.
 #[derive(Clone, Debug, Options)]
 pub struct ArrowOptions {
-    /// The file.
+    /// The file. With `{COLUMN}` or `{start:%Y-%m-%d}` in it there is a file for each value.
     #[option(required)]
     pub path: String,
     /// Compression of the buffers.

@@ -16,12 +16,29 @@ pub struct Description {
     pub is_undirected: bool,
 }
 
+/// What a sink of several files has made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileCount {
+    /// Files.
+    pub files: u64,
+    /// Bytes of all of them.
+    pub bytes: u64,
+}
+
 /// A destination of rows: they appear whole at `commit` or not at all.
 ///
 /// Its methods run in a pool of threads: what is worth it uses all of them (`rayon`), with the same bytes for any number.
 ///
 /// Made by an `open` function of each sink's file, which refuses an existing path before a packet is read.
 pub trait Sink: Send {
+    /// Rows as they go into the sorter: a sink of several files says to which one each goes.
+    ///
+    /// # Errors
+    /// There are too many files, or one is there already.
+    fn place(&mut self, rows: Columns) -> Result<Columns, Error> {
+        Ok(rows)
+    }
+
     /// Takes rows in output order.
     ///
     /// # Errors
@@ -39,12 +56,18 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    /// Takes what is known when all rows are there, before `commit`; only formats with metadata have a place for it.
+    /// Takes what is known when all rows have come, before those that were sorted are written; only formats with metadata have a
+    /// place for it.
     ///
     /// # Errors
     /// The destination failed.
     fn tell(&mut self, _: &[Fact]) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// The files that it has made, when all rows are written; `None` = it makes one.
+    fn count(&self) -> Option<FileCount> {
+        None
     }
 
     /// Makes everything written appear under its final name, and gives the number of rows that the destination confirmed.

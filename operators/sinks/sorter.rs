@@ -1,6 +1,6 @@
 //! Rows in the order of their keys, whatever order and batches they come in.
 //!
-//! Batches are held packed, up to a budget of bytes; beyond it they are written, sorted, as a run to disk (`spool.rs`). Runs are merged at
+//! Where rows go to several files, their last column is the number of the file, and comes before the key. Batches are held packed, up to a budget of bytes; beyond it they are written, sorted, as a run to disk (`spool.rs`). Runs are merged at
 //! the end, and before that whenever `FAN_IN` of one size have come together, so memory stays bounded. Nothing here knows a sink.
 
 use super::spool::{Run, Spool};
@@ -24,6 +24,7 @@ const FAN_IN: usize = 64;
 /// Takes rows and gives them back sorted.
 pub struct Sorter {
     schema: Schema,
+    files: Files,
     budget: usize,
     fan_in: usize,
     spool: Spool,
@@ -96,6 +97,7 @@ impl Sorter {
     pub fn sharing(schema: &Schema, budget: usize, spool: &Spool) -> Self {
         Self {
             schema: schema.clone(),
+            files: Files(None),
             budget,
             fan_in: FAN_IN,
             spool: spool.clone(),
@@ -103,6 +105,13 @@ impl Sorter {
             bytes: 0,
             runs: Vec::new(),
         }
+    }
+
+    /// The same for rows whose last column is the number of their file, U32: they come file by file.
+    #[must_use]
+    pub fn by_file(self) -> Self {
+        let files = Files(self.schema.len().checked_sub(1));
+        Self { files, ..self }
     }
 
     /// Takes rows, in any order.
@@ -160,12 +169,12 @@ impl Sorter {
     /// A temporary file cannot be written or read.
     pub fn finish(mut self) -> Result<Sorted, Error> {
         let rows = if self.runs.is_empty() {
-            Order::Held(Held::new(std::mem::take(&mut self.held)))
+            Order::Held(Held::new(std::mem::take(&mut self.held), self.files))
         } else {
             self.spill()?;
             // merged runs are older: rows of one key stay in the order in which they came
             let runs = std::mem::take(&mut self.runs).into_iter().rev().flatten();
-            Order::Merged(Merge::new(runs.collect(), &self.schema)?)
+            Order::Merged(Merge::new(runs.collect(), &self.schema, self.files)?)
         };
         Ok(Sorted {
             schema: std::mem::take(&mut self.schema),
@@ -181,7 +190,7 @@ impl Sorter {
         if self.held.is_empty() {
             return Ok(());
         }
-        let held = Held::new(std::mem::take(&mut self.held));
+        let held = Held::new(std::mem::take(&mut self.held), self.files);
         let rows = held.order.len();
         let piece = self.piece(self.bytes / rows);
         self.bytes = 0;
@@ -194,7 +203,7 @@ impl Sorter {
             else {
                 break;
             };
-            let merge = Merge::new(std::mem::take(runs), &self.schema)?;
+            let merge = Merge::new(std::mem::take(runs), &self.schema, self.files)?;
             self.write(Order::Merged(merge), piece, level + 1)?;
         }
         Ok(())
@@ -207,7 +216,7 @@ impl Sorter {
 
     fn write(&mut self, mut rows: Order, piece: usize, level: usize) -> Result<(), Error> {
         let mut run = self.spool.run()?;
-        while let Some(batch) = rows.next(&self.schema, piece)? {
+        while let Some(batch) = rows.next(&self.schema, piece, false)? {
             run.write(&batch.into())?;
         }
         if self.runs.len() == level {
@@ -230,7 +239,15 @@ impl Sorted {
     /// # Errors
     /// A temporary file cannot be read.
     pub fn next_rows(&mut self, rows: usize) -> Result<Option<Columns>, Error> {
-        self.rows.next(&self.schema, rows)
+        self.rows.next(&self.schema, rows, false)
+    }
+
+    /// The next rows of one file, at most so many; the next ones may be of the same.
+    ///
+    /// # Errors
+    /// A temporary file cannot be read.
+    pub fn next_of_file(&mut self, rows: usize) -> Result<Option<Columns>, Error> {
+        self.rows.next(&self.schema, rows, true)
     }
 
     /// The rows column by column, where all are in memory: who takes a column after the other touches less memory at a time.
@@ -315,10 +332,16 @@ enum Order {
 }
 
 impl Order {
-    fn next(&mut self, schema: &Schema, rows: usize) -> Result<Option<Columns>, Error> {
+    /// With `one_file` the rows are all of the same.
+    fn next(
+        &mut self,
+        schema: &Schema,
+        rows: usize,
+        one_file: bool,
+    ) -> Result<Option<Columns>, Error> {
         match self {
-            Self::Held(held) => Ok(held.next(schema, rows)),
-            Self::Merged(merge) => merge.next(schema, rows),
+            Self::Held(held) => Ok(held.next(schema, rows, one_file)),
+            Self::Merged(merge) => merge.next(schema, rows, one_file),
         }
     }
 }
@@ -328,15 +351,28 @@ fn part_of(batch: &Columns, rows: usize) -> usize {
     (batch.bytes() / batch.rows().max(1)).saturating_mul(rows)
 }
 
+/// The column with the number of the file of a row, if there is one.
+#[derive(Clone, Copy)]
+struct Files(Option<usize>);
+
+impl Files {
+    /// The file of a row.
+    fn of(self, batch: &impl Batch, row: u32) -> u32 {
+        self.0.map_or(0, |column| batch.view(column).small(row))
+    }
+}
+
 /// Batches in memory, and the order of their rows.
 struct Held {
     batches: Vec<Rows>,
     order: Vec<(u32, u32)>,
+    /// Where the rows of each file end, the last one first; none = there are no files.
+    ends: Vec<usize>,
     given: usize,
 }
 
 impl Held {
-    fn new(shares: Vec<Share>) -> Self {
+    fn new(shares: Vec<Share>, files: Files) -> Self {
         let count = shares.iter().map(|share| {
             let rows = share.rows.as_ref();
             rows.map_or_else(|| share.batch.keys().len(), Vec::len)
@@ -356,15 +392,33 @@ impl Held {
             }
         }
         order.sort_unstable(); // early rows have the key of their record: what came first is first
+        let batches: Vec<Rows> = shares.into_iter().map(|share| share.batch).collect();
+        let mut ends = Vec::new();
+        if files.0.is_some() {
+            let file = |(batch, row): (u32, u32)| files.of(&batches[batch as usize], row);
+            order.sort_by_cached_key(|(_, place)| file(*place));
+            let pairs = order.windows(2).enumerate().rev();
+            let last = pairs.filter(|(_, pair)| file(pair[0].1) != file(pair[1].1));
+            ends.push(order.len());
+            ends.extend(last.map(|(at, _)| at + 1));
+        }
         Self {
-            batches: shares.into_iter().map(|share| share.batch).collect(),
+            batches,
             order: order.into_iter().map(|(_, place)| place).collect(),
+            ends,
             given: 0,
         }
     }
 
-    fn next(&mut self, schema: &Schema, rows: usize) -> Option<Columns> {
-        let end = self.order.len().min(self.given + rows);
+    fn next(&mut self, schema: &Schema, rows: usize, one_file: bool) -> Option<Columns> {
+        while self.ends.last().is_some_and(|end| *end <= self.given) {
+            self.ends.pop();
+        }
+        let most = match self.ends.last() {
+            Some(end) if one_file => *end,
+            _ => self.order.len(),
+        };
+        let end = most.min(self.given + rows);
         let picks = &self.order[self.given..end];
         self.given = end;
         (!picks.is_empty()).then(|| {
@@ -381,31 +435,44 @@ struct Merge {
     runs: Vec<Run>,
     /// The piece of each run that is being given out.
     pieces: Vec<PackedColumns>,
-    /// The next row of each run: its key, the run, its place in the piece.
-    heads: BinaryHeap<Reverse<(RowKey, u32, u32)>>,
+    files: Files,
+    /// The next row of each run: its file and key, the run, its place in the piece.
+    heads: BinaryHeap<Reverse<(u32, RowKey, u32, u32)>>,
 }
 
 impl Merge {
-    fn new(mut runs: Vec<Run>, schema: &Schema) -> Result<Self, Error> {
+    fn new(mut runs: Vec<Run>, schema: &Schema, files: Files) -> Result<Self, Error> {
         let mut pieces = Vec::with_capacity(runs.len());
         let mut heads = BinaryHeap::with_capacity(runs.len());
         for (at, run) in (0_u32..).zip(&mut runs) {
             let piece = run.next()?.unwrap_or_else(|| Columns::new(schema).into());
-            heads.extend(piece.keys().first().map(|key| Reverse((*key, at, 0))));
+            let first = piece.keys().first();
+            heads.extend(first.map(|key| Reverse((files.of(&piece, 0), *key, at, 0))));
             pieces.push(piece);
         }
         Ok(Self {
             runs,
             pieces,
+            files,
             heads,
         })
     }
 
-    fn next(&mut self, schema: &Schema, rows: usize) -> Result<Option<Columns>, Error> {
+    fn next(
+        &mut self,
+        schema: &Schema,
+        rows: usize,
+        one_file: bool,
+    ) -> Result<Option<Columns>, Error> {
         let mut batch = Columns::with_room(schema, rows);
         let mut picks = Vec::with_capacity(rows);
+        let first = self.heads.peek().map(|Reverse((file, ..))| *file);
         while batch.rows() + picks.len() < rows {
-            let Some(Reverse((_, run, row))) = self.heads.pop() else {
+            let is_other = |head: &Reverse<(u32, RowKey, u32, u32)>| Some(head.0.0) != first;
+            if one_file && self.heads.peek().is_none_or(is_other) {
+                break;
+            }
+            let Some(Reverse((_, _, run, row))) = self.heads.pop() else {
                 break;
             };
             picks.push((run, row));
@@ -418,8 +485,11 @@ impl Merge {
                     .unwrap_or_else(|| Columns::new(schema).into());
                 next = 0;
             }
-            let key = self.pieces[at].keys().get(next as usize);
-            self.heads.extend(key.map(|key| Reverse((*key, run, next))));
+            let piece = &self.pieces[at];
+            if let Some(key) = piece.keys().get(next as usize) {
+                let file = self.files.of(piece, next);
+                self.heads.push(Reverse((file, *key, run, next)));
+            }
         }
         self.give(&mut batch, &mut picks);
         Ok((batch.rows() > 0).then_some(batch))

@@ -154,7 +154,7 @@ pub fn found(options: &PcapOptions, base: &Path) -> Result<Vec<Found>, Vec<ListE
     if !errors.is_empty() {
         return Err(errors);
     }
-    found.retain(|path, _| named.iter().all(|one| one.path != *path));
+    found.retain(|path, _| named.iter().all(|one| one.path != *path) && !is_by_product(path));
     named.extend(found.into_iter().map(|(path, fixed)| Found { path, fixed }));
     named.sort();
     Ok(named)
@@ -180,6 +180,21 @@ fn matches(base: &Path, pattern: &str) -> Result<BTreeSet<PathBuf>, String> {
 /// Whether a directory or glob takes it: a regular file, or a link that leads nowhere and is refused by its reader.
 fn is_file(path: &Path) -> bool {
     fs::metadata(path).map_or(true, |about| about.is_file())
+}
+
+/// Whether a directory or glob passes it over: what jayflow writes beside its outputs, or has not finished.
+fn is_by_product(path: &Path) -> bool {
+    let is_partial = |name: &str| {
+        let run = name
+            .strip_suffix(".partial")
+            .and_then(|name| name.rsplit('.').next());
+        run.and_then(|run| run.split_once('-'))
+            .is_some_and(|(process, _)| process.parse::<u32>().is_ok())
+    };
+    path.components().any(|part| {
+        let name = part.as_os_str().to_str();
+        name.is_some_and(|name| is_partial(name) || name.ends_with(".provenance.json"))
+    })
 }
 
 /// Adds the files of a directory. Links to directories are not followed: they may lead in a circle.
@@ -247,6 +262,8 @@ mod tests {
             "day/c.pcap",
             "day/night/d.pcap",
             "odd[1].pcap",
+            "day/c.pcap.12-0.partial",
+            "day/c.csv.provenance.json",
         ] {
             fs::write(base.join(file), b"").expect("a file");
         }

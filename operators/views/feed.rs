@@ -8,6 +8,7 @@ use crate::books::{Anomaly, Books};
 use crate::columns::Columns;
 use crate::container::Deal;
 use crate::expressions::Places;
+use crate::flows::Open;
 use crate::sources::{Mark, Slicing};
 use differential_dataflow::input::InputSession;
 use std::cell::{Cell, RefCell};
@@ -36,14 +37,14 @@ pub struct FeedPlan {
     pub slicing: Slicing,
     /// Number of inputs of the whole run.
     pub inputs: usize,
-    /// How long after its last packet a record is known at the latest, ns; `None` = at the end of the input.
-    pub lag: Option<i64>,
+    /// How long records stay open.
+    pub open: Open,
 }
 
 impl FeedPlan {
     /// Whether windows close while the input is read.
     pub fn is_prompt(&self) -> bool {
-        self.window != Window::All && self.lag.is_some()
+        self.window != Window::All && self.window.lag(self.open).is_some()
     }
 }
 
@@ -196,7 +197,7 @@ impl<R: Row> Feed<R> {
         Self {
             window: match plan.window {
                 Window::All => None,
-                Window::Sliding { size, step } => Some(Windowed::new(size, step)),
+                Window::Sliding { size, step, .. } => Some(Windowed::new(size, step)),
             },
             plan: plan.clone(),
             inlets,
@@ -220,7 +221,9 @@ impl<R: Row> Feed<R> {
             let taken = take::<R>(source, batch, &self.plan.places, numbers, &self.overflows);
             for (row, place) in taken {
                 match (&mut self.window, batch.edges.get(place)) {
-                    (Some(window), Some(edge)) => window.push(edge.clock, (at, row)),
+                    (Some(window), Some(edge)) => {
+                        window.push(self.plan.window.clock(edge, self.plan.open), (at, row));
+                    }
                     _ => self.inlets[at].insert(row),
                 }
             }
@@ -228,7 +231,8 @@ impl<R: Row> Feed<R> {
     }
 
     fn until(&mut self, clock: Option<i64>) {
-        if let (Some(window), Some(clock), Some(lag)) = (&mut self.window, clock, self.plan.lag) {
+        let lag = self.plan.window.lag(self.plan.open);
+        if let (Some(window), Some(clock), Some(lag)) = (&mut self.window, clock, lag) {
             window.until(clock.saturating_sub(lag));
         }
     }
@@ -240,7 +244,7 @@ impl<R: Row> Feed<R> {
         match &mut self.window {
             Some(window) => {
                 // as far as it would have come without an end, so that no row depends on where epochs end
-                let lag = self.plan.lag;
+                let lag = self.plan.window.lag(self.plan.open);
                 let open = clock.zip(lag).map(|(clock, lag)| clock.saturating_sub(lag));
                 if let Some(open) = open {
                     window.until(open);

@@ -13,6 +13,7 @@ use crate::columns::{Columns, FlowEdge, RowKey};
 use crate::container::Deal;
 use crate::error::Error;
 use crate::features::ConnectionPlan;
+use crate::flows::Open;
 use crate::sinks::{Sorted, Sorter};
 use crate::sources::{Mark, Slicing};
 use differential_dataflow::input::InputSession;
@@ -34,8 +35,8 @@ pub struct GatePlan {
     pub slicing: Slicing,
     /// Number of inputs of the whole run.
     pub inputs: usize,
-    /// How long after its last packet a record is known at the latest, ns; `None` = at the end of the input.
-    pub lag: Option<i64>,
+    /// How long records stay open.
+    pub open: Open,
     /// Bytes of rows that wait in memory.
     pub budget: usize,
     /// Where the others wait.
@@ -43,9 +44,13 @@ pub struct GatePlan {
 }
 
 impl GatePlan {
+    const fn window(&self) -> Window {
+        self.connection.options.window
+    }
+
     /// Whether windows close while the input is read.
     pub fn is_prompt(&self) -> bool {
-        self.connection.options.window != Window::All && self.lag.is_some()
+        self.window() != Window::All && self.window().lag(self.open).is_some()
     }
 }
 
@@ -194,7 +199,8 @@ impl Gate {
     /// Puts rows to their ticks.
     fn sort_into(&mut self, rows: Columns, step: i64) -> Result<(), Error> {
         let open = &mut self.open;
-        let tick = |edge: &FlowEdge| Window::tick(step, edge.clock);
+        let (window, known) = (self.plan.window(), self.plan.open);
+        let tick = |edge: &FlowEdge| Window::tick(step, window.clock(edge, known));
         self.waiting.push(rows, tick, |tick, batch, rows| {
             let edges = rows.iter().map(|row| {
                 let row = *row as usize;
@@ -215,11 +221,12 @@ impl Gate {
 
     /// Lets the ticks come whose records are all known at this clock.
     fn advance(&mut self, clock: Option<i64>, to: &mut Handover) -> Result<State, Error> {
-        let Window::Sliding { step, .. } = self.plan.connection.options.window else {
+        let Window::Sliding { step, .. } = self.plan.window() else {
             self.session.flush();
             return Ok(State::Waits);
         };
-        if let (Some(clock), Some(lag)) = (clock, self.plan.lag) {
+        let lag = self.plan.window().lag(self.plan.open);
+        if let (Some(clock), Some(lag)) = (clock, lag) {
             let tick = Window::tick(step, clock.saturating_sub(lag)).saturating_sub(1);
             self.limit = self.limit.max(Some(tick));
         }
@@ -259,7 +266,7 @@ impl Gate {
 
     /// The next ticks of windows, up to the limit.
     fn come(&mut self, to: &mut Handover) -> Result<State, Error> {
-        let Window::Sliding { size, step } = self.plan.connection.options.window else {
+        let Window::Sliding { size, step, .. } = self.plan.window() else {
             return Ok(State::Done);
         };
         loop {

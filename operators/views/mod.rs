@@ -20,7 +20,8 @@ pub use graph::Emit;
 pub use handover::{Handover, Shared};
 pub use join::{Joined, join};
 pub use options::{
-    AsOf, Communities, ConnectionOptions, GraphOptions, TopOptions, ViewOptions, Window,
+    AsOf, BetweennessOptions, By, Communities, ConnectionOptions, GraphOptions, Measure,
+    TopOptions, ViewOptions, Window,
 };
 pub use past::Recent;
 pub use table::{Drawn, Shown, table};

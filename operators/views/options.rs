@@ -1,7 +1,9 @@
 //! The settings of the connection graph and of windows.
 
 use super::graph::Metric;
+use crate::columns::FlowEdge;
 use crate::features::Expressions;
+use crate::flows::Open;
 use crate::options::{
     Duration, OptionError, OptionValue, Options, Setting, Step, Wrong, read_table, table_kind,
     wrong_kind,
@@ -10,7 +12,8 @@ use crate::options::{
 /// Settings of the connection graph.
 #[derive(Clone, Debug, PartialEq, Options)]
 pub struct ConnectionOptions {
-    /// Which records the values of a row are over: `"all"`, `{ tumbling = "60s" }` or `{ sliding = "300s", step = "10s" }`.
+    /// Which records the values of a row are over: `"all"`, `{ tumbling = "60s" }` or `{ sliding = "300s", step = "10s" }`, by the
+    /// time of their last packet, or with `by = "start_time"` by that of their first.
     #[option(default = "all")]
     pub window: Window,
     /// Whether a node is an address with a port instead of an address.
@@ -82,13 +85,15 @@ pub struct ViewOptions {
     /// direction: `{ from = "src_ip", to = "dst_ip", weight = "1", directed = true }`. Its relations are `nodes` and `edges`.
     #[option]
     pub graph: Option<GraphOptions>,
-    /// Graphs: what is measured of nodes.
+    /// Graphs: what is measured of nodes; `{ betweenness = { max_nodes = 5000, pivots = 256 } }` says up to how many nodes betweenness
+    /// is exact, and from how many it is estimated in larger graphs.
     #[option]
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<Measure>,
     /// Rules instead of groups: `name(column, ...) :- condition, condition.`, over the nodes that the view reads.
     #[option]
     pub rules: Option<String>,
-    /// Which flows are in the view together: `"all"`, `{ tumbling = "60s" }` or `{ sliding = "300s", step = "10s" }`.
+    /// Which flows are in the view together: `"all"`, `{ tumbling = "60s" }` or `{ sliding = "300s", step = "10s" }`, by the time of
+    /// their last packet, or with `by = "start_time"` by that of their first.
     #[option(default = "all")]
     pub window: Window,
     /// When rows that look it up see it: `"end"`, at the end of the step of their window, or `"input"`, at the end of the input. By
@@ -135,6 +140,84 @@ impl OptionValue for GraphOptions {
             return Err(Wrong::Other(text.to_owned()).into());
         }
         Ok(options)
+    }
+}
+
+/// What is measured of nodes, with its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// As it is by default.
+    Of(Metric),
+    /// Betweenness.
+    Betweenness(BetweennessOptions),
+}
+
+/// How betweenness is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub struct BetweennessOptions {
+    /// Nodes up to which it is exact.
+    #[option(default = "5000")]
+    pub max_nodes: usize,
+    /// Nodes that it is estimated from in larger graphs.
+    #[option(default = "256")]
+    pub pivots: usize,
+}
+
+impl OptionValue for BetweennessOptions {
+    fn kind() -> String {
+        table_kind::<Self>()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let options: Self = read_table(setting)?;
+        if options.pivots == 0 {
+            let wrong: OptionError = Wrong::Other("expected 1 or more, found 0".to_owned()).into();
+            return Err(wrong.inside(Step::Key("pivots".to_owned())));
+        }
+        Ok(options)
+    }
+}
+
+impl Measure {
+    /// What is measured.
+    pub const fn metric(self) -> Metric {
+        match self {
+            Self::Of(metric) => metric,
+            Self::Betweenness(_) => Metric::Betweenness,
+        }
+    }
+}
+
+impl OptionValue for Measure {
+    fn kind() -> String {
+        "text, or a table { betweenness }".to_owned()
+    }
+
+    fn choices() -> Vec<&'static str> {
+        Metric::choices()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let Setting::Table(parts) = setting else {
+            return Metric::read(setting).map(Self::Of);
+        };
+        let known = || vec![Metric::Betweenness.name().to_owned()];
+        match &parts[..] {
+            [(name, value)] if known().contains(name) => BetweennessOptions::read(value)
+                .map(Self::Betweenness)
+                .map_err(|error| error.inside(Step::Key(name.clone()))),
+            [] => Err(Wrong::Other(format!("expected {}", Self::kind())).into()),
+            [(name, _), ..] if !known().contains(name) => {
+                let wrong = OptionError::from(Wrong::UnknownKey(name.clone(), known()));
+                Err(wrong.inside(Step::Key(name.clone())))
+            }
+            [_, (name, _), ..] => {
+                let text = "one measure in a table: further ones stand beside it in the list";
+                let wrong = OptionError::from(Wrong::Other(text.to_owned()));
+                Err(wrong.inside(Step::Key(name.clone())))
+            }
+            _ => wrong_kind(&Self::kind(), setting),
+        }
     }
 }
 
@@ -206,7 +289,21 @@ pub enum Window {
         size: i64,
         /// From one look to the next, ns.
         step: i64,
+        /// Which time of a record counts.
+        by: By,
     },
+}
+
+/// Which time of a record decides in which window it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Options)]
+pub enum By {
+    /// That of its last packet, by the clock of the capture.
+    #[default]
+    #[option(name = "end_time")]
+    End,
+    /// That of its first packet.
+    #[option(name = "start_time")]
+    Start,
 }
 
 impl Window {
@@ -215,14 +312,38 @@ impl Window {
         clock.div_euclid(step)
     }
 
+    /// The clock that decides in which window a record is. By start that is the time of its first packet; where time runs backward,
+    /// no earlier than a record can have begun that may still be open.
+    pub fn clock(&self, edge: &FlowEdge, open: Open) -> i64 {
+        match (self, open.active) {
+            (Self::Sliding { by: By::Start, .. }, Some(active)) => {
+                edge.start.max(edge.clock.saturating_sub(active))
+            }
+            (Self::Sliding { by: By::Start, .. }, None) => edge.start,
+            _ => edge.clock,
+        }
+    }
+
+    /// How long after the clock that decides a record is known at the latest, ns; `None` = at the end of the input.
+    pub fn lag(&self, open: Open) -> Option<i64> {
+        match self {
+            Self::Sliding { by: By::Start, .. } => Some(open.idle?.saturating_add(open.active?)),
+            _ => open.idle,
+        }
+    }
+
     /// As a spec has it.
     pub fn text(&self) -> String {
-        match self {
-            Self::All => "all".to_owned(),
-            Self::Sliding { size, step } if size == step => format!("tumbling {}", Duration(*size)),
-            Self::Sliding { size, step } => {
-                format!("sliding {}, step {}", Duration(*size), Duration(*step))
-            }
+        let Self::Sliding { size, step, by } = self else {
+            return "all".to_owned();
+        };
+        let of = match by {
+            By::End => "",
+            By::Start => " by start_time",
+        };
+        match size == step {
+            true => format!("tumbling {}{of}", Duration(*size)),
+            false => format!("sliding {}, step {}{of}", Duration(*size), Duration(*step)),
         }
     }
 }
@@ -241,7 +362,8 @@ impl Window {
 
 impl OptionValue for Window {
     fn kind() -> String {
-        "`\"all\"`, { tumbling = \"60s\" } or { sliding = \"300s\", step = \"10s\" }".to_owned()
+        "`\"all\"`, { tumbling = \"60s\" } or { sliding = \"300s\", step = \"10s\" }, with `by`"
+            .to_owned()
     }
 
     fn read(setting: &Setting) -> Result<Self, OptionError> {
@@ -251,18 +373,25 @@ impl OptionValue for Window {
             other => return wrong_kind(&Self::kind(), other),
         };
         let (mut tumbling, mut sliding, mut step) = (None, None, None);
+        let mut by = By::End;
         for (name, value) in parts {
+            let inside = |error: OptionError| error.inside(Step::Key(name.clone()));
             let place = match name.as_str() {
                 "tumbling" => &mut tumbling,
                 "sliding" => &mut sliding,
                 "step" => &mut step,
+                "by" => {
+                    by = By::read(value).map_err(inside)?;
+                    continue;
+                }
                 _ => {
-                    let known = ["tumbling", "sliding", "step"].map(str::to_owned).to_vec();
+                    let known = ["tumbling", "sliding", "step", "by"]
+                        .map(str::to_owned)
+                        .to_vec();
                     let wrong = OptionError::from(Wrong::UnknownKey(name.clone(), known));
                     return Err(wrong.inside(Step::Key(name.clone())));
                 }
             };
-            let inside = |error: OptionError| error.inside(Step::Key(name.clone()));
             let Duration(ns) = Duration::read(value).map_err(inside)?;
             if ns <= 0 {
                 return Err(inside(
@@ -272,8 +401,14 @@ impl OptionValue for Window {
             *place = Some(ns);
         }
         match (tumbling, sliding, step) {
-            (Some(size), None, None) => Ok(Self::Sliding { size, step: size }),
-            (None, Some(size), Some(step)) if size % step == 0 => Ok(Self::Sliding { size, step }),
+            (Some(size), None, None) => Ok(Self::Sliding {
+                size,
+                step: size,
+                by,
+            }),
+            (None, Some(size), Some(step)) if size % step == 0 => {
+                Ok(Self::Sliding { size, step, by })
+            }
             (None, Some(_), Some(step)) => {
                 let text = format!("`sliding` must be a multiple of `step`, {}", Duration(step));
                 Err(OptionError::from(Wrong::Other(text)).inside(Step::Key("sliding".to_owned())))

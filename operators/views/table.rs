@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use timely::container::NoopBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
@@ -25,6 +26,8 @@ pub struct Shown {
     pub relation: usize,
     /// When its rows are written.
     pub emit: Emit,
+    /// Of snapshots: from one to the next, ns, a multiple of the step; `None` = at every tick.
+    pub every: Option<i64>,
     /// Which rows are in the view together.
     pub window: Window,
     /// Of the nodes of a graph its edges, where a sink draws both.
@@ -177,6 +180,7 @@ pub fn table<'scope, R: Row>(
             schema: shown.schema(),
             shown,
             rows: BTreeMap::new(),
+            due: None,
         };
         move |frontiers| {
             changes.for_each(|_, changes| {
@@ -187,23 +191,32 @@ pub fn table<'scope, R: Row>(
             let Some(capability) = &mut held else { return };
             let open = frontiers[0].frontier().first().copied();
             let mut output = output.activate();
+            let between = &mut between.borrow_mut();
+            let mut give = |capability: &Capability<u64>, mut batch: Columns| {
+                if batch.rows() > 0 {
+                    output
+                        .session_with_builder(capability)
+                        .give_container(&mut batch);
+                }
+            };
             loop {
-                let between = &mut between.borrow_mut();
                 let next = between.ticks[place].front().copied();
                 let Some(time) = next.filter(|time| open.is_none_or(|open| *time < open)) else {
                     break;
                 };
                 between.ticks[place].pop_front();
+                if let Some(batch) = written.due_before(Some(time), &between.numbers) {
+                    give(capability, batch);
+                }
                 let later = stash.split_off(&time.saturating_add(1));
                 let changes = std::mem::replace(&mut stash, later);
                 let changes = changes.into_values().flatten().collect();
-                let mut batch = written.tick(time, changes, &between.numbers);
-                if batch.rows() > 0 {
-                    capability.downgrade(&time.max(*capability.time()));
-                    output
-                        .session_with_builder(&*capability)
-                        .give_container(&mut batch);
-                }
+                let batch = written.tick(time, changes, &between.numbers);
+                capability.downgrade(&time.max(*capability.time()));
+                give(capability, batch);
+            }
+            if let Some(batch) = written.due_before(open, &between.numbers) {
+                give(capability, batch);
             }
             match open {
                 // what is shown up to here is no longer waited for
@@ -224,6 +237,8 @@ struct Written<R: Row> {
     shown: Shown,
     schema: Schema,
     rows: BTreeMap<Part<R>, isize>,
+    /// When the snapshot is of that is still to be shown, ns.
+    due: Option<i64>,
 }
 
 /// A value in the order of its type.
@@ -258,17 +273,43 @@ impl<R: Row> Written<R> {
                 _ => {}
             }
         }
-        if self.shown.emit != Emit::Changes {
-            rows = self.rows.keys().map(|row| (*row, 1)).collect();
-        }
-        // rows that go stand before those that come, as in other tables
-        rows.sort_by_cached_key(|(row, diff)| (*diff, row.0, self.values(row, numbers)));
         let at = match self.shown.window {
             Window::All => 0,
             Window::Sliding { step, .. } => {
                 Window::of_time(time).saturating_add(1).saturating_mul(step)
             }
         };
+        match self.shown.every {
+            Some(every) => {
+                let over = at.saturating_sub(1).div_euclid(every).saturating_add(1);
+                self.due = Some(over.saturating_mul(every));
+                Columns::new(&self.schema)
+            }
+            None if self.shown.emit == Emit::Changes => self.show(at, rows, numbers),
+            None => self.show(at, self.all(), numbers),
+        }
+    }
+
+    fn all(&self) -> Vec<(Part<R>, i8)> {
+        self.rows.keys().map(|row| (*row, 1)).collect()
+    }
+
+    /// The snapshot that is due, if no tick of its time is left before this one.
+    fn due_before(&mut self, tick: Option<u64>, numbers: &Numbers) -> Option<Columns> {
+        let at = self.due?;
+        if let (Some(tick), Window::Sliding { step, .. }) = (tick, self.shown.window)
+            && Window::of_time(tick).saturating_mul(step) < at
+        {
+            return None;
+        }
+        self.due = None;
+        Some(self.show(at, self.all(), numbers))
+    }
+
+    /// Rows for sinks, of the table as it is at a time.
+    fn show(&self, at: i64, mut rows: Vec<(Part<R>, i8)>, numbers: &Numbers) -> Columns {
+        // rows that go stand before those that come, as in other tables
+        rows.sort_by_cached_key(|(row, diff)| (*diff, row.0, self.values(row, numbers)));
         let mut columns = Columns::with_room(&self.schema, rows.len());
         for (((is_edge, row), diff), place) in rows.iter().zip(0..) {
             columns.keys.push((at, place));

@@ -536,7 +536,7 @@ impl<'a> Check<'a> {
     }
 
     /// Where a part of an expression is in the file.
-    fn inner(&self, value: &Value, text: &str, span: syntax::Span) -> Span {
+    pub(super) fn inner(&self, value: &Value, text: &str, span: syntax::Span) -> Span {
         const QUOTES: [&str; 9] = [
             "'''\r\n",
             "'''\n",
@@ -590,7 +590,7 @@ impl<'a> Check<'a> {
 }
 
 /// The value of a variable in expressions. One that has none yet is told elsewhere; it stands for nothing until then.
-fn constant(variable: &Variable) -> Constant {
+pub(super) fn constant(variable: &Variable) -> Constant {
     let text = |value: &Setting| match value {
         Setting::Text(text) => text.clone(),
         _ => String::new(),

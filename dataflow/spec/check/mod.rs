@@ -2,6 +2,7 @@
 //!
 //! Pure: no file is opened (`files.rs` does that). Stages: sections and keys; the graph; what is read and written.
 
+mod dropped;
 mod expressions;
 mod filters;
 mod graph;
@@ -10,7 +11,9 @@ mod keys;
 mod look_ups;
 mod nodes;
 mod outputs;
+mod paths;
 mod sections;
+mod shown;
 mod tests;
 mod variables;
 mod view_reads;
@@ -50,6 +53,12 @@ impl Loaded {
         let mut found = check.found;
         if spec.is_some() && !found.has_errors() {
             missing.into_iter().for_each(|fault| found.push(fault));
+        }
+        if let (Some(spec), false) = (&spec, found.has_errors()) {
+            filled
+                .dropped(spec)
+                .into_iter()
+                .for_each(|one| found.push(one));
         }
         let found = self.sorted(found);
         match spec {
@@ -221,9 +230,10 @@ impl<'a> Check<'a> {
             .collect();
         let conditions: Vec<_> = sinks
             .iter()
-            .map(|(raw, _)| {
+            .map(|(raw, options)| {
                 let entry = raw.entry("where")?;
-                if self.reads_view(raw, &views) {
+                // what a table has is not known yet
+                if options.kind() == "graph" || self.reads_view(raw, &views) {
                     return None;
                 }
                 let path = format!("{}.where", raw.path);
@@ -273,6 +283,9 @@ impl<'a> Check<'a> {
             _ => None,
         };
         self.early(&flows, flows_raw.as_ref(), twice);
+        if let (Some((columns, _)), Some(raw)) = (&columns, &features_raw) {
+            self.order_of_records(raw, columns.connection().as_ref());
+        }
         let (columns, seen) = columns.filter(|_| !self.found.has_errors())?;
 
         let flows_name = flows_raw
@@ -382,7 +395,7 @@ impl<'a> Check<'a> {
             }
         }
         self.unread(&views, &views_from, &shown, &look_ups);
-        self.endless(sources.iter().map(|(_, source)| source), &views);
+        self.endless(sources.iter().map(|(_, source)| source), &flows, &views);
         if self.found.has_errors() {
             return None;
         }
@@ -411,6 +424,11 @@ impl<'a> Check<'a> {
                         },
                         of,
                     });
+                    let of_table = table.as_ref();
+                    let condition = match of_table {
+                        Some(table) => self.of_table(&raw, &options, &table.schema),
+                        None => condition,
+                    };
                     // a table for people has titles and units of its own
                     let rows = match &options {
                         SinkOptions::Stdout(_) if raw.entry("columns").is_none() => &seen.plain,
@@ -426,9 +444,12 @@ impl<'a> Check<'a> {
                         _ => &seen.schema,
                     };
                     let schema = table.as_ref().map_or(rows, |table| &table.schema);
+                    let mut parts = self.parts(&raw, &options, (schema, &columns), table.as_ref());
                     let schema = columns.iter().map(|at| schema[*at].clone()).collect();
                     if table.is_none() {
-                        columns.iter_mut().for_each(|at| *at = seen.places[*at]);
+                        let hidden = parts.iter_mut().flat_map(|of| &mut of.columns);
+                        let all = columns.iter_mut().chain(hidden);
+                        all.for_each(|at| *at = seen.places[*at]);
                     }
                     let path = raw.entry("path").and_then(|entry| entry.value.text());
                     let label = path.unwrap_or(options.kind()).to_owned();
@@ -439,6 +460,7 @@ impl<'a> Check<'a> {
                         schema,
                         condition,
                         limit: None,
+                        parts,
                         table,
                         behind: passed,
                     };

@@ -145,14 +145,15 @@ impl Check<'_> {
         let own = options.keys();
         let mut common = vec!["type", "input", "columns", "where"];
         if own.iter().all(|key| key.name != "emit") {
-            common.push("emit");
+            common.extend(["emit", "every"]);
         }
         self.read(raw, &common, &own, &sink_keys(Some(kind)), |key, value| {
             options.set(key, value)
         });
         if let (Some(entry), Some(path)) = (path, options.path()) {
-            self.inside(entry.value.at, &format!("{}.path", raw.path), path);
-            let path = self.absolute(entry.value.at, path);
+            let path = path.to_owned();
+            self.inside(entry.value.at, &format!("{}.path", raw.path), &path);
+            let path = self.output_path(raw, entry, &path, kind);
             // It took text before.
             let _ = options.set("path", &Setting::Text(path));
         }

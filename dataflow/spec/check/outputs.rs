@@ -1,48 +1,17 @@
-//! What sinks write: paths and columns.
+//! What sinks write: their columns, and what rows that are read have of them.
 
 use super::expressions::Rows;
 use super::{Check, Raw};
 use crate::spec::Filter;
 use crate::spec::diagnostic::{Diagnostic, Span};
-use crate::spec::extend::clean;
 use crate::spec::load::{Entry, Kind, Value};
 use crate::spec::suggest::{did_you_mean, list, nearest};
 use operators::features::FeatureSettings;
 use operators::schema::Schema;
 use operators::sinks::SinkOptions;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 impl Check<'_> {
-    /// One path, one sink.
-    pub(super) fn paths(&mut self, sinks: &[(Raw<'_>, SinkOptions)]) {
-        let mut seen: Vec<(PathBuf, &str)> = Vec::new();
-        for (raw, options) in sinks {
-            // A table on the terminal and `-` are the same place.
-            let path = clean(Path::new(options.path().unwrap_or("-")));
-            let other = seen.iter().find(|(known, _)| *known == path);
-            let Some((_, other)) = other else {
-                seen.push((path, &raw.name));
-                continue;
-            };
-            let key = if options.path().is_some() {
-                "path"
-            } else {
-                "type"
-            };
-            let at = raw.entry(key).map_or(raw.at, |entry| entry.value.at);
-            let place = options.path().filter(|path| *path != "-");
-            let message = match place {
-                Some(path) => format!("the sink `{other}` writes `{path}` too"),
-                None => format!("the sink `{other}` writes standard output too"),
-            };
-            self.found.push(
-                Diagnostic::new("E0412", at, format!("{}.{key}", raw.path), message)
-                    .help("give each sink a file of its own"),
-            );
-        }
-    }
-
     /// Whether the sources are rows: all that is in them, or, for graph sinks, the edges of the connection graph.
     pub(super) fn rows<'r>(
         &mut self,

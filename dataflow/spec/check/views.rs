@@ -1,23 +1,23 @@
-//! Views: their settings, groups and rules, and which sinks write which of their relations.
+//! Views: their settings and inputs, as groups, graphs and rules.
 
 use super::expressions::Rows;
 use super::filters::{RowNode, row_nodes};
 use super::view_reads::context_of;
 use super::{Check, Inputs, Raw};
-use crate::spec::diagnostic::{Diagnostic, Span};
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::load::{Entry, Kind, Value};
-use crate::spec::sections::{Section, section_keys, sink_keys};
+use crate::spec::sections::{Section, section_keys};
 use crate::spec::{Behind, Filter, TableOf, View};
 use operators::expressions::{Context, Fault, Known};
-use operators::options::OptionValue as _;
-use operators::sinks::{GraphOptions, SinkOptions};
+use operators::features::ConnectionPlan;
+use operators::flows::FlowOptions;
 use operators::sources::PcapOptions;
 use operators::views::look_ups::LookUps;
 use operators::views::rules::{
     GraphForm, GroupForm, OverView, Part, Plan, ReadFrom, Relation, RelationColumn, RuleOptions,
     compile, compile_graph, compile_group,
 };
-use operators::views::{Drawn, Emit, Shown, ViewOptions, Window};
+use operators::views::{By, ViewOptions, Window};
 use std::sync::Arc;
 
 /// What views may read.
@@ -357,166 +357,11 @@ impl<'a> Check<'a> {
         views.into_iter().flatten().map(|view| view.name.as_str())
     }
 
-    /// Whether a sink names a view as its input.
-    pub(super) fn reads_view(&mut self, raw: &Raw<'_>, views: &[(Raw<'a>, View)]) -> bool {
-        let Some(input) = raw.entry("input").and_then(|entry| entry.value.text()) else {
-            return false;
-        };
-        let head = input.split('.').next().unwrap_or_default();
-        let reads = views.iter().any(|(view, _)| view.name == head);
-        if let (true, Some(entry)) = (reads, raw.entry("where")) {
-            let message = "a sink over a view has no `where`";
-            self.found.push(
-                Diagnostic::new("E0607", entry.at, format!("{}.where", raw.path), message)
-                    .help("put the condition into a rule of the view"),
-            );
-        }
-        reads
-    }
-
-    /// What a sink writes of a view; `None` where it reads something else.
-    pub(super) fn shown(
-        &mut self,
-        raw: &Raw<'_>,
-        options: &SinkOptions,
-        inputs: &Inputs,
-        views: &[(Raw<'a>, View)],
-    ) -> Option<TableOf> {
-        let emit = raw.entry("emit");
-        let is_graph = matches!(options, SinkOptions::Graph(_));
-        let head = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
-        let found = inputs.iter().find_map(|(name, at, path)| {
-            let view = views.iter().find(|(view, _)| view.name == head(name))?;
-            Some((view, name, *at, path))
-        });
-        let Some(((view, settings), name, at, path)) = found else {
-            // a view with faults of its own is no view here
-            let faulty = inputs.iter().any(|(name, ..)| self.is_view(&head(name)));
-            if let (Some(entry), false) = (emit, is_graph || faulty) {
-                let message = "`emit` is for sinks over a view or over the graph";
-                self.found.push(
-                    Diagnostic::new("E0410", entry.at, format!("{}.emit", raw.path), message)
-                        .help("leave it out: each row of flows is written once"),
-                );
-            }
-            return None;
-        };
-        if inputs.len() > 1 {
-            let message =
-                format!("a sink writes one relation of a view, and nothing else with it: `{name}`");
-            self.found.push(
-                Diagnostic::new("E0304", at, path, message)
-                    .help("give each relation a sink of its own"),
-            );
-        }
-        if let SinkOptions::Graph(options) = options {
-            return self.drawn(raw, options, (view, settings), (name, at, path));
-        }
-        let made = &settings.rules.relations;
-        let relation = self.relation_of((&view.name, settings), name, (at, path));
-        let emit = emit.map_or(Emit::Final, |entry| self.emit(raw, entry));
-        let relation = relation.unwrap_or(0);
-        Some(TableOf::View(
-            view.name.clone(),
-            Shown {
-                made: made.get(relation)?.clone(),
-                relation,
-                emit,
-                window: settings.options.window,
-                drawn: None,
-            },
-        ))
-    }
-
-    /// The graph of a view as a graph sink draws it.
-    fn drawn(
-        &mut self,
-        raw: &Raw<'_>,
-        options: &GraphOptions,
-        (view, settings): (&Raw<'a>, &View),
-        (name, at, path): (&str, Span, &str),
-    ) -> Option<TableOf> {
-        let mut fault = |code, at, path: &str, message: String, help: String| {
-            self.found
-                .push(Diagnostic::new(code, at, path, message).help(help));
-        };
-        let view = &view.name;
-        let graph = settings.rules.graph();
-        if graph.is_none() {
-            let message = format!("a graph sink draws graphs, and the view `{view}` is a table");
-            let help = "write it with a sink of another type, or make the view a graph: `graph = { from = \"src_ip\", to = \"dst_ip\" }`";
-            fault("E0304", at, path, message, help.to_owned());
-        } else if name != view {
-            let message =
-                format!("a graph sink draws all of a graph, and `{name}` is a part of it");
-            let help = format!("read `{view}` here, or write the part with a sink of another type");
-            fault("E0304", at, path, message, help);
-        }
-        if settings.options.window != Window::All {
-            let message =
-                format!("`{view}` is a graph for each window, and a graph sink draws one");
-            let help = format!(
-                "write `{view}.nodes` and `{view}.edges` with sinks of another type, or leave out the window"
-            );
-            fault("E0304", at, path, message, help);
-        }
-        if !options.format().is_graph() {
-            let entry = ["format", "path"].iter().find_map(|key| raw.entry(key));
-            let (at, key) = entry.map_or((raw.at, "path"), |entry| (entry.value.at, &entry.name));
-            let message = format!("`{view}` is drawn as a graph, and this is a format of tables");
-            let help = format!(
-                "choose `format = \"graphml\"`, `dot` or `nodelink`; its tables are `{view}.nodes` and `{view}.edges`, for sinks of another type"
-            );
-            fault("E0410", at, &format!("{}.{key}", raw.path), message, help);
-        }
-        for key in ["table", "emit", "metrics"] {
-            if let Some(entry) = raw.entry(key) {
-                let message = format!("`{key}` is for sinks over the connection graph");
-                let help = match key {
-                    "metrics" => format!("leave it out: nodes have the metrics of `{view}`"),
-                    _ => "leave it out: the graph is drawn once, with nodes and edges".to_owned(),
-                };
-                fault(
-                    "E0410",
-                    entry.at,
-                    &format!("{}.{key}", raw.path),
-                    message,
-                    help,
-                );
-            }
-        }
-        let mut made = settings.rules.relations.iter().cloned();
-        let nodes = made.next()?;
-        let drawn = made.next().zip(graph).map(|(edges, graph)| Drawn {
-            made: edges,
-            relation: 1,
-            directed: graph.directed,
-        });
-        let shown = Shown {
-            made: nodes,
-            relation: 0,
-            emit: Emit::Final,
-            window: Window::All,
-            drawn,
-        };
-        Some(TableOf::View(view.clone(), shown))
-    }
-
-    fn emit(&mut self, raw: &Raw<'_>, entry: &Entry) -> Emit {
-        let keys = sink_keys(None);
-        let key = keys.iter().find(|key| key.name == entry.name);
-        Emit::read(&entry.value.setting()).unwrap_or_else(|error| {
-            if let Some(key) = key {
-                self.wrong(&raw.path, entry, key, error);
-            }
-            Emit::Final
-        })
-    }
-
     /// Reports views that keep all that comes of an input without an end.
     pub(super) fn endless<'o>(
         &mut self,
         mut sources: impl Iterator<Item = &'o PcapOptions>,
+        flows: &FlowOptions,
         views: &[(Raw<'a>, View)],
     ) {
         let is_endless = |source: &PcapOptions| {
@@ -539,6 +384,39 @@ impl<'a> Check<'a> {
                 self.found
                     .push(Diagnostic::new("E0605", at, path, message).help(help));
             }
+            if matches!(view.options.window, Window::Sliding { by: By::Start, .. })
+                && flows.active_timeout.0.is_none()
+            {
+                let at = raw.entry("window").map_or(raw.at, |entry| entry.value.at);
+                let message = format!(
+                    "the windows of `{}` never close: a record may have started at any time before",
+                    raw.name
+                );
+                let help = "set `active_timeout` of `[flows]`, or leave out `by`: records count when they end";
+                let path = format!("{}.window", raw.path);
+                self.found
+                    .push(Diagnostic::new("E0605", at, path, message).help(help));
+            }
+        }
+    }
+
+    /// Reports columns over records in the order of their ends, where they come in that of their starts.
+    pub(super) fn order_of_records(&mut self, raw: &Raw<'_>, connection: Option<&ConnectionPlan>) {
+        let Some(connection) = connection.filter(|plan| plan.past) else {
+            return;
+        };
+        if matches!(
+            connection.options.window,
+            Window::Sliding { by: By::Start, .. }
+        ) {
+            let at = raw
+                .entry("connection")
+                .map_or(raw.at, |entry| entry.value.at);
+            let message = "`ct_*` and `new_edge` compare a record with those that ended before it, and windows by start close in another order";
+            let path = format!("{}.connection", raw.path);
+            let help = "leave these columns out, or `by`: records then count when they end";
+            self.found
+                .push(Diagnostic::new("E0008", at, path, message).help(help));
         }
     }
 

@@ -11,7 +11,7 @@ use super::tables::Tables;
 use super::written::Written;
 use crate::columns::Address;
 use crate::expressions::{Constant, Type};
-use crate::views::options::Communities;
+use crate::views::options::{BetweennessOptions, Communities};
 use crate::views::rules::{Made, MadeColumn, Row, Rows};
 use differential_dataflow::AsCollection as _;
 use std::cell::RefCell;
@@ -30,6 +30,8 @@ pub struct GraphPlan {
     pub directed: bool,
     /// What is measured of nodes.
     pub metrics: Vec<Metric>,
+    /// How betweenness is.
+    pub betweenness: BetweennessOptions,
     /// What nodes are: addresses or texts.
     pub nodes: Type,
 }
@@ -191,7 +193,7 @@ pub fn graph<'scope, R: Row>(
                         let how = How {
                             weighted: true,
                             directed: plan.directed,
-                            ..How::default()
+                            betweenness: plan.betweenness,
                         };
                         measured.get_or_insert_with(|| Measured::new(&tables, how))
                     });

@@ -7,7 +7,7 @@ use super::{
     Betweenness, betweenness, components, core_numbers, greedy, label_propagation, louvain,
     pagerank,
 };
-use crate::views::options::{Communities, ConnectionOptions};
+use crate::views::options::{BetweennessOptions, Communities, ConnectionOptions};
 use std::cell::OnceCell;
 
 /// The whole graph at one tick; measures have one entry a node of the snapshot.
@@ -15,8 +15,7 @@ use std::cell::OnceCell;
 pub struct Measured {
     /// The graph.
     pub snapshot: Snapshot,
-    most: usize,
-    pivots: usize,
+    how: BetweennessOptions,
     betweenness: OnceCell<Betweenness>,
     components: OnceCell<Vec<u32>>,
     sizes: OnceCell<Vec<u64>>,
@@ -34,10 +33,8 @@ pub struct How {
     pub directed: bool,
     /// Whether edges weigh their bytes, which stand for weights in a graph of a view; else their flows.
     pub weighted: bool,
-    /// Nodes up to which betweenness is exact.
-    pub max_nodes: usize,
-    /// Nodes that it is estimated from in larger graphs.
-    pub pivots: usize,
+    /// How betweenness is computed.
+    pub betweenness: BetweennessOptions,
 }
 
 impl Default for How {
@@ -51,8 +48,10 @@ impl From<&ConnectionOptions> for How {
         Self {
             directed: true,
             weighted: false,
-            max_nodes: options.max_nodes,
-            pivots: options.pivots,
+            betweenness: BetweennessOptions {
+                max_nodes: options.max_nodes,
+                pivots: options.pivots,
+            },
         }
     }
 }
@@ -68,8 +67,7 @@ impl Measured {
         let how = how.into();
         Self {
             snapshot: Snapshot::after(nodes, tables, how.directed, how.weighted),
-            most: how.max_nodes,
-            pivots: how.pivots,
+            how: how.betweenness,
             betweenness: OnceCell::new(),
             components: OnceCell::new(),
             sizes: OnceCell::new(),
@@ -85,7 +83,7 @@ impl Measured {
     pub fn betweenness(&self) -> &Betweenness {
         let graph = &self.snapshot.graph;
         self.betweenness
-            .get_or_init(|| betweenness(graph, self.most, self.pivots))
+            .get_or_init(|| betweenness(graph, self.how.max_nodes, self.how.pivots))
     }
 
     /// PageRank.

@@ -8,6 +8,7 @@ use crate::expressions::aggregates::Aggregate;
 use crate::expressions::syntax::Span;
 use crate::expressions::{Checker, Context, Fault, Program, Type, Typed, parse};
 use crate::views::graph::{GraphPlan, Metric};
+use crate::views::options::Measure;
 
 /// A view as it is written, part by part.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub struct GraphForm<'a> {
     /// Whether it has a direction.
     pub directed: bool,
     /// What is measured of nodes.
-    pub metrics: &'a [Metric],
+    pub metrics: &'a [Measure],
 }
 
 /// The plan of a view over rows that have the names of `rows`; `packets` are the aggregates over packets that they have.
@@ -62,7 +63,15 @@ pub fn compile_graph(
         );
         faults.push((Part::To, Fault::new("E0207", whole(form.to), message)));
     }
-    for (at, metric) in form.metrics.iter().enumerate() {
+    let metrics: Vec<Metric> = form.metrics.iter().map(|one| one.metric()).collect();
+    for (at, metric) in metrics.iter().enumerate() {
+        if metrics[..at].contains(metric) {
+            let message = format!("`{}` is asked for twice", metric.name());
+            faults.push((
+                Part::Metric(at),
+                Fault::new("E0607", whole(metric.name()), message),
+            ));
+        }
         if !form.directed && matches!(metric, Metric::InDegree | Metric::OutDegree) {
             let message = "edges have no direction here";
             let fault = Fault::new("E0607", whole(metric.name()), message);
@@ -74,7 +83,13 @@ pub fn compile_graph(
     };
     let graph = GraphPlan {
         directed: form.directed,
-        metrics: form.metrics.to_vec(),
+        betweenness: (form.metrics.iter())
+            .find_map(|one| match one {
+                Measure::Betweenness(options) => Some(*options),
+                Measure::Of(_) => None,
+            })
+            .unwrap_or_default(),
+        metrics,
         nodes: from.kind.clone(),
     };
     let relations = graph.relations();

@@ -5,6 +5,7 @@
 //! cannot be computed gives no row. `count(x)` counts distinct values of `x`, `count()` and `sum(x)` go over the distinct bindings
 //! of all variables of the body.
 
+mod aggregate;
 mod body;
 mod build;
 mod check;

@@ -35,10 +35,18 @@ pub struct Packed<R> {
     width: usize,
     rows: usize,
     words: Vec<u64>,
+    /// Every [`STEP`]th row once more, so that a search far ahead touches few lines of memory.
+    steps: Vec<u64>,
     /// How many rows are expected, until the first one tells how wide they are.
     expected: usize,
     of: PhantomData<R>,
 }
+
+/// Rows from one that is kept twice to the next.
+const STEP: usize = 32;
+
+/// Rows ahead that are looked at one after the other, before a search goes further.
+const NEAR: usize = 8;
 
 /// A row of such a list: words behind the last are 0.
 #[derive(Clone, Copy, Debug)]
@@ -98,16 +106,21 @@ impl<R: Row> PartialEq<&R> for Words<'_> {
 impl<R> Packed<R> {
     /// Makes rows wider: those that are there have 0 in the new words.
     fn widen(&mut self, width: usize) {
-        let mut wider = Vec::with_capacity(width * self.expected.max(self.rows + 1));
-        if self.width > 0 {
-            for row in self.words.chunks_exact(self.width) {
-                wider.extend_from_slice(row);
-                wider.resize(wider.len() + width - self.width, 0);
+        let before = self.width;
+        let widened = |words: &[u64], rows: usize, expected: usize| {
+            let mut wider = Vec::with_capacity(width * expected.max(rows + 1));
+            if before > 0 {
+                for row in words.chunks_exact(before) {
+                    wider.extend_from_slice(row);
+                    wider.resize(wider.len() + width - before, 0);
+                }
             }
-        } else {
-            wider.resize(self.rows * width, 0);
-        }
-        (self.words, self.width) = (wider, width);
+            wider.resize(rows * width, 0);
+            wider
+        };
+        self.words = widened(&self.words, self.rows, self.expected);
+        self.steps = widened(&self.steps, self.rows.div_ceil(STEP), self.expected / STEP);
+        self.width = width;
     }
 
     fn push(&mut self, words: &[u64]) {
@@ -119,10 +132,43 @@ impl<R> Packed<R> {
             }
         }
         let words = &words[..words.len().min(self.width)];
+        let at = self.words.len();
         self.words.extend_from_slice(words);
+        self.words.resize(at + self.width, 0);
+        if self.rows.is_multiple_of(STEP) {
+            self.steps.extend_from_slice(&self.words[at..]);
+        }
         self.rows += 1;
-        self.words.resize(self.rows * self.width, 0);
     }
+
+    /// How many of the rows `from..to` that are kept twice are before what is looked for, where those that are come first.
+    fn steps_before(&self, from: usize, to: usize, is_before: impl Fn(Words<'_>) -> bool) -> usize {
+        let is_before = |at: usize| {
+            let start = at * self.width;
+            is_before(Words(&self.steps[start..start + self.width]))
+        };
+        // twice as far each time: what is looked for is seldom far
+        let (mut low, mut reach) = (from, 1);
+        while low + reach <= to && is_before(low + reach - 1) {
+            low += reach;
+            reach *= 2;
+        }
+        let high = to.min(low + reach - 1);
+        let rest = first_not(low, high, is_before);
+        rest - from
+    }
+}
+
+/// The first place of a range for which `holds` does not, where it does for those before and not for those behind.
+fn first_not(mut low: usize, mut high: usize, holds: impl Fn(usize) -> bool) -> usize {
+    while low < high {
+        let middle = low.midpoint(high);
+        match holds(middle) {
+            true => low = middle + 1,
+            false => high = middle,
+        }
+    }
+    low
 }
 
 impl<R: Row> PushInto<R> for Packed<R> {
@@ -149,6 +195,7 @@ impl<R: Row> BatchContainer for Packed<R> {
 
     fn clear(&mut self) {
         self.words.clear();
+        self.steps.clear();
         (self.rows, self.width) = (0, 0);
     }
 
@@ -157,6 +204,7 @@ impl<R: Row> BatchContainer for Packed<R> {
             width: 0,
             rows: 0,
             words: Vec::new(),
+            steps: Vec::new(),
             expected: size,
             of: PhantomData,
         }
@@ -179,6 +227,26 @@ impl<R: Row> BatchContainer for Packed<R> {
 
     fn len(&self) -> usize {
         self.rows
+    }
+
+    fn advance<F: for<'a> Fn(Words<'a>) -> bool>(
+        &self,
+        start: usize,
+        end: usize,
+        function: F,
+    ) -> usize {
+        let near = end.min(start + NEAR);
+        let is_before = |at: usize| function(self.index(at));
+        if near == end || !is_before(near) {
+            return (start..near).take_while(|at| is_before(*at)).count();
+        }
+        let next = near / STEP + 1;
+        let steps = self.steps_before(next, end.div_ceil(STEP).max(next), &function);
+        let (low, high) = match steps {
+            0 => (near + 1, next * STEP),
+            steps => ((next + steps - 1) * STEP + 1, (next + steps) * STEP),
+        };
+        first_not(low, end.min(high), is_before) - start
     }
 }
 
@@ -393,6 +461,28 @@ mod tests {
                     prop_assert_eq!(packed == other, row == other);
                 }
             }
+        }
+
+        #[test]
+        fn a_search_finds_what_a_look_at_all_finds(
+            mut all in proptest::collection::vec((0..200_u64, 0..3_u64), 0..400),
+            (start, end) in (0..400_usize, 0..400_usize),
+            of in 0..220_u64,
+            is_wide in any::<bool>(),
+        ) {
+            all.sort_unstable();
+            let mut rows = Packed::with_capacity(0);
+            for (first, second) in &all {
+                rows.push_into([*first, *second, 0, 0]);
+            }
+            if is_wide {
+                rows.widen(3);
+            }
+            let end = end.min(all.len());
+            let start = start.min(end);
+            let is_before = |row: Words<'_>| row.word(0) < of;
+            let found = all[start..end].iter().filter(|(first, _)| *first < of).count();
+            prop_assert_eq!(rows.advance(start, end, is_before), found);
         }
     }
 }
