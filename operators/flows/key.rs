@@ -100,11 +100,7 @@ impl KeyRule {
     }
 
     /// The names of the input that a packet comes from, where they are part of the key.
-    #[inline]
     fn names(&self, header: &Header) -> Option<&Names> {
-        if self.names.is_empty() {
-            return None;
-        }
         self.names.get(header.source() as usize)
     }
 
@@ -180,15 +176,16 @@ impl KeyRule {
             extra.get(from..).unwrap_or(&[]),
             &mut bytes,
         );
-        let names = self.names(header);
-        let key = [
-            bytes.get(..length).unwrap_or(&bytes),
-            names.map_or(&[][..], |names| &names.bytes),
-        ];
-        header.hash = hash(0, 0, key);
+        let bytes = bytes.get(..length).unwrap_or(&bytes);
+        let mut key = [bytes, &[]];
         if self.has_names() {
+            let names = self.names(header);
+            key[1] = names.map_or(&[], |names| &names.bytes);
             let none = [0; ExtraKey::NUMBER];
             extra.extend_from_slice(names.map_or(&none, |names| &names.number));
+            header.hash = hash(0, 0, key);
+        } else {
+            header.hash = SipHasher13::new_with_keys(0, 0).hash(bytes);
         }
         let kept = match self.sampling {
             None => true,
@@ -271,12 +268,8 @@ fn outer_addresses(header: &Header, frame: &[u8]) -> Option<(u8, [u8; 16], [u8; 
 }
 
 /// The SipHash-1-3 of two parts one behind the other.
-#[inline]
 fn hash(key0: u64, key1: u64, [fixed, names]: [&[u8]; 2]) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(key0, key1);
-    if names.is_empty() {
-        return hasher.hash(fixed);
-    }
     hasher.write(fixed);
     hasher.write(names);
     hasher.finish()
