@@ -8,6 +8,8 @@ mod dtls;
 #[cfg(unix)]
 mod explained;
 mod expressions;
+#[cfg(unix)]
+mod files;
 mod fuzz;
 mod golden;
 mod graph;

@@ -52,8 +52,20 @@ impl Check<'_> {
         options
     }
 
-    /// Whether a path that was written at `at` stays where it may: that of an untrusted spec in its directory.
+    /// Whether a path that was written at `at` stays where it may: on this machine, that of an untrusted spec in its directory.
     pub(super) fn inside(&mut self, at: Span, place: &str, path: &str) {
+        if let Some((scheme, rest)) = address(path) {
+            let message = format!(
+                "`{path}` is an address (`{scheme}:`), and this program reads and writes local files"
+            );
+            let help = match scheme {
+                "file" => format!("write the path alone: `{rest}`"),
+                _ => "copy it here or mount it, and write its path".to_owned(),
+            };
+            self.found
+                .push(Diagnostic::new("E0008", at, place, message).help(help));
+            return;
+        }
         if self.loaded.untrusted && at.source < self.loaded.files && path != "-" && leaves(path) {
             let message = format!("`{path}` is not in the directory of the spec");
             self.found.push(
@@ -345,4 +357,15 @@ impl Check<'_> {
         }
         self.found.push(fault);
     }
+}
+
+/// The scheme of an address, and what is behind it: `s3` of `s3://bucket/a.pcap` (RFC 3986 section 3.1). One letter is a drive.
+fn address(path: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = path.split_once("://")?;
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_scheme.then_some((scheme, rest))
 }
