@@ -52,8 +52,9 @@ impl Check<'_> {
         options
     }
 
-    /// Whether a path that was written at `at` stays where it may: on this machine, that of an untrusted spec in its directory.
-    pub(super) fn inside(&mut self, at: Span, place: &str, path: &str) {
+    /// Tells of a path that was written at `at` and leaves where it may be: this machine, of an untrusted spec its directory. Gives whether
+    /// it is one of this machine.
+    pub(super) fn inside(&mut self, at: Span, place: &str, path: &str) -> bool {
         if let Some((scheme, rest)) = address(path) {
             let message = format!(
                 "`{path}` is an address (`{scheme}:`), and this program reads and writes local files"
@@ -64,7 +65,7 @@ impl Check<'_> {
             };
             self.found
                 .push(Diagnostic::new("E0008", at, place, message).help(help));
-            return;
+            return false;
         }
         if self.loaded.untrusted && at.source < self.loaded.files && path != "-" && leaves(path) {
             let message = format!("`{path}` is not in the directory of the spec");
@@ -73,6 +74,7 @@ impl Check<'_> {
                     .help("an untrusted spec reads and writes below its directory only"),
             );
         }
+        true
     }
 
     /// A path that was written at `at`, as seen from the working directory.
@@ -120,10 +122,11 @@ impl Check<'_> {
         });
         if let (Some(entry), Some(path)) = (path, options.path()) {
             let path = path.to_owned();
-            self.inside(entry.value.at, &format!("{}.path", raw.path), &path);
-            let path = self.output_path(raw, entry, &path, kind);
-            // It took text before.
-            let _ = options.set("path", &Setting::Text(path));
+            if self.inside(entry.value.at, &format!("{}.path", raw.path), &path) {
+                let path = self.output_path(raw, entry, &path, kind);
+                // It took text before.
+                let _ = options.set("path", &Setting::Text(path));
+            }
         }
         if let Some(entry) = raw.entry("anonymise") {
             self.key_file(raw, entry, &mut options);
