@@ -9,7 +9,9 @@ use crate::topology::Sharing;
 use operators::Error;
 use operators::container::{self, Owners};
 use operators::packet::BlockPool;
-use operators::sources::{self, Bounds, CaptureInput, Faulty, Glance, Input, Merge, Slicing};
+use operators::sources::{
+    self, Bounds, CaptureInput, Faulty, Glance, Input, InputName, Merge, Slicing,
+};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::cmp::Reverse;
@@ -47,6 +49,10 @@ fn flow_cost(plan: &Plan) -> f64 {
 #[derive(Clone, Debug)]
 pub struct Inputs {
     paths: Vec<(PathBuf, Bounds)>,
+    /// What each is called.
+    names: Vec<InputName>,
+    /// Why nothing is read of it: it lacks the name that its source asks for.
+    nameless: Vec<Option<String>>,
     /// Bytes of each when the run began, as far as they are known. Looked at once: a file may grow.
     sizes: Vec<u64>,
     first_times: Vec<i64>,
@@ -71,10 +77,10 @@ impl Inputs {
     }
 
     fn list(plan: &Plan) -> Result<Self, Error> {
-        let mut paths = Vec::new();
+        let (mut paths, mut names, mut nameless) = (Vec::new(), Vec::new(), Vec::new());
         let (mut is_merged, mut strict) = (false, false);
-        for (_, options) in plan.sources() {
-            let listed = sources::list(options, Path::new("")).map_err(|errors| {
+        for (source, options) in plan.sources() {
+            let listed = sources::found(options, Path::new("")).map_err(|errors| {
                 let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 Error::new(errors.join("; "))
                     .help("`jayflow check --deep` shows each place in the spec")
@@ -85,7 +91,20 @@ impl Inputs {
                 )
                 .help("name one file, or leave `follow` out"));
             }
-            paths.extend(listed.into_iter().map(|path| (path, Bounds::from(options))));
+            for input in listed {
+                let sensor = options.sensor.as_ref().map(|sensor| sensor.of(&input));
+                let (sensor, why) = match sensor {
+                    Some(Err(why)) => (None, Some(why)),
+                    told => (told.and_then(Result::ok), None),
+                };
+                names.push(InputName {
+                    file: input.path.display().to_string(),
+                    source: source.to_owned(),
+                    sensor,
+                });
+                nameless.push(why);
+                paths.push((input.path, Bounds::from(options)));
+            }
             is_merged |= options.merge == Merge::All;
             strict |= options.errors == Faulty::Fail;
         }
@@ -96,6 +115,8 @@ impl Inputs {
             first_times: vec![0; paths.len()],
             slicing: Slicing::Packets(plan.run.epoch as u64),
             paths,
+            names,
+            nameless,
             is_merged,
             strict,
         })
@@ -223,17 +244,22 @@ impl Inputs {
         let owners = self.parted(flow, peers);
         let Self {
             paths,
+            names,
             first_times,
             slicing,
             ..
         } = self;
-        format!("{paths:?} {first_times:?} {slicing:?} {readers:?} {owners:?}")
+        format!("{paths:?} {names:?} {first_times:?} {slicing:?} {readers:?} {owners:?}")
     }
 
-    /// The names of the inputs, in order.
-    pub fn names(&self) -> Vec<String> {
-        let paths = self.paths.iter();
-        paths.map(|(path, _)| path.display().to_string()).collect()
+    /// What the inputs are called, in order.
+    pub fn names(&self) -> &[InputName] {
+        &self.names
+    }
+
+    /// The paths of the inputs, in order.
+    pub fn files(&self) -> Vec<String> {
+        self.names.iter().map(|name| name.file.clone()).collect()
     }
 
     /// The files that a worker reads, where they hold rows.
@@ -263,6 +289,7 @@ impl Inputs {
                     pool: pool.clone(),
                     progress: Arc::clone(&control.progress),
                     stop: Arc::clone(&control.stop),
+                    nameless: self.nameless[ordinal].clone(),
                 }) as Box<dyn Input>
             })
             .collect()
@@ -326,6 +353,8 @@ mod tests {
                 .iter()
                 .map(|(name, _)| (PathBuf::from(name), Bounds::default()))
                 .collect(),
+            names: vec![InputName::default(); files.len()],
+            nameless: vec![None; files.len()],
             sizes: files.iter().map(|(_, bytes)| *bytes).collect(),
             first_times: vec![0; files.len()],
             slicing: Slicing::Packets(1),

@@ -92,9 +92,9 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Report, Error> {
         plan.has_arrangements(),
     );
     let mut named = plan.clone();
-    named.name_sources(&inputs.names());
+    named.name_sources(inputs.names());
     let shared = (named, control.clone(), inputs.clone(), guard.over());
-    let finished = cluster.execute(inputs.names(), move |worker, failure| {
+    let finished = cluster.execute(inputs.files(), move |worker, failure| {
         let (plan, control, inputs, over) = &shared;
         let sinks = if worker.index() == 0 {
             open.lock()

@@ -421,7 +421,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 };
                 let decode_plan = DecodePlan {
                     options: options.clone(),
-                    key: KeyRule::new(flows),
+                    key: KeyRule::new(flows).named(&plan.names),
                     needs: plan.needs(),
                     in_order: is_whole,
                     choices: choices(plan),
@@ -460,6 +460,7 @@ pub fn build(scope: Scope<'_, u64>, context: Context<'_>) {
                 let track_plan = TrackPlan {
                     options: flows.clone(),
                     features: features.plan.clone(),
+                    names: Arc::clone(&plan.names),
                     slicing,
                     inputs,
                     in_order,

@@ -71,6 +71,8 @@ reasons! {
         UnsupportedFormat = "unsupported_format",
         /// Missing, or no permission.
         Unreadable = "unreadable",
+        /// Its path has not the part that the `sensor` of its source asks for.
+        NoSensor = "no_sensor",
     }
 }
 reasons! {
@@ -84,7 +86,7 @@ reasons! {
         Unwanted = "unwanted",
         /// Left out by the deterministic sampler.
         SampledOut = "sampled_out",
-        /// No decoder for the link type.
+        /// No decoder for the link type, or none that the spec asks for.
         UnsupportedLinktype = "unsupported_linktype",
         /// ARP, LLDP, STP and the like.
         NotIp = "not_ip",
@@ -184,6 +186,8 @@ reasons! {
         UdpLength = "udp_length",
         /// A later fragment whose first fragment was not seen.
         FragmentOrphan = "fragment_orphan",
+        /// A packet in fragments that was not put together, though it should have been: not all came in time, or there was no room.
+        FragmentLost = "fragment_lost",
         /// The IP length is beyond the end of the frame.
         IpLenOverrun = "ip_len_overrun",
         /// A record without a valid time.

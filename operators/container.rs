@@ -98,9 +98,20 @@ impl PacketBatch {
         self.keep_headers || header.stack == stack::UNPACKED
     }
 
+    /// Whether a payload made of fragments stands behind the frame, which crosses with it.
+    fn keeps_whole(&self, header: &Header) -> bool {
+        header.whole > 0 && self.keep_payload > 0
+    }
+
     /// Where the bytes of a packet that cross to another process begin and end in the arena: headers if kept, payload up to
     /// what is kept.
     fn kept(&self, header: &Header) -> std::ops::Range<usize> {
+        let limit = self.arena.bytes.len();
+        if self.keeps_whole(header) {
+            let frame = header.frame as usize;
+            let end = frame + header.captured as usize + header.whole as usize;
+            return frame.min(limit)..end.min(limit);
+        }
         let payload = header.payload as usize;
         let end = payload + header.payload_captured.min(self.keep_payload) as usize;
         let start = if self.keeps_headers(header) {
@@ -108,7 +119,6 @@ impl PacketBatch {
         } else {
             payload
         };
-        let limit = self.arena.bytes.len();
         start.min(limit)..end.min(limit)
     }
 }
@@ -189,7 +199,9 @@ impl ContainerBytes for PacketBatch {
             moved.payload = place(header.payload as usize);
             moved.payload_captured = header.payload_captured.min(self.keep_payload);
             moved.frame = place(header.frame as usize);
-            moved.captured = if self.keeps_headers(header) {
+            moved.captured = if self.keeps_whole(header) {
+                header.captured
+            } else if self.keeps_headers(header) {
                 u32::try_from(kept.len()).unwrap_or(u32::MAX)
             } else {
                 0
@@ -356,16 +368,17 @@ mod tests {
     proptest! {
         #[test]
         fn a_packet_batch_crosses_processes(
-            frames in proptest::collection::vec((0u32..60, 0u32..300), 0..40), keep_payload in 0u32..400, keep_headers: bool,
+            frames in proptest::collection::vec((0u32..60, 0u32..300, prop_oneof![3 => Just(0u32), 1 => 1u32..500]), 0..40), keep_payload in 0u32..400, keep_headers: bool,
             stride in 0u32..9,
         ) {
             let mut arena = Vec::new();
             let mut headers = Vec::new();
-            for (head, payload) in frames {
+            for (head, payload, whole) in frames {
                 let frame = arena.len() as u32;
                 arena.extend((0..head + payload).map(|byte| byte as u8));
+                arena.extend((0..whole).map(|byte| 255 - byte as u8));
                 headers.push(Header {
-                    frame, captured: head + payload, payload: frame + head, payload_captured: payload, ..Header::zeroed()
+                    whole, frame, captured: head + payload, payload: frame + head, payload_captured: payload, ..Header::zeroed()
                 });
             }
             let extra: Vec<u8> = (0..headers.len() * stride as usize).map(|byte| byte as u8).collect();
@@ -382,6 +395,13 @@ mod tests {
                 let mut expected = payload(&batch, before);
                 expected.truncate(keep_payload as usize);
                 prop_assert_eq!(payload(&back, after), expected);
+                let whole = |batch: &PacketBatch, header: &Header| {
+                    let packet = crate::packet::Packet::new(header, &batch.arena.bytes, 0, crate::packet::Direction::Forward);
+                    packet.whole().to_vec()
+                };
+                if keep_payload > 0 {
+                    prop_assert_eq!(whole(&back, after), whole(&batch, before));
+                }
                 if keep_headers {
                     let head = (before.payload - before.frame) as usize;
                     let (from, to) = (before.frame as usize, after.frame as usize);

@@ -89,6 +89,9 @@ pub struct Header {
     pub ethernet: u32,
     /// Offset of the outermost IP header in the frame, with [`marks::TUNNEL`].
     pub outer: u32,
+    /// Bytes of the payload of a packet whose last missing fragment this is: they stand in the arena right behind the frame. 0 where it
+    /// is none, or nobody asked.
+    pub whole: u32,
     /// Link type of the record (pcap).
     pub link: u16,
     /// Source port, 0 where there is none.
@@ -116,7 +119,7 @@ pub struct Header {
     /// Tunnels taken off.
     pub depth: u8,
     /// Unused, 0.
-    pub reserved: [u8; 7],
+    pub reserved: [u8; 3],
 }
 
 impl Header {
@@ -334,6 +337,42 @@ impl<'a> Packet<'a> {
         self.arena
             .get(start..start + self.header.payload_captured as usize)
             .unwrap_or(&[])
+    }
+
+    /// The payload of the packet in fragments that this one makes whole; empty where it makes none.
+    pub fn whole(&self) -> &'a [u8] {
+        let start = self.header.frame as usize + self.header.captured as usize;
+        self.arena
+            .get(start..start + self.header.whole as usize)
+            .unwrap_or(&[])
+    }
+
+    /// The header of the packet in fragments that this one makes whole, as if it had come in one; `None` where it makes none.
+    pub(crate) fn whole_header(&self) -> Option<Header> {
+        if self.header.whole == 0 {
+            return None;
+        }
+        let mut header = *self.header;
+        header.marks &= !(marks::FRAGMENT | marks::LATER_FRAGMENT);
+        if header.protocol == 6 {
+            header.marks |= marks::TCP_KNOWN;
+        }
+        header.payload = header.frame.saturating_add(header.captured);
+        (header.payload_len, header.payload_captured) = (header.whole, header.whole);
+        Some(header)
+    }
+
+    /// The same packet with another header over the same bytes.
+    pub(crate) const fn with_header<'h>(&self, header: &'h Header) -> Packet<'h>
+    where
+        'a: 'h,
+    {
+        Packet {
+            header,
+            arena: self.arena,
+            time: self.time,
+            direction: self.direction,
+        }
     }
 
     /// Captured bytes of the frame from the link layer on.

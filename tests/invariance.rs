@@ -100,8 +100,13 @@ proptest! {
         traffic in records(120), workers in prop_oneof![Just(1usize), Just(2), Just(3), Just(8)],
         epoch in prop_oneof![Just(1usize), Just(7), Just(4096)], chunk in prop_oneof![Just(1usize), Just(5), Just(4096)],
         fused: bool, max_flows in prop_oneof![Just(1usize << 20), Just(256)], active: bool,
+        bidirectional in prop_oneof![3 => Just(true), 1 => Just(false)],
+        fragments in prop_oneof![Just("first-port"), Just("reassemble")],
     ) {
-        let flows = format!("[flows]\nmax_flows = {max_flows}\nactive_timeout = \"{}\"\n", if active { "2s" } else { "off" });
+        let flows = format!(
+            "[decode]\nfragments = \"{fragments}\"\ndns_ports = [1000, 1001]\n[flows]\nmax_flows = {max_flows}\nactive_timeout = \"{}\"\nbidirectional = {bidirectional}\n",
+            if active { "2s" } else { "off" }
+        );
         let spec = |workers, epoch, chunk, fused| format!(
             "{flows}[features]\n{EVERYTHING}[run]\nworkers = {workers}\nepoch = {epoch}\nchunk = {chunk}\nfused = {fused}\n"
         );
@@ -156,9 +161,10 @@ proptest! {
     fn inputs_may_be_merged_on_any_number_of_workers(
         traffic in proptest::collection::vec(records(50), 1..5), workers in prop_oneof![Just(1usize), Just(2), Just(3)],
         epoch in prop_oneof![Just(1usize), Just(8192)], merge in prop_oneof![Just("none"), Just("all")],
+        key in prop_oneof![2 => Just(""), 1 => Just("key = [\"sensor\"]\n"), 1 => Just("key = [\"2tuple\", \"vlan\", \"source\", \"sensor\"]\nmax_flows = 256\n")],
     ) {
         let spec = |workers, epoch| format!(
-            "merge = \"{merge}\"\nSOURCE[features]\n{EVERYTHING}[run]\nworkers = {workers}\nepoch = {epoch}\n"
+            "merge = \"{merge}\"\nsensor = \"tap {{path[1]}}\"\nSOURCE[flows]\n{key}[features]\n{EVERYTHING}[run]\nworkers = {workers}\nepoch = {epoch}\n"
         );
         let plain = rows(&traffic, &spec(1, 8192));
         let other = rows(&traffic, &spec(workers, epoch));
@@ -237,11 +243,15 @@ fn captures_are_the_same(captures: &[&str], ways: &[Way]) {
     };
     for capture in captures {
         let source = format!("path = '{}'", shared.join("pcaps").join(capture).display());
+        let decode = match capture.starts_with("fragment/") {
+            true => "fragments = \"reassemble\"\n",
+            false => "checksum = \"drop-bad\"\nlink_types = [\"ETHERNET\", \"LINUX_SLL\", 101]\n",
+        };
         for max_flows in [1 << 20, 256] {
             let folder = tempfile::tempdir().unwrap();
             let run = |(workers, epoch, chunk, fused): Way| {
                 let spec = format!(
-                    "[decode]\ndecap = \"all\"\n[flows]\nmax_flows = {max_flows}\nkey = [\"5tuple\", \"vlan\"]\n\
+                    "[decode]\ndecap = \"all\"\n{decode}[flows]\nmax_flows = {max_flows}\nkey = [\"5tuple\", \"vlan\"]\n\
                      [features]\n{EVERYTHING}[run]\nworkers = {workers}\nepoch = {epoch}\nchunk = {chunk}\nfused = {fused}\n"
                 );
                 rows_of(folder.path(), &source, &spec)

@@ -998,7 +998,7 @@ rows = 1
         1 read     source    pcap a.pcap; each input has its own flows; an input is read and decompressed by one worker
         2 decode   decode    from 1: tunnels stay on, later fragments join the flow of the first
         3 flows    flows     from 2: by hash of 5tuple in 256 shards; 209 B/flow; idle 20s, active off, tcp linger 5s
-        4 features features  from 3: flow_meta (2 of 561 columns); 40 B/flow; payload not read
+        4 features features  from 3: flow_meta (2 of 562 columns); 40 B/flow; payload not read
         5 sink     sink      csv a.csv <- 4, 2 columns, sorted by start, encoded by a thread a worker, written by one
         2 columns; workers 1, processes 1; 4096 records a chunk, 8192 packets an epoch; spec e5c586019be3
         ```

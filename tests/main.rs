@@ -4,6 +4,7 @@
 mod agreement;
 #[cfg(unix)]
 mod compare;
+mod decoded;
 mod dtls;
 #[cfg(unix)]
 mod explained;
@@ -23,6 +24,7 @@ mod loading;
 #[cfg(unix)]
 mod look_ups;
 mod mistakes;
+mod one_way;
 mod packets;
 #[cfg(unix)]
 mod partitions;
@@ -34,6 +36,7 @@ mod provenance;
 mod push_down;
 mod reliability;
 mod rows;
+mod sensors;
 mod shared;
 mod shipped;
 mod spec;

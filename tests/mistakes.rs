@@ -23,7 +23,7 @@ const WAITING: &[(&str, &[&str], &[&str])] = &[
     (
         "11_archive_cluster.toml",
         // `lake` is a sink in an object store
-        &["object", "sensor", "checkpoint", "lake"],
+        &["object", "checkpoint", "lake"],
         &["37:8", "26:44"],
     ),
     (

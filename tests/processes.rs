@@ -48,12 +48,16 @@ fn the_rows_and_books_are_those_of_one_process() {
         ("merged", "a.pcap b.pcap --merge all"),
         (
             "vlan",
-            "b.pcap --key 5tuple,vlan --decap all --max-flows 256",
+            "b.pcap --key 5tuple,vlan --decap all --max-flows 256 --set decode.fragments=reassemble --set decode.dns_ports=[53,1000,1001]",
         ),
         ("entropy", "a.pcap b.pcap -f entropy,hdr_desc"),
         (
             "first",
             "b.pcap --set features.duration_unit=us --set filters.dedup=[\"src_ip\",\"total_bytes\"] --set filters.limit=40",
+        ),
+        (
+            "sensor",
+            "a.pcap b.pcap --merge all --sensor {path[1]} --key sensor,source --set flows.bidirectional=false",
         ),
         ("pushed", "b.pcap --max-flows 256 --where dst_port!=1001"),
         (

@@ -168,7 +168,7 @@ fn unknown_keys_and_sections() {
               |
             8 | key = ["5tuple", "vlna"]
               |                  ^^^^^^
-              = help: did you mean `vlan`? one of `5tuple`, `3tuple`, `2tuple`, `vlan`, `tunnel`, `mac`
+              = help: did you mean `vlan`? one of `5tuple`, `3tuple`, `2tuple`, `vlan`, `tunnel`, `mac`, `sensor`, `source`
               = see `jayflow help E0008`
 
             error[E0005]: unknown key `rat`
@@ -549,7 +549,7 @@ fn columns_of_sinks() {
         1 read     source    pcap a; each input has its own flows; an input is read and decompressed by one worker
         2 decode   decode    from 1: tunnels stay on, later fragments join the flow of the first
         3 flows    flows     from 2: by hash of 5tuple in 256 shards; 209 B/flow; idle 1m, active off, tcp linger 5s
-        4 features features  from 3: flow_meta+timing (7 of 561 columns); 64 B/flow; payload not read
+        4 features features  from 3: flow_meta+timing (7 of 562 columns); 64 B/flow; payload not read
         5 sink     a         csv a.csv <- 4, 5 columns, sorted by start, encoded by a thread a worker, written by one
         6 sink     b         csv b.csv <- 4, 2 columns, sorted by start, encoded by a thread a worker, written by one
         7 columns; workers one a core, processes 1; 4096 records a chunk, 8192 packets an epoch; spec c796ae785fd0
@@ -768,7 +768,7 @@ fn plans() {
         2 read     b         pcap b/*.pcap, c"<x>; inputs merged by time; at most 10 packets of each input; an input is read and decompressed by one worker
         3 decode   decode    from 1, 2: tunnels come off, later fragments join the flow of the first
         4 flows    table     from 3: by hash of 5tuple+vlan in 256 shards; 209 B/flow; idle tcp 5m udp 1m icmp 1m other off, active off, tcp linger 5s
-        5 features features  from 4: flow_meta+timing+size+tcp+tls+quic+http2+ssh+dns+padding+fingerprint+entropy+mac+ip_extended+ipv6_options+tcp_sequence+tcp_window+tcp_options+tcp_mptcp+tcp_rtt+tcp_fingerprint+icmp (384 of 561 columns); 592 B/flow; payload 65535 bytes of each packet, headers; an operator for each group
+        5 features features  from 4: flow_meta+timing+size+tcp+tls+quic+http2+ssh+dns+padding+fingerprint+entropy+mac+ip_extended+ipv6_options+tcp_sequence+tcp_window+tcp_options+tcp_mptcp+tcp_rtt+tcp_fingerprint+icmp (384 of 562 columns); 592 B/flow; payload 65535 bytes of each packet, headers; an operator for each group
         6 sink     csv_out   csv x.csv <- 5, 384 columns, sorted by start, encoded by a thread a worker, written by one
         7 sink     all       parquet x.parquet <- 5, 384 columns, in the order of their ends, encoded by a thread a worker, written by one
         384 columns; workers 4, processes 1; 4096 records a chunk, 8192 packets an epoch; spec 2b6476805df6

@@ -51,6 +51,9 @@ struct Reading {
     /// Reads directories with all their subdirectories.
     #[arg(short, long)]
     recursive: bool,
+    /// What observed the packets, for the column `sensor`: a text, which may hold `{path[0]}`, `{path[1]}`.
+    #[arg(long, value_name = "TEXT")]
+    sensor: Option<String>,
     /// `all` merges the inputs by time, so that flows span them; `none` keeps them apart.
     #[arg(long, value_name = "HOW")]
     merge: Option<String>,
@@ -83,7 +86,7 @@ struct Flows {
     /// Open flows at most.
     #[arg(long, value_name = "N")]
     max_flows: Option<i64>,
-    /// What makes a flow: `5tuple`, `3tuple` or `2tuple`, with any of `vlan`, `tunnel`, `mac`.
+    /// What makes a flow: `5tuple`, `3tuple` or `2tuple`, with any of `vlan`, `tunnel`, `mac`, `sensor`, `source`.
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     key: Vec<String>,
 }
@@ -306,6 +309,7 @@ impl Extract {
         }
         keys.flag("recursive", self.reading.recursive, true);
         keys.flag("follow", self.reading.follow, true);
+        keys.text("sensor", self.reading.sensor.as_deref());
         keys.text("merge", self.reading.merge.as_deref());
         keys.number("limit", self.reading.limit);
         keys.text("errors", self.reading.strict.then_some("fail"));

@@ -4,7 +4,7 @@ use super::{Kind, Plan, graph};
 use crate::Layout;
 use crate::spec::diagnostic::visible;
 use crate::spec::{Filter, Join, View};
-use operators::decode::Fragments;
+use operators::decode::{Checksum, Fragments};
 use operators::expressions::capture_filter;
 use operators::features::ConnectionPlan;
 use operators::filters::Mode;
@@ -246,7 +246,12 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             text
         }
         Kind::Decode(options) => format!(
-            "from {inputs}: tunnels {}, later fragments {}",
+            "from {inputs}: {}tunnels {}, later fragments {}{}",
+            if options.link_types.is_some() {
+                "some link types alone, "
+            } else {
+                ""
+            },
             if options.decap.is_none() {
                 "stay on"
             } else {
@@ -254,7 +259,12 @@ fn describe(plan: &Plan, kind: &Kind, inputs: &str) -> String {
             },
             match options.fragments {
                 Fragments::FirstPort => "join the flow of the first",
+                Fragments::Reassemble => "join the flow of the first, parsers get the whole",
                 Fragments::Ignore => "have no ports",
+            },
+            match options.checksum {
+                Checksum::Ignore => "",
+                Checksum::DropBad => ", packets with wrong checksums left out",
             }
         ),
         Kind::Flows(options) => {
@@ -539,8 +549,13 @@ fn describe_filter(plan: &Plan, inputs: &str, filter: &Filter) -> String {
 fn flows(options: &FlowOptions, inputs: &str) -> String {
     let key: Vec<&str> = options.key.iter().map(|part| part.name()).collect();
     format!(
-        "from {inputs}: by hash of {} in {SHARDS} shards; {} B/flow; idle {}, active {}, {}",
+        "from {inputs}: by hash of {} in {SHARDS} shards{}; {} B/flow; idle {}, active {}, {}",
         key.join("+"),
+        if options.bidirectional {
+            ""
+        } else {
+            ", each direction by itself"
+        },
         FlowTable::BYTES_PER_FLOW,
         idle(&options.idle_timeout),
         options

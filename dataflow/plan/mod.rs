@@ -31,7 +31,7 @@ use operators::flows::{FlowOptions, IcmpKey};
 use operators::joins::JoinPlan;
 use operators::schema::{Feature, Schema};
 use operators::sinks::{self, Fact};
-use operators::sources::PcapOptions;
+use operators::sources::{InputName, PcapOptions};
 use operators::views::graph::{Measures, Relation};
 use operators::views::look_ups::LookUps;
 use petgraph::Direction;
@@ -150,6 +150,8 @@ pub struct Plan {
     pub pushed: Option<Pushed>,
     /// What ends flow records beside the timeouts.
     pub rule: Option<RulePlan>,
+    /// What the inputs are called, by ordinal; none before it is known which there are.
+    pub names: Arc<[InputName]>,
     /// How the work is done.
     pub run: RunOptions,
     /// The name of the spec, if it has one.
@@ -334,6 +336,7 @@ impl Plan {
             condition: spec.condition.clone(),
             pushed: None,
             rule: spec.rule.clone(),
+            names: [].into(),
             run: spec.run.clone(),
             name: spec.name.clone(),
             text: spec.text.clone(),
@@ -397,11 +400,12 @@ impl Plan {
         all.fold(Needs::NONE, Needs::union)
     }
 
-    /// Tells the features what the inputs are called, by ordinal.
-    pub fn name_sources(&mut self, names: &[String]) {
+    /// Tells flows and features what the inputs are called, by ordinal.
+    pub fn name_sources(&mut self, names: &[InputName]) {
+        self.names = names.into();
         for node in self.graph.node_weights_mut() {
             if let Kind::Features(features) = &mut node.kind {
-                features.plan.name_sources(names.to_vec());
+                features.plan.name_sources(Arc::clone(&self.names));
             }
         }
     }

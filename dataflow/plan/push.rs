@@ -126,7 +126,11 @@ pub(super) fn down(plan: &Plan) -> Option<Pushed> {
             });
         }
         let [there, back] = asked?;
-        let asked = there.or(back);
+        // a flow of one direction has the ends of its packets
+        let asked = match flows.bidirectional {
+            true => there.or(back),
+            false => there,
+        };
         let name = graph[reader].name.clone();
         match &mut pushed {
             None => {

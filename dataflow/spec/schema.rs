@@ -130,6 +130,9 @@ fn kind(words: &str, choices: &[&str]) -> Value {
             json!({"anyOf": [kind("text", choices), {"type": "object"}]})
         }
         _ if words.starts_with("a table {") => json!({"type": "object"}),
+        _ if words.starts_with("the name of a link type") => {
+            json!({"anyOf": [{"enum": choices}, {"type": "integer"}]})
+        }
         "a whole number, 1 or more" => json!({"type": "integer", "minimum": 1}),
         _ if words.starts_with("one character such as") => {
             json!({"type": "string", "minLength": 1, "maxLength": 1})

@@ -1,7 +1,7 @@
 //! One test: the spec with the source of the test and a sink that is read back.
 
 use super::verdict::{self, Row, Table};
-use super::{Assertion, Condition, Test, TestOptions, capture};
+use super::{Assertion, Condition, Test, capture};
 use crate::spec::{Behind, Node, RunOptions, Sink, Spec, Table as SinkTable, TableOf, View};
 use crate::{Control, Plan};
 use operators::Error;
@@ -30,7 +30,7 @@ pub fn run(spec: &Spec, test: &Node<Test>, bless: bool) -> Result<Vec<String>, E
     let folder = tempfile::tempdir()
         .map_err(|error| Error::new("cannot make a temporary folder").because(error))?;
     let options = &test.options.options;
-    let source = source(spec, options, folder.path())?;
+    let source = source(spec, test, folder.path())?;
     if sources::list(&source, Path::new("")).is_err() {
         let paths = options.input.join("`, `");
         return Ok(vec![format!("input: there is no file `{paths}`")]);
@@ -76,7 +76,8 @@ pub fn run(spec: &Spec, test: &Node<Test>, bless: bool) -> Result<Vec<String>, E
 }
 
 /// What a test reads, in the way the spec reads its sources.
-fn source(spec: &Spec, options: &TestOptions, folder: &Path) -> Result<PcapOptions, Error> {
+fn source(spec: &Spec, test: &Node<Test>, folder: &Path) -> Result<PcapOptions, Error> {
+    let options = &test.options.options;
     let mut source = PcapOptions {
         path: options.input.clone(),
         ..PcapOptions::default()
@@ -84,6 +85,7 @@ fn source(spec: &Spec, options: &TestOptions, folder: &Path) -> Result<PcapOptio
     if let Some(first) = spec.sources.first() {
         source.merge = first.options.merge;
         source.recursive = first.options.recursive;
+        source.sensor.clone_from(&first.options.sensor);
     }
     if !options.packets.is_empty() {
         let path = folder.join("packets.pcap");
@@ -91,6 +93,9 @@ fn source(spec: &Spec, options: &TestOptions, folder: &Path) -> Result<PcapOptio
             .map_err(|(index, why)| Error::new(format!("packets[{index}]: {why}")))?;
         std::fs::write(&path, bytes).map_err(|error| Error::file("write", &path, error))?;
         source.path = vec![glob::Pattern::escape(&path.display().to_string())];
+        // where they lie says nothing
+        let sensor = source.sensor.take();
+        source.sensor = sensor.map(|sensor| sensor.without_path(&test.name));
     }
     Ok(source)
 }
@@ -127,9 +132,11 @@ fn rows(
         memory: spec.run.memory,
         ..RunOptions::default()
     };
-    spec.flows.inputs = vec!["test".to_owned()];
+    let first = spec.sources.first();
+    let name = first.map_or_else(|| "test".to_owned(), |first| first.name.clone());
+    spec.flows.inputs = vec![name.clone()];
     spec.sources = vec![Node {
-        name: "test".to_owned(),
+        name,
         inputs: Vec::new(),
         options: source.clone(),
     }];

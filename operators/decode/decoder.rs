@@ -2,9 +2,9 @@
 
 use super::bytes::{Bytes, Skipped};
 use super::fragment::{FragmentInfo, FragmentTable};
-use super::options::{Decap, DecodeOptions, Fragments, Tunnel};
+use super::options::{Checksum, Decap, DecodeOptions, Fragments, LinkTypes, Tunnel};
 use super::stack::{Label, Labels};
-use super::{fast, link, network, transport, tunnel};
+use super::{checksum, fast, link, network, transport, tunnel};
 use crate::books::{Anomaly, Books, Skip};
 use crate::columns::Address;
 use crate::packet::{Header, marks};
@@ -14,8 +14,12 @@ use bytemuck::Zeroable;
 /// Decodes the records of one source.
 #[derive(Clone, Debug)]
 pub struct Decoder {
+    /// Link types that are read; `None` = all.
+    links: Option<LinkTypes>,
     decap: Decap,
     max_depth: u8,
+    /// Whether packets with a wrong checksum are none.
+    verifies: bool,
     /// `None` where later fragments are left without ports.
     fragments: Option<FragmentTable>,
 }
@@ -24,9 +28,11 @@ impl Decoder {
     /// A decoder with these settings that has seen no packet.
     pub fn new(options: &DecodeOptions) -> Self {
         Self {
+            links: options.link_types.clone(),
             decap: options.decap,
             max_depth: options.max_depth,
-            fragments: (options.fragments == Fragments::FirstPort).then(FragmentTable::default),
+            verifies: options.checksum == Checksum::DropBad,
+            fragments: (options.fragments != Fragments::Ignore).then(FragmentTable::default),
         }
     }
 
@@ -68,11 +74,24 @@ impl Decoder {
     ) -> bool {
         let frame = frame_of(record, block);
         *fragment = None;
-        if self.decap.is_none() && fast::decode(header, frame, books).is_some() {
-            return true;
+        if let Some(links) = &self.links
+            && !links.has(header.link)
+            && !frame.is_empty()
+        {
+            books.packets.skipped.add(Skip::UnsupportedLinktype);
+            return false;
         }
-        *header = blank(record, ord);
-        self.decode_slowly(header, fragment, frame, books)
+        let is_common = self.decap.is_none() && fast::decode(header, frame, books).is_some();
+        let is_packet = is_common || {
+            *header = blank(record, ord);
+            self.decode_slowly(header, fragment, frame, books)
+        };
+        if !self.verifies || !is_packet || checksum::is_right(header, frame) {
+            return is_packet;
+        }
+        *fragment = None;
+        books.packets.skipped.add(Skip::Malformed);
+        false
     }
 
     /// The general path, for every frame: fills in a blank header.

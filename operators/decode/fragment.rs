@@ -1,6 +1,6 @@
 //! The flows of fragments: the first fragment of a packet names them, the later ones have no ports (semantics 2.7).
 //!
-//! One table a source, fed in record order. Puts no packet together again. Memory is bounded: 16,384 first fragments, of the last
+//! One table a source, fed in record order. Puts no packet together again (`reassemble.rs` does). Memory is bounded: 16,384 first fragments, of the last
 //! 30 s of the source's clock.
 
 use crate::books::{Anomaly, Books};
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 const MOST: usize = 16_384;
 
 /// How long, ns of the source's clock.
-const LIFETIME: i64 = 30_000_000_000;
+pub(super) const LIFETIME: i64 = 30_000_000_000;
 
 /// What the table needs of a fragment beyond its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +27,23 @@ pub struct FragmentInfo {
     pub protocol: u8,
     /// 4 or 6.
     pub family: u8,
+    /// Place of its data in the packet, bytes.
+    pub offset: u32,
+    /// Whether there are fragments behind it.
+    pub more: bool,
+    /// Offset of its data in the frame, and their length on the wire.
+    pub start: u32,
+    /// See `start`.
+    pub length: u32,
     /// Ports are captured and the transport header is not parted: a first fragment like that names its flow.
     pub whole: bool,
 }
 
 /// Addresses, identification, protocol, family.
-type Key = ([u8; 16], [u8; 16], u32, u8, u8);
+pub(super) type Key = ([u8; 16], [u8; 16], u32, u8, u8);
 
 impl FragmentInfo {
-    fn key(&self) -> Key {
+    pub(super) fn key(&self) -> Key {
         (self.src, self.dst, self.id, self.protocol, self.family)
     }
 }
@@ -65,18 +73,30 @@ pub struct FragmentTable {
 }
 
 impl FragmentTable {
-    /// Remembers the flow of a first fragment; gives a later one the flow of its first, and counts it where that is not known.
-    pub fn apply(&mut self, header: &mut Header, fragment: &FragmentInfo, books: &mut Books) {
+    /// Remembers the flow of a first fragment; gives a later one the flow of its first, and counts it where that is not known. Gives
+    /// whether it is.
+    pub fn apply(
+        &mut self,
+        header: &mut Header,
+        fragment: &FragmentInfo,
+        books: &mut Books,
+    ) -> bool {
         if !header.is(marks::LATER_FRAGMENT) {
             if fragment.whole {
                 self.remember(header, fragment.key());
             }
-            return;
+            return fragment.whole;
         }
         let named = self.named.get(&fragment.key());
         match named.filter(|named| header.clock.saturating_sub(named.clock) <= LIFETIME) {
-            Some(named) => named.give(header),
-            None => books.anomalies.add(Anomaly::FragmentOrphan),
+            Some(named) => {
+                named.give(header);
+                true
+            }
+            None => {
+                books.anomalies.add(Anomaly::FragmentOrphan);
+                false
+            }
         }
     }
 
@@ -301,6 +321,10 @@ mod tests {
             id: 0,
             protocol: 17,
             family: 4,
+            offset: 0,
+            more: true,
+            start: 0,
+            length: 0,
             whole: true,
         };
         let mut books = Books::default();

@@ -25,6 +25,12 @@ pub mod linktype {
     pub const IPV6: u16 = 229;
     pub const LINUX_SLL2: u16 = 276;
 
+    /// Those that are read.
+    pub const ALL: [u16; 14] = [
+        NULL, ETHERNET, PPP, RAW[0], RAW[1], RAW[2], PPP_HDLC, IEEE802_11, LOOP, LINUX_SLL,
+        RADIOTAP, IPV4, IPV6, LINUX_SLL2,
+    ];
+
     /// The name of a link type in the registry of tcpdump; `None` = it goes by its number.
     pub const fn name(link: u16) -> Option<&'static str> {
         Some(match link {

@@ -15,6 +15,7 @@
 mod bytes;
 #[cfg(test)]
 mod captures;
+mod checksum;
 mod choose;
 mod decoder;
 mod fast;
@@ -26,6 +27,7 @@ mod network;
 mod options;
 #[cfg(test)]
 mod properties;
+mod reassemble;
 #[cfg(test)]
 mod reference;
 pub mod stack;
@@ -39,7 +41,8 @@ use decoder::blank;
 pub use decoder::{Decoder, Outermost, describe, outermost_tunnel};
 pub use fragment::{FragmentInfo, FragmentTable};
 pub use link::{ethertype, ethertype_of, linktype};
-pub use options::{Decap, DecodeOptions, Fragments, Tunnel};
+pub use options::{Checksum, Decap, DecodeOptions, Fragments, LinkTypes, Tunnel};
+pub use reassemble::Reassembly;
 pub use transport::protocol;
 
 use crate::books::{Books, Skip};
@@ -89,6 +92,93 @@ impl DecodePlan {
             ..PacketBatch::default()
         }
     }
+
+    /// What is kept of a source from chunk to chunk, before the first one.
+    fn fragments(&self) -> Fragmented {
+        let is_read = !self.needs.protocols.is_empty();
+        let joins = self.options.fragments == Fragments::Reassemble && is_read;
+        Fragmented {
+            named: FragmentTable::default(),
+            reassembly: joins.then(Reassembly::default),
+        }
+    }
+}
+
+/// What is kept of the fragments of a source.
+struct Fragmented {
+    named: FragmentTable,
+    /// Where somebody wants the whole.
+    reassembly: Option<Reassembly>,
+}
+
+impl Fragmented {
+    /// Gives a fragment its flow, and the payload that it makes whole, if it does.
+    fn apply(
+        &mut self,
+        header: &mut Header,
+        fragment: &FragmentInfo,
+        block: &[u8],
+        books: &mut Books,
+    ) -> Option<Vec<u8>> {
+        let is_known = self.named.apply(header, fragment, books);
+        let reassembly = self.reassembly.as_mut()?;
+        let frame = frame_of(header, block)?;
+        let whole = reassembly.push(header, fragment, is_known, frame, books);
+        whole.filter(|whole| !whole.is_empty())
+    }
+
+    /// The source has no more of them.
+    fn end(&mut self, books: &mut Books) {
+        if let Some(reassembly) = &mut self.reassembly {
+            reassembly.end(books);
+        }
+    }
+}
+
+/// The captured bytes of a packet whose header points into `block`.
+fn frame_of<'a>(header: &Header, block: &'a [u8]) -> Option<&'a [u8]> {
+    let [start, length] = [header.frame, header.captured].map(usize::try_from);
+    block.get(start.ok()?..)?.get(..length.ok()?)
+}
+
+/// The payloads that were put together of fragments, by the place of the packet that made each whole.
+type Wholes = Vec<(u64, Vec<u8>)>;
+
+/// A batch in parts, such that each packet with a payload of fragments has bytes of its own: its frame, and that behind.
+fn parted(mut batch: PacketBatch, wholes: Wholes) -> Vec<PacketBatch> {
+    let stride = usize::try_from(batch.stride).unwrap_or(0);
+    let mut parts = Vec::new();
+    for (ord, whole) in wholes {
+        // one that was left out brings nothing
+        let Ok(at) = batch
+            .headers
+            .binary_search_by_key(&ord, |header| header.ord)
+        else {
+            continue;
+        };
+        let mut own = batch.empty_like();
+        let mut behind = batch.empty_like();
+        behind.headers = batch.headers.split_off(at.saturating_add(1));
+        own.headers = batch.headers.split_off(at);
+        let bytes = batch.extra.len();
+        let place = |packets: usize| packets.saturating_mul(stride).min(bytes);
+        behind.extra = batch.extra.split_off(place(at.saturating_add(1)));
+        own.extra = batch.extra.split_off(place(at));
+        let before = std::mem::replace(&mut batch, behind);
+        for header in &mut own.headers {
+            let frame = frame_of(header, &before.arena.bytes).unwrap_or(&[]);
+            let inside = header.payload.saturating_sub(header.frame);
+            (header.frame, header.payload) = (0, inside);
+            own.arena = Arc::new([frame, &whole].concat().into());
+        }
+        parts.extend(
+            [before, own]
+                .into_iter()
+                .filter(|part| !part.headers.is_empty()),
+        );
+    }
+    parts.push(batch);
+    parts
 }
 
 /// Fragments of one source that wait for their turn, with what the fragment table needs of each.
@@ -147,19 +237,20 @@ where
         OutputBuilder::from(fragments);
     builder.build(move |_| {
         let mut sources: HashMap<u32, SourceState> = HashMap::new();
-        move |_| {
+        move |frontiers| {
             let books = &mut *books.borrow_mut();
             let (mut packets, mut fragments) = (packets.activate(), fragments.activate());
             chunks.for_each(|capability, chunk| {
                 let state = sources.entry(chunk.source).or_insert_with(|| SourceState {
                     decoder: Decoder::new(&plan.options),
-                    fragments: FragmentTable::default(),
+                    fragments: plan.fragments(),
                 });
-                let (mut batch, mut apart) = decode_chunk(chunk, state, &plan, books);
+                let (batch, wholes, mut apart) = decode_chunk(chunk, state, &plan, books);
                 if let Some(held) = capability.retain_least(0) {
-                    packets
-                        .session_with_builder(&held)
-                        .give_container(&mut batch);
+                    let mut session = packets.session_with_builder(&held);
+                    for mut part in parted(batch, wholes) {
+                        session.give_container(&mut part);
+                    }
                 }
                 if let Some(held) = capability
                     .retain_least(1)
@@ -172,6 +263,10 @@ where
                 // the block goes back to its pool as soon as its packets are done with
                 *chunk = Chunk::default();
             });
+            if frontiers.iter().all(|frontier| frontier.is_empty()) {
+                let all = sources.values_mut();
+                all.for_each(|source| source.fragments.end(books));
+            }
         }
     });
     (packet_stream, fragment_stream)
@@ -182,7 +277,7 @@ fn decode_chunk(
     state: &mut SourceState,
     plan: &DecodePlan,
     books: &mut Books,
-) -> (PacketBatch, FragmentBatch) {
+) -> (PacketBatch, Wholes, FragmentBatch) {
     let last = chunk
         .first_record
         .saturating_add(chunk.records.len() as u64)
@@ -190,7 +285,7 @@ fn decode_chunk(
     Doing::begin("decode", Some((chunk.source, chunk.first_record, last)));
     let mut batch = plan.batch(chunk);
     batch.headers.reserve(chunk.records.len());
-    let mut apart = FragmentBatch::default();
+    let (mut wholes, mut apart) = (Wholes::new(), FragmentBatch::default());
     let block = &chunk.block.bytes;
     let mut fragment = None;
     for (index, record) in (0u64..).zip(&chunk.records) {
@@ -206,7 +301,8 @@ fn decode_chunk(
         let mut is_kept = is_packet;
         if let Some(fragment) = fragment.take().filter(|_| is_packet) {
             if plan.in_order {
-                state.fragments.apply(header, &fragment, books);
+                let whole = state.fragments.apply(header, &fragment, block, books);
+                wholes.extend(whole.map(|whole| (ord, whole)));
             } else {
                 if apart.fragments.is_empty() {
                     apart.packets = plan.batch(chunk);
@@ -223,13 +319,13 @@ fn decode_chunk(
     for choice in &plan.choices {
         choice.apply(&mut batch, books);
     }
-    (batch, apart)
+    (batch, wholes, apart)
 }
 
 /// What is kept of a source from chunk to chunk.
 struct SourceState {
     decoder: Decoder,
-    fragments: FragmentTable,
+    fragments: Fragmented,
 }
 
 /// Gives a packet its flow key; false = the sample leaves it out.
@@ -267,7 +363,7 @@ where
     let (packets, stream) = builder.new_output();
     let mut packets: OutputBuilder<u64, NoopBuilder<PacketBatch>> = OutputBuilder::from(packets);
     builder.build(move |_| {
-        let mut tables: HashMap<u32, FragmentTable> = HashMap::new();
+        let mut tables: HashMap<u32, Fragmented> = HashMap::new();
         let mut stash: BTreeMap<u64, (Capability<u64>, Vec<FragmentBatch>)> = BTreeMap::new();
         move |frontiers| {
             let books = &mut *books.borrow_mut();
@@ -294,10 +390,13 @@ where
                     fragments,
                 } in batches
                 {
-                    let table = tables.entry(waiting.source()).or_default();
-                    let mut batch = waiting.empty_like();
+                    let table = tables.entry(waiting.source());
+                    let table = table.or_insert_with(|| plan.fragments());
+                    let (mut batch, mut wholes) = (waiting.empty_like(), Wholes::new());
                     for (mut header, fragment) in waiting.headers.into_iter().zip(fragments) {
-                        table.apply(&mut header, &fragment, books);
+                        let block = &batch.arena.bytes;
+                        let whole = table.apply(&mut header, &fragment, block, books);
+                        wholes.extend(whole.map(|whole| (header.ord, whole)));
                         if key(
                             &mut header,
                             &batch.arena.bytes,
@@ -311,11 +410,15 @@ where
                     for choice in &plan.choices {
                         choice.apply(&mut batch, books);
                     }
-                    packets
-                        .activate()
-                        .session_with_builder(&capability)
-                        .give_container(&mut batch);
+                    let mut packets = packets.activate();
+                    let mut session = packets.session_with_builder(&capability);
+                    for mut part in parted(batch, wholes) {
+                        session.give_container(&mut part);
+                    }
                 }
+            }
+            if open.is_none() {
+                tables.values_mut().for_each(|table| table.end(books));
             }
         }
     });

@@ -1,5 +1,5 @@
 //! IPv4 (RFC 791) and IPv6 (RFC 8200) with extension headers, jumbograms (RFC 2675) and fragment headers: semantics 2.6 to 2.9.
-//! Reads no IPv4 options and verifies no checksum.
+//! Reads no IPv4 options and verifies no checksum (`checksum.rs` does).
 
 use super::bytes::{Bytes, Cut, Skipped};
 use super::decoder::Walk;
@@ -82,12 +82,20 @@ fn ipv4<'a, L: Labels>(
     walk.header.src = widen(bytes.array(12)?);
     walk.header.dst = widen(bytes.array(16)?);
     let fragment = bytes.u16(6)?;
-    let (later, more) = (fragment & 0x1FFF != 0, fragment & 0x2000 != 0);
-    if later || more {
-        let protocol = walk.header.protocol;
-        set_fragment(walk, 4, later, bytes.u16(4)?.into(), protocol);
+    let (offset, more) = (fragment & 0x1FFF, fragment & 0x2000 != 0);
+    let length = length.saturating_sub(header.into());
+    if offset != 0 || more {
+        let info = FragmentInfo {
+            id: bytes.u16(4)?.into(),
+            protocol: walk.header.protocol,
+            family: 4,
+            offset: u32::from(offset) << 3,
+            more,
+            ..of_fragment(walk, behind, length)
+        };
+        set_fragment(walk, info);
     }
-    Ok(Body::new(behind, length.saturating_sub(header.into())))
+    Ok(Body::new(behind, length))
 }
 
 /// An IPv4 address in the form of [`Header`](crate::packet::Header).
@@ -123,14 +131,22 @@ fn ipv6<'a, L: Labels>(
         walk.push(label);
         let kind = next;
         next = here.u8(0)?;
+        left = left.saturating_sub(size.into());
         if kind == FRAGMENT {
             let field = here.u16(2)?;
-            let (later, more) = (field & 0xFFF8 != 0, field & 1 != 0);
-            if later || more {
-                set_fragment(walk, 6, later, here.u32(4)?, next);
+            let (offset, more) = (field & 0xFFF8, field & 1 != 0);
+            if offset != 0 || more {
+                let info = FragmentInfo {
+                    id: here.u32(4)?,
+                    protocol: next,
+                    family: 6,
+                    offset: offset.into(),
+                    more,
+                    ..of_fragment(walk, behind, left)
+                };
+                set_fragment(walk, info);
             }
         }
-        left = left.saturating_sub(size.into());
         here = behind;
         if walk.header.is(marks::LATER_FRAGMENT) {
             break; // what follows is data of the whole packet, not a header
@@ -195,20 +211,29 @@ fn set_length<L: Labels>(walk: &mut Walk<L>, length: u64, room: u64) {
     walk.header.ip_len = u32::try_from(length).unwrap_or(u32::MAX);
 }
 
-/// Marks a fragment and keeps what the fragment table needs. The last fragment header counts.
-fn set_fragment<L: Labels>(walk: &mut Walk<L>, family: u8, later: bool, id: u32, protocol: u8) {
-    walk.header.marks |= marks::FRAGMENT;
-    if later {
-        walk.header.marks |= marks::LATER_FRAGMENT;
-    }
-    walk.fragment = Some(FragmentInfo {
+/// What a fragment with these bytes, and so many on the wire, has of the header before them.
+fn of_fragment<L: Labels>(walk: &Walk<L>, bytes: Bytes<'_>, length: u64) -> FragmentInfo {
+    FragmentInfo {
         src: walk.header.src,
         dst: walk.header.dst,
-        id,
-        protocol,
-        family,
+        id: 0,
+        protocol: 0,
+        family: 0,
+        offset: 0,
+        more: false,
+        start: bytes.at(),
+        length: u32::try_from(length).unwrap_or(u32::MAX),
         whole: false,
-    });
+    }
+}
+
+/// Marks a fragment and keeps what the fragment table needs. The last fragment header counts.
+fn set_fragment<L: Labels>(walk: &mut Walk<L>, info: FragmentInfo) {
+    walk.header.marks |= marks::FRAGMENT;
+    if info.offset != 0 {
+        walk.header.marks |= marks::LATER_FRAGMENT;
+    }
+    walk.fragment = Some(info);
 }
 
 #[cfg(test)]

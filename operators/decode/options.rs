@@ -1,16 +1,27 @@
 //! The settings of `[decode]`.
 
-use crate::options::{OptionError, OptionValue, Options, Setting, Size, Wrong};
+use super::link::linktype;
+use crate::options::{OptionError, OptionValue, Options, Setting, Size, Wrong, wrong_kind};
 
 /// Settings of `[decode]`: how frames become packets.
 #[derive(Clone, Debug, Options)]
 pub struct DecodeOptions {
+    /// Only frames of these link types are read: the names that `jayflow info` shows, or the numbers of pcap. Others are skipped as
+    /// `unsupported_linktype`. By default all that are known.
+    #[option]
+    pub link_types: Option<LinkTypes>,
     /// Tunnels to look into: `none`, `all`, or a list of `gre`, `ipip`, `6in4`, `vxlan`, `geneve`, `gtpu`, `teredo`.
     #[option(default = "none")]
     pub decap: Decap,
-    /// `first-port`: later fragments join the flow of the first. `ignore`: they have no ports.
+    /// `first-port`: later fragments join the flow of the first. `reassemble`: so they do, and parsers of application protocols get the
+    /// packet as a whole. `ignore`: they have no ports.
     #[option(default = "first-port")]
     pub fragments: Fragments,
+    /// `drop-bad`: packets with a wrong checksum are skipped as `malformed`: of the IPv4 header, or of TCP, UDP, ICMP or ICMPv6 where the
+    /// packet was captured whole and is no fragment. Captures of the sending host often have unfinished ones, which the network
+    /// card completes.
+    #[option(default = "ignore")]
+    pub checksum: Checksum,
     /// Nested IP headers at most; deeper packets are skipped as `too_deep`.
     #[option(default = "16")]
     pub max_depth: u8,
@@ -44,13 +55,105 @@ impl OptionValue for PayloadPrefix {
     }
 }
 
-/// What happens to later fragments.
+/// What happens to fragments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
 pub enum Fragments {
     /// They join the flow of the first fragment.
     FirstPort,
+    /// The same, and parsers get the whole.
+    Reassemble,
     /// They have no ports.
     Ignore,
+}
+
+/// Link types, by number; not none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkTypes(Vec<u16>);
+
+impl LinkTypes {
+    /// Whether this is one of them.
+    pub fn has(&self, link: u16) -> bool {
+        self.0.contains(&link)
+    }
+}
+
+/// Those that one name or number stands for.
+struct LinkType(Vec<u16>);
+
+impl OptionValue for LinkType {
+    fn kind() -> String {
+        "the name of a link type, or its number".to_owned()
+    }
+
+    fn choices() -> Vec<&'static str> {
+        let mut names: Vec<&str> = linktype::ALL
+            .into_iter()
+            .filter_map(linktype::name)
+            .collect();
+        names.dedup();
+        names
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let all = linktype::ALL.into_iter();
+        match setting {
+            Setting::Text(text) => {
+                let is_named = |link: &u16| {
+                    let name = linktype::name(*link);
+                    name.is_some_and(|name| name.eq_ignore_ascii_case(text))
+                };
+                let found: Vec<u16> = all.filter(is_named).collect();
+                if found.is_empty() {
+                    let names = Self::choices().into_iter().map(str::to_owned);
+                    return Err(Wrong::Choice("link type".to_owned(), names.collect()).into());
+                }
+                Ok(Self(found))
+            }
+            Setting::Int(number) => {
+                let found: Vec<u16> = all.filter(|link| i64::from(*link) == *number).collect();
+                if found.is_empty() {
+                    let wrong = format!("{number} is not the number of a link type that is read");
+                    return Err(Wrong::Other(wrong).into());
+                }
+                Ok(Self(found))
+            }
+            other => wrong_kind(&Self::kind(), other),
+        }
+    }
+}
+
+impl OptionValue for LinkTypes {
+    fn kind() -> String {
+        Vec::<LinkType>::kind()
+    }
+
+    fn choices() -> Vec<&'static str> {
+        LinkType::choices()
+    }
+
+    fn read(setting: &Setting) -> Result<Self, OptionError> {
+        let types = Vec::<LinkType>::read(setting)?;
+        if types.is_empty() {
+            return Err(
+                Wrong::Other("the list is empty: no frame would be read".to_owned()).into(),
+            );
+        }
+        Ok(Self(
+            types
+                .into_iter()
+                .flat_map(|LinkType(links)| links)
+                .collect(),
+        ))
+    }
+}
+
+/// What becomes of packets with a wrong checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub enum Checksum {
+    /// No checksum is looked at.
+    Ignore,
+    /// They are skipped.
+    DropBad,
 }
 
 /// A tunnel protocol.
@@ -136,6 +239,44 @@ impl OptionValue for Decap {
                     }
                     error
                 }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(items: &[Setting]) -> Result<Vec<u16>, OptionError> {
+        LinkTypes::read(&Setting::List(items.to_vec())).map(|LinkTypes(links)| links)
+    }
+
+    #[test]
+    fn link_types_go_by_name_or_number() {
+        let text = |text: &str| Setting::Text(text.to_owned());
+        assert_eq!(
+            read(&[text("RAW"), Setting::Int(1)]),
+            Ok(vec![12, 14, 101, 1])
+        );
+        assert_eq!(read(&[text("linux_sll2")]), Ok(vec![276]));
+        let one = LinkTypes::read(&Setting::Int(101)).expect("one alone");
+        assert!(one.has(101) && !one.has(12));
+        // every name that is shown stands for the numbers that it is shown for
+        for link in linktype::ALL {
+            let name = linktype::name(link).expect("what is read has a name");
+            assert!(read(&[text(name)]).expect("a name").contains(&link));
+        }
+        let wrong = read(&[Setting::Int(1), text("ETHERNETT")]).unwrap_err();
+        assert!(matches!(&wrong.wrong, Wrong::Choice(what, names)
+            if what == "link type" && names.len() == 12));
+        assert_eq!(wrong.at, [crate::options::Step::Index(1)]);
+        for wrong in [
+            vec![],
+            vec![Setting::Int(147)],
+            vec![Setting::Int(-1)],
+            vec![Setting::Bool(true)],
+        ] {
+            assert!(read(&wrong).is_err());
         }
     }
 }

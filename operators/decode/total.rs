@@ -1,7 +1,10 @@
 //! Decodes any bytes and asserts what must hold of every header: the body of a fuzz target, and of tests.
 
 use super::decoder::blank;
-use super::{Decap, DecodeOptions, Decoder, Tunnel, describe, fast, linktype, stack};
+use super::{
+    Checksum, Decap, DecodeOptions, Decoder, FragmentTable, Fragments, Reassembly, Tunnel,
+    describe, fast, linktype, stack,
+};
 use crate::books::Books;
 use crate::packet::Header;
 use crate::sources::Record;
@@ -24,7 +27,8 @@ const LINKS: [u16; 13] = [
 ];
 
 /// As a link type by number in `LINKS`, then frames: a length of two bytes each, whose highest bit says that the original was longer.
-/// They come in this order to decoders that leave tunnels on and that take them off.
+/// They come in this order to decoders that leave tunnels on, that take them off, and that look at
+/// checksums; fragments are put together.
 pub fn frames(bytes: &[u8]) {
     let Some((link, mut rest)) = bytes.split_first() else {
         return;
@@ -35,7 +39,21 @@ pub fn frames(bytes: &[u8]) {
         decap: Tunnel::ALL.into_iter().collect::<Decap>(),
         ..plain.clone()
     };
-    let mut decoders = [&plain, &inside].map(|options| (options, Decoder::new(options)));
+    let joined = DecodeOptions {
+        fragments: Fragments::Reassemble,
+        ..inside.clone()
+    };
+    let judged = DecodeOptions {
+        checksum: Checksum::DropBad,
+        ..inside.clone()
+    };
+    let mut whole = Whole {
+        decoder: Decoder::new(&joined),
+        named: FragmentTable::default(),
+        reassembly: Reassembly::default(),
+        seen: 0,
+    };
+    let mut decoders = [&plain, &inside, &judged].map(|options| (options, Decoder::new(options)));
     let mut ord = 0_u64;
     while let Some(([high, low], behind)) = rest.split_first_chunk() {
         let length = usize::from(u16::from_be_bytes([high & 0x7F, *low]));
@@ -51,6 +69,7 @@ pub fn frames(bytes: &[u8]) {
             clock: 7,
         };
         agree(&record, frame);
+        whole.take(&record, frame);
         ord = ord.saturating_add(1);
         for (options, decoder) in &mut decoders {
             let mut books = Books::default();
@@ -63,6 +82,37 @@ pub fn frames(bytes: &[u8]) {
             if let Some(header) = header {
                 consistent(&header, frame, options);
             }
+        }
+    }
+}
+
+/// Puts fragments together.
+struct Whole {
+    decoder: Decoder,
+    named: FragmentTable,
+    reassembly: Reassembly,
+    /// Captured bytes so far.
+    seen: usize,
+}
+
+impl Whole {
+    fn take(&mut self, record: &Record, frame: &[u8]) {
+        self.seen = self.seen.saturating_add(frame.len());
+        let mut books = Books::default();
+        let (mut header, mut fragment) = (blank(record, 1), None);
+        let decoder = &self.decoder;
+        if !decoder.decode_into(&mut header, &mut fragment, record, 1, frame, &mut books) {
+            return;
+        }
+        let Some(fragment) = fragment else { return };
+        let is_known = self.named.apply(&mut header, &fragment, &mut books);
+        let reassembly = &mut self.reassembly;
+        if let Some(whole) = reassembly.push(&mut header, &fragment, is_known, frame, &mut books) {
+            assert!(
+                whole.len() <= self.seen,
+                "no byte is made of nothing: {frame:02x?}"
+            );
+            assert_eq!(whole.len(), header.whole as usize);
         }
     }
 }

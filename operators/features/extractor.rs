@@ -8,6 +8,7 @@ use crate::options::Options;
 use crate::packet::{Direction, Packet};
 use crate::protocols::{Message, Protocols};
 use crate::schema::Features;
+use crate::sources::InputName;
 use crate::statistics::Deviation;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -83,8 +84,8 @@ pub struct Wanted {
     pub burst_threshold: u64,
     /// How packets are decoded.
     pub decode: DecodeOptions,
-    /// Names of the inputs, by ordinal; none before it is known which there are.
-    pub sources: Arc<[String]>,
+    /// What the inputs are called, by ordinal; none before it is known which there are.
+    pub sources: Arc<[InputName]>,
     /// What the points are called at which records give rows before their end.
     pub stages: Arc<[String]>,
     /// What the columns of standard deviations divide by.

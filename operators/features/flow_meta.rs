@@ -5,8 +5,9 @@ use crate::books::EndReason;
 use crate::columns::{Address, Id, Time};
 use crate::decode::{DecodeOptions, describe, stack};
 use crate::flows::Flow;
-use crate::packet::{Packet, tcp};
+use crate::packet::{Header, Packet, tcp};
 use crate::schema::Features;
+use crate::sources::InputName;
 use crate::statistics::{SECOND, ratio, seconds};
 use std::sync::Arc;
 
@@ -26,6 +27,14 @@ pub struct FlowMeta {
     /// Which row of the flow record this is: a point of `early`, as it is written there, or `end`.
     #[column(scope = "flow", profile = "JF-EXTRA", when = "flows.early")]
     pub flow_stage: String,
+    /// What observed the first packet, as `sensor` of its source says.
+    #[column(
+        scope = "flow",
+        profile = "JF-EXTRA",
+        when = "sources.sensor",
+        null = "its source has no `sensor`"
+    )]
+    pub sensor: Option<String>,
     /// Initiator address.
     #[column(scope = "fwd", split = "no")]
     pub src_ip: Address,
@@ -190,6 +199,8 @@ pub struct Plan {
     id: bool,
     /// What `flow_stage` says, if it is wanted.
     stages: Arc<[String]>,
+    /// What the inputs are called, if `sensor` is wanted.
+    sources: Arc<[InputName]>,
     /// Whether the counters of the record are not those of the packets.
     split: bool,
     /// How packets were decoded, to walk a long header stack again.
@@ -206,6 +217,11 @@ impl Plan {
             None => "end".to_owned(),
         }
     }
+
+    fn sensor(&self, flow: &Flow) -> Option<String> {
+        let source = usize::try_from(flow.first >> Header::RECORD_BITS).ok()?;
+        self.sources.get(source)?.sensor.clone()
+    }
 }
 
 impl Extractor for State {
@@ -219,6 +235,10 @@ impl Extractor for State {
             id: wanted.any(|name| name == "flow_id"),
             stages: match wanted.any(|name| name == "flow_stage") {
                 true => Arc::clone(&wanted.stages),
+                false => [].into(),
+            },
+            sources: match wanted.any(|name| name == "sensor") {
+                true => Arc::clone(&wanted.sources),
                 false => [].into(),
             },
             split: wanted.split,
@@ -287,6 +307,7 @@ impl Extractor for State {
         FlowMeta {
             flow_id: Id(if plan.id { flow.id() } else { [0; 16] }),
             flow_stage: plan.stage(flow.stage),
+            sensor: plan.sensor(flow),
             src_ip: source.address,
             dst_ip: destination.address,
             src_port: source.port,

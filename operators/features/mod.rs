@@ -141,6 +141,7 @@ pub fn costs() -> Vec<Cost> {
     (shared.flow_id, shared.raw_sequences, shared.splt) = (true, true, true);
     shared.profile = Some(Profile::Extra.name().to_owned());
     settings.stages = [String::new()].into();
+    settings.has_sensor = true;
     let whole = settings.plan().expect("a profile without other settings");
     let cost = |feature: Feature| {
         let mut plan = whole.clone();

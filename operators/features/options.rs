@@ -10,6 +10,7 @@ use crate::options::{
     wrong_kind,
 };
 use crate::schema::Schema;
+use crate::sources::InputName;
 use crate::statistics::Deviation;
 use crate::views::ConnectionOptions;
 use std::sync::Arc;
@@ -187,8 +188,10 @@ pub struct FeatureSettings {
     pub decode: DecodeOptions,
     /// Those that concern all groups.
     pub shared: FeaturesOptions,
-    /// Names of the inputs, by ordinal; none before it is known which there are.
-    pub(super) sources: Arc<[String]>,
+    /// What the inputs are called, by ordinal; none before it is known which there are.
+    pub(super) sources: Arc<[InputName]>,
+    /// Whether some source says what its `sensor` is.
+    pub has_sensor: bool,
     /// What the points are called at which records give rows before their end; none where they do not.
     pub stages: Arc<[String]>,
     /// Features that are computed whatever the others say, and not written: those that expressions read.
@@ -207,6 +210,7 @@ impl Default for FeatureSettings {
             decode: DecodeOptions::default(),
             shared: FeaturesOptions::default(),
             sources: [].into(),
+            has_sensor: false,
             stages: [].into(),
             written: None,
             hidden: Vec::new(),
@@ -222,6 +226,7 @@ impl Clone for FeatureSettings {
             decode: self.decode.clone(),
             shared: self.shared.clone(),
             sources: Arc::clone(&self.sources),
+            has_sensor: self.has_sensor,
             stages: Arc::clone(&self.stages),
             hidden: self.hidden.clone(),
             written: self.written.clone(),
@@ -236,8 +241,8 @@ impl FeaturesOptions {
     pub(super) fn switch(&self, name: &str) -> Option<bool> {
         match name {
             "flow_id" => Some(self.flow_id),
-            // of another section
-            "flows.early" => Some(false),
+            // of other sections
+            "flows.early" | "sources.sensor" => Some(false),
             "raw_sequences" => Some(self.raw_sequences),
             "splt" => Some(self.splt),
             "connection.temporal" => {

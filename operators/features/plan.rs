@@ -15,6 +15,7 @@ use crate::packet::Packet;
 use crate::protocols::Protocols;
 use crate::schema::{Feature, Features as _, Schema};
 use crate::slots::Slots;
+use crate::sources::InputName;
 use crate::views::graph::{Measures, edge_of};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -175,8 +176,8 @@ impl FeaturePlan {
     }
 
     /// Tells the groups what the inputs are called, by ordinal.
-    pub fn name_sources(&mut self, names: Vec<String>) {
-        self.settings.sources = names.into();
+    pub fn name_sources(&mut self, names: Arc<[InputName]>) {
+        self.settings.sources = names;
         self.restrict(|_| true);
     }
 

@@ -13,6 +13,7 @@ use crate::protocols::conversation::Conversation;
 use crate::protocols::greeting::{self, Service};
 use crate::protocols::{Message, Protocols, ssh, tls};
 use crate::schema::Features;
+use crate::sources::InputName;
 use std::sync::Arc;
 
 /// Columns of group `record`, in output order.
@@ -139,7 +140,7 @@ pub struct Plan {
     id: bool,
     service: bool,
     conversation: bool,
-    sources: Arc<[String]>,
+    sources: Arc<[InputName]>,
 }
 
 impl Extractor for State {
@@ -209,7 +210,10 @@ impl Extractor for State {
             } else {
                 String::new()
             },
-            source_file: plan.sources.get(source).cloned().unwrap_or_default(),
+            source_file: plan
+                .sources
+                .get(source)
+                .map_or_else(String::new, |one| one.file.clone()),
             first_packet_ordinal: Header::record_of(flow.first),
             wire_bytes_fwd,
             wire_bytes_bwd,

@@ -67,7 +67,7 @@ impl Candidate {
     /// Whether the column names the record or the row: its setting adds it whatever groups and features are asked for.
     fn is_identity(&self) -> bool {
         let switch = self.feature.when.as_deref();
-        switch == Some("flow_id") || switch == Some("flows.early")
+        matches!(switch, Some("flow_id" | "flows.early" | "sources.sensor"))
     }
 }
 
@@ -306,6 +306,7 @@ impl FeatureSettings {
         let switch = feature.when.as_ref()?;
         let on = match &**switch {
             "flows.early" => !self.stages.is_empty(),
+            "sources.sensor" => self.has_sensor,
             switch => self.shared.switch(switch).unwrap_or(false),
         };
         (!on).then(|| Absence::Switch(switch.to_string()))

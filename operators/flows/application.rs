@@ -16,7 +16,7 @@
 
 use super::flow::Flow;
 use super::stream::Stream;
-use crate::decode::DecodeOptions;
+use crate::decode::{DecodeOptions, Fragments};
 use crate::packet::{Direction, Packet, marks, tcp};
 use crate::protocols::{Message, Protocols, dhcp, dns, dtls, greeting, http, quic, ssh, sum, tls};
 use crate::slots::Slots;
@@ -45,6 +45,8 @@ pub struct Rules {
     /// Bytes that are read of each direction of a stream.
     limit: u32,
     dns_ports: Vec<u16>,
+    /// Whether packets in fragments are put together: the fragments themselves bring nothing then.
+    joins_fragments: bool,
 }
 
 impl Rules {
@@ -54,6 +56,7 @@ impl Rules {
             wanted,
             limit: options.payload_prefix.0,
             dns_ports: options.dns_ports.clone(),
+            joins_fragments: options.fragments == Fragments::Reassemble,
         }
     }
 
@@ -174,6 +177,16 @@ impl Applications {
 
 impl State {
     fn packet(&mut self, packet: &Packet<'_>, flow: &Flow, rules: &Rules, tell: &mut Tell<'_>) {
+        if packet.is(marks::FRAGMENT) && rules.joins_fragments {
+            if let Some(header) = packet.whole_header() {
+                self.takes(&packet.with_header(&header), flow, rules, tell);
+            }
+            return;
+        }
+        self.takes(packet, flow, rules, tell);
+    }
+
+    fn takes(&mut self, packet: &Packet<'_>, flow: &Flow, rules: &Rules, tell: &mut Tell<'_>) {
         if let Self::New = self {
             *self = match flow.key.protocol {
                 TCP if rules.wants_streams(packet, flow) => Self::Opening {

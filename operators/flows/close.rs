@@ -30,8 +30,10 @@ impl CloseState {
         (self.at, self.reason) = (clock, Some(reason));
     }
 
-    /// Takes a TCP packet whose flags are known; true if it is the one that closes the record.
-    pub(super) fn update(&mut self, header: &Header, direction: usize) -> bool {
+    /// Takes a TCP packet whose flags are known; true if it is the one that closes the record. Who sees one direction alone
+    /// (`one_way`) sees neither the other FIN nor what acknowledges its own: the FIN closes it then, and what its sender still
+    /// acknowledges joins it while it lingers.
+    pub(super) fn update(&mut self, header: &Header, direction: usize, one_way: bool) -> bool {
         let other = 1 - direction;
         if header.has(tcp::SYN) {
             self.isn.see(direction, header.seq);
@@ -53,7 +55,7 @@ impl CloseState {
         }
         let reason = if header.has(tcp::RST) {
             EndReason::Rst
-        } else if self.acked == [true; 2] {
+        } else if self.acked == [true; 2] || one_way && self.fin.get(direction).is_some() {
             EndReason::Fin
         } else {
             return false;

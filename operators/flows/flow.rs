@@ -6,6 +6,7 @@ use crate::books::EndReason;
 use crate::columns::Address;
 use crate::packet::{Direction, Header};
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// One end of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +44,8 @@ pub struct ExtraKey(Option<Box<Parts>>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Parts {
     bytes: Box<[u8]>,
+    /// What `flow_id` has in the place of the number at their end: the names that it stands for.
+    names: Option<Arc<[u8]>>,
 }
 
 impl From<&[u8]> for ExtraKey {
@@ -50,9 +53,36 @@ impl From<&[u8]> for ExtraKey {
         let parts = || {
             Box::new(Parts {
                 bytes: bytes.into(),
+                names: None,
             })
         };
         Self((!bytes.is_empty()).then(parts))
+    }
+}
+
+impl ExtraKey {
+    /// Bytes of the number that stands for names.
+    pub(super) const NUMBER: usize = size_of::<u32>();
+
+    /// The same, where a number at their end stands for these names.
+    pub(super) fn named(bytes: &[u8], names: Arc<[u8]>) -> Self {
+        let mut key = Self::from(bytes);
+        if let Some(parts) = &mut key.0 {
+            parts.names = Some(names);
+        }
+        key
+    }
+
+    /// The bytes of `flow_id`: those that all packets have, and the names of their input.
+    pub(super) fn written(&self) -> [&[u8]; 2] {
+        let names = self.0.as_ref().and_then(|parts| parts.names.as_deref());
+        match names {
+            None => [self, &[]],
+            Some(names) => {
+                let fixed = self.len().saturating_sub(Self::NUMBER);
+                [self.get(..fixed).unwrap_or(self), names]
+            }
+        }
     }
 }
 
@@ -69,7 +99,7 @@ impl Deref for ExtraKey {
 pub struct Flow {
     /// What its packets share.
     pub key: FlowKey,
-    /// Extra key parts (VLAN, ICMP identifier, MACs, outer addresses, sensor); empty by default.
+    /// Extra key parts (VLAN, ICMP identifier, MACs, outer addresses, sensor, source); empty by default.
     pub extra: ExtraKey,
     /// SipHash-1-3 of the key bytes; its low 8 bits are the shard.
     pub hash: u64,
@@ -113,7 +143,8 @@ impl Flow {
     /// `flow_id`: 128 bits that stand for this record and no other, the same in every run.
     pub fn id(&self) -> [u8; 16] {
         let record = Header::record_of(self.first);
-        flow_id(&self.key, &self.extra, self.start, self.segment, record)
+        let extra = self.extra.written();
+        flow_id(&self.key, extra, self.start, self.segment, record)
     }
 
     /// The end that started the flow.

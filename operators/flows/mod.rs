@@ -38,10 +38,11 @@ use crate::expressions::aggregates::RulePlan;
 use crate::features::{Extractors, FeaturePlan};
 use crate::packet::{Header, Packet, PacketBatch};
 use crate::slots::Slots;
-use crate::sources::{Mark, Slicing};
+use crate::sources::{InputName, Mark, Slicing};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use timely::Accountable;
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
@@ -57,6 +58,8 @@ pub struct TrackPlan {
     pub options: FlowOptions,
     /// The columns.
     pub features: FeaturePlan,
+    /// What the inputs are called, by ordinal.
+    pub names: Arc<[InputName]>,
     /// How the input is cut into epochs: by time where flows span inputs.
     pub slicing: Slicing,
     /// Number of inputs of the whole run.
@@ -268,7 +271,9 @@ impl<M: Meter> Tracker<M> {
     fn new(plan: &TrackPlan, meter: M) -> Self {
         Self {
             plan: plan.clone(),
-            table: FlowTable::new(&plan.options).ending(plan.rule.as_ref()),
+            table: FlowTable::new(&plan.options)
+                .naming(&plan.names)
+                .ending(plan.rule.as_ref()),
             meter,
             ended: 0,
             clock: None,

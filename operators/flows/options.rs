@@ -12,9 +12,14 @@ pub struct FlowOptions {
     /// alone; the others are skipped as `filtered`.
     #[option(name = "where")]
     pub condition: Option<String>,
-    /// What makes a flow: `5tuple` (`2tuple`: addresses; `3tuple`: addresses and protocol), with any of `vlan`, `tunnel`, `mac`.
+    /// What makes a flow: `5tuple` (`2tuple`: addresses; `3tuple`: addresses and protocol), with any of `vlan`, `tunnel`, `mac`,
+    /// and where flows span inputs (`merge = "all"`) of `sensor`, `source`.
     #[option(default = "5tuple")]
     pub key: Vec<KeyPart>,
+    /// Whether both directions are one record. With `false` each is a record of its own, whose initiator is the sender of all its
+    /// packets; TCP then closes it by its RST, or by its FIN.
+    #[option(default = "true")]
+    pub bidirectional: bool,
     /// A record ends before a packet that comes more than this after its last; a duration for all protocols, or a table with any
     /// of `tcp`, `udp`, `icmp`, `other`.
     #[option(default = "60s")]
@@ -115,6 +120,10 @@ pub enum KeyPart {
     Tunnel,
     /// The MAC addresses.
     Mac,
+    /// The `sensor` of the source.
+    Sensor,
+    /// The name of the source.
+    Source,
 }
 
 /// How TCP ends a record.

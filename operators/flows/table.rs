@@ -14,6 +14,7 @@ use crate::books::{Books, EndReason, Skip};
 use crate::expressions::aggregates::{Rule, RulePlan};
 use crate::packet::{Header, Packet, marks, tcp};
 use crate::slots::Slots;
+use crate::sources::InputName;
 use hashbrown::HashTable;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
@@ -85,6 +86,7 @@ struct Leaving {
 
 #[derive(Clone, Copy, Debug)]
 struct Settings {
+    one_way: bool,
     timeouts: Timeouts,
     terminate: Terminate,
     initiator: InitiatorRule,
@@ -111,13 +113,17 @@ impl FlowTable {
     /// An empty table.
     pub fn new(options: &FlowOptions) -> Self {
         let settings = Settings {
+            one_way: !options.bidirectional,
             timeouts: Timeouts {
                 idle: options.idle_timeout,
                 active: options.active_timeout.0.map(|duration| duration.0),
                 linger: options.tcp_linger.0,
             },
             terminate: options.terminate,
-            initiator: options.initiator,
+            initiator: match options.bidirectional {
+                true => options.initiator,
+                false => InitiatorRule::First,
+            },
             evict: options.evict,
             shard_limit: u32::try_from(options.max_flows.div_ceil(SHARDS as u64))
                 .unwrap_or(u32::MAX)
@@ -136,6 +142,13 @@ impl FlowTable {
             stages: Stages::new(&options.early),
             ends: None,
         }
+    }
+
+    /// The same, where the inputs are called so, by ordinal.
+    #[must_use]
+    pub fn naming(mut self, inputs: &[InputName]) -> Self {
+        self.rule = self.rule.named(inputs);
+        self
     }
 
     /// The same, where this rule ends records.
@@ -348,7 +361,8 @@ impl FlowTable {
         if self.settings.terminate == Terminate::Tcp
             && flow.is_tcp()
             && header.has(tcp::SYN)
-            && !header.has(tcp::ACK)
+            // the first of an end that was called is a SYN+ACK: alone it tells that a new connection begins
+            && (self.settings.one_way || !header.has(tcp::ACK))
         {
             let close = &flow.close;
             let is_closing = close.closed().is_some() || close.fin.is_any();
@@ -400,7 +414,7 @@ impl FlowTable {
         };
         let flow = Flow {
             key,
-            extra: extra.into(),
+            extra: self.rule.extra(extra, header),
             hash: header.hash,
             ports,
             initiator_is_a,
@@ -513,7 +527,7 @@ impl FlowTable {
                 }
             }
             Terminate::Tcp => {
-                if flow.close.update(header, direction) {
+                if flow.close.update(header, direction, self.settings.one_way) {
                     self.note_close(group, slot);
                 }
             }

@@ -81,6 +81,7 @@ impl Meter for Recorder {
                 let before = packet.payload.saturating_sub(packet.frame);
                 header.payload = header.frame.saturating_add(before);
                 run.arena.extend_from_slice(frame);
+                run.arena.extend_from_slice(packet.whole());
             }
             run.headers.push(header);
             run.times.push((packet.time, packet.direction));

@@ -3,7 +3,7 @@
 use super::splitter::{Blocks, Input, Next};
 use super::{Bounds, Ending, Reader};
 use crate::Books;
-use crate::books::{Fault, Partial};
+use crate::books::{Fault, Partial, Refused};
 use crate::packet::BlockPool;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,6 +56,8 @@ pub struct CaptureInput {
     pub progress: Arc<Progress>,
     /// Ends the wait for bytes.
     pub stop: Arc<AtomicBool>,
+    /// Why nothing is read of it: it has no sensor, and its source says that inputs have one.
+    pub nameless: Option<String>,
 }
 
 impl Input for CaptureInput {
@@ -65,7 +67,10 @@ impl Input for CaptureInput {
 
     fn open(&self) -> Box<dyn Blocks> {
         let pool = self.pool.clone();
-        let reader = Reader::open_until(&self.path, self.source, pool, self.bounds, &self.stop);
+        let reader = match &self.nameless {
+            None => Reader::open_until(&self.path, self.source, pool, self.bounds, &self.stop),
+            Some(why) => Reader::refused(&self.path, self.source, Refused::NoSensor, why),
+        };
         Box::new(Open {
             reader,
             progress: Arc::clone(&self.progress),

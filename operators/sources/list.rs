@@ -6,9 +6,10 @@
 use super::{Bounds, PcapOptions, Reader};
 use crate::Books;
 use crate::packet::BlockPool;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Why an entry of `path` gives no input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +34,63 @@ pub enum ListError {
     },
 }
 
+/// An input, and how it was found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// Its path.
+    pub path: PathBuf,
+    /// Parts of the path that were there before anything was looked for: of a glob those before the first with `*`, `?` or `[`, of
+    /// a directory all of its own, of a file the directory that it is in.
+    pub fixed: usize,
+}
+
+impl Found {
+    /// A part of the path: 0 is the last fixed one, 1 the first that was found.
+    pub fn part(&self, at: usize) -> Option<String> {
+        if self.path == Path::new("-") {
+            return None;
+        }
+        let place = (self.fixed + at).checked_sub(1);
+        let part = place.and_then(|place| parts(&self.path).nth(place));
+        let name = match part {
+            Some(Component::Normal(name)) => Some(name.to_owned()),
+            // a directory without a name in the path has one all the same
+            _ if at == 0 => {
+                let fixed: PathBuf = parts(&self.path).take(self.fixed).collect();
+                let here = Path::new(".");
+                let fixed = if self.fixed == 0 { here } else { &fixed };
+                fs::canonicalize(fixed)
+                    .ok()?
+                    .file_name()
+                    .map(OsStr::to_owned)
+            }
+            _ => None,
+        };
+        name.map(|name| name.to_string_lossy().into_owned())
+    }
+}
+
+/// The parts of a path, without a `.` at its beginning, which globs leave out of what they give.
+pub(super) fn parts(path: &Path) -> impl Iterator<Item = Component<'_>> {
+    let parts = path.components();
+    parts.filter(|part| *part != Component::CurDir)
+}
+
+/// Whether a part of a pattern stands for several names. What is escaped stands for itself.
+pub(super) fn is_wild(part: &OsStr) -> bool {
+    let mut text = part.to_string_lossy().into_owned();
+    for escaped in ["[?]", "[*]", "[[]", "[]]"] {
+        text = text.replace(escaped, "");
+    }
+    text.contains(['*', '?', '['])
+}
+
+/// How many parts of a path or pattern come before the first that stands for several names.
+fn fixed(pattern: &Path) -> usize {
+    let known = |part: &Component<'_>| !is_wild(part.as_os_str());
+    parts(pattern).take_while(known).count()
+}
+
 /// The inputs that `options` name, sorted by path. Relative paths are taken from `base`; `-` is standard input.
 ///
 /// What is named twice is read twice; a glob or directory adds only what is not there yet.
@@ -40,11 +98,29 @@ pub enum ListError {
 /// # Errors
 /// Every entry that gives no input.
 pub fn list(options: &PcapOptions, base: &Path) -> Result<Vec<PathBuf>, Vec<ListError>> {
-    let (mut named, mut found, mut errors) = (Vec::new(), BTreeSet::new(), Vec::new());
+    let found = found(options, base)?;
+    Ok(found.into_iter().map(|input| input.path).collect())
+}
+
+/// The same, each with how it was found.
+///
+/// # Errors
+/// Every entry that gives no input.
+pub fn found(options: &PcapOptions, base: &Path) -> Result<Vec<Found>, Vec<ListError>> {
+    let (mut named, mut errors) = (Vec::new(), Vec::new());
+    let mut found: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    let mut add = |files: BTreeSet<PathBuf>, fixed: usize| {
+        for file in files {
+            found.entry(file).or_insert(fixed);
+        }
+    };
     for (entry, pattern) in options.path.iter().enumerate() {
         let path = base.join(pattern);
         if pattern == "-" {
-            named.push(PathBuf::from(pattern));
+            named.push(Found {
+                path: PathBuf::from(pattern),
+                fixed: 0,
+            });
             continue;
         }
         let no_match = || ListError::NoMatch {
@@ -57,15 +133,16 @@ pub fn list(options: &PcapOptions, base: &Path) -> Result<Vec<PathBuf>, Vec<List
             if files.is_empty() {
                 errors.push(no_match());
             }
-            found.extend(files);
+            add(files, parts(&path).count());
         } else if path.symlink_metadata().is_ok() {
-            named.push(path);
+            let fixed = parts(&path).count().saturating_sub(1);
+            named.push(Found { path, fixed });
         } else if !pattern.contains(['*', '?', '[']) {
             errors.push(no_match());
         } else {
             match matches(base, pattern) {
                 Ok(files) if files.is_empty() => errors.push(no_match()),
-                Ok(files) => found.extend(files),
+                Ok(files) => add(files, fixed(&escaped(base).join(pattern))),
                 Err(why) => errors.push(ListError::Pattern {
                     entry,
                     pattern: pattern.clone(),
@@ -77,17 +154,20 @@ pub fn list(options: &PcapOptions, base: &Path) -> Result<Vec<PathBuf>, Vec<List
     if !errors.is_empty() {
         return Err(errors);
     }
-    found.retain(|path| !named.contains(path) && !is_by_product(path));
-    named.extend(found);
+    found.retain(|path, _| named.iter().all(|one| one.path != *path) && !is_by_product(path));
+    named.extend(found.into_iter().map(|(path, fixed)| Found { path, fixed }));
     named.sort();
     Ok(named)
 }
 
+/// A base in patterns: it is a path, not part of the pattern.
+fn escaped(base: &Path) -> PathBuf {
+    glob::Pattern::escape(&base.to_string_lossy()).into()
+}
+
 /// The files that a glob gives. Its own errors are directories that cannot be read: they are listed, to be refused.
 fn matches(base: &Path, pattern: &str) -> Result<BTreeSet<PathBuf>, String> {
-    // The base is a path, not part of the pattern.
-    let base = glob::Pattern::escape(&base.to_string_lossy());
-    let whole = Path::new(&base).join(pattern);
+    let whole = escaped(base).join(pattern);
     let found = glob::glob(&whole.to_string_lossy()).map_err(|error| error.to_string())?;
     Ok(found
         .filter_map(|entry| match entry {

@@ -1,6 +1,6 @@
 //! The settings of `[sources.N]` with `type = "pcap"`.
 
-use super::Moment;
+use super::{Moment, Sensor};
 use crate::options::{Duration, Options};
 
 /// Settings of a source of type `pcap`: capture files.
@@ -12,6 +12,14 @@ pub struct PcapOptions {
     /// Whether directories are read with all their subdirectories.
     #[option(default = "false")]
     pub recursive: bool,
+    /// The order in which inputs are read and numbered: by `path`.
+    #[option(default = "path")]
+    pub order: InputOrder,
+    /// What observed the packets: adds the column `sensor` with this text to all rows. It may hold `{name}`, the name of the source, and
+    /// parts of the path of the input: `{path[0]}` is the last one before anything with `*`, `?` or `[` (of a directory its name, of
+    /// a file that of its directory), `{path[1]}` the next one, and so on.
+    #[option]
+    pub sensor: Option<Sensor>,
     /// `none`: each input has its own flows. `all`: inputs are merged by time and flows span them.
     #[option(default = "none")]
     pub merge: Merge,
@@ -33,6 +41,13 @@ pub struct PcapOptions {
     /// Packets from this time on are skipped as `filtered`.
     #[option]
     pub to: Option<Moment>,
+}
+
+/// The order in which inputs are read and numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub enum InputOrder {
+    /// By path, whatever order they are named in.
+    Path,
 }
 
 /// Whether flows span inputs.

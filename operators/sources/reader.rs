@@ -103,6 +103,15 @@ impl Reader {
         reader
     }
 
+    /// Nothing is read of this file, for a reason that is not in it.
+    pub fn refused(path: &Path, source: u32, reason: Refused, why: &str) -> Self {
+        let bounds = Bounds::default();
+        let pool = BlockPool::default();
+        let mut reader = Self::new(path.display().to_string(), source, pool, bounds);
+        reader.refuse(reason, why.to_owned());
+        reader
+    }
+
     /// Reads bytes that come from elsewhere under this name; `size` is how many there should be, where that is known.
     pub fn over(
         name: String,

@@ -176,6 +176,9 @@ impl<'a> Check<'a> {
         let mut settings: FeatureSettings = self.optional("features", features_raw.as_ref());
         settings.decode = decode.clone();
         settings.stages = flows.stages().into();
+        // what is wrong with one is told already
+        settings.has_sensor = sources.iter().any(|(raw, _)| raw.entry("sensor").is_some());
+        self.flows(&flows, flows_raw.as_ref(), settings.has_sensor);
         settings.written = self.written();
         if settings.written.is_some() {
             self.of_rows(&[&decode_raw, &flows_raw], features_raw.as_ref());

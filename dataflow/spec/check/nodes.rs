@@ -8,7 +8,8 @@ use crate::spec::load::{Entry, Kind};
 use crate::spec::sections::{Section, section_keys, sink_keys, source_types};
 use crate::spec::suggest::{did_you_mean, list, nearest};
 use operators::features::{Absence, FeaturePlan, FeatureSettings, Offered, Seen, SelectionError};
-use operators::options::{Setting, Step};
+use operators::flows::{FlowOptions, InitiatorRule, KeyPart};
+use operators::options::{Key, Options as _, Setting, Step};
 use operators::schema::Schema;
 use operators::sinks::SinkOptions;
 use operators::sources::PcapOptions;
@@ -19,15 +20,22 @@ impl Check<'_> {
         let Ok(kind) = self.type_of(raw, "source", &source_types()) else {
             return PcapOptions::default();
         };
-        let mut keys = Section::named("sources")
-            .map(section_keys)
-            .unwrap_or_default();
-        if kind == Some("rows") {
-            keys.retain(|key| {
-                !["merge", "limit", "errors", "follow", "patience"].contains(&key.name)
-            });
-        }
-        let mut options: PcapOptions = self.options(raw, &["type"], &keys);
+        let of_packets = [
+            "order", "sensor", "merge", "limit", "errors", "follow", "patience",
+        ];
+        let is_known = |key: &Key| kind != Some("rows") || !of_packets.contains(&key.name);
+        let keys = Section::named("sources").map(section_keys);
+        let keys: Vec<Key> = keys
+            .unwrap_or_default()
+            .into_iter()
+            .filter(is_known)
+            .collect();
+        let own: Vec<Key> = PcapOptions::keys().into_iter().filter(is_known).collect();
+        let mut options = PcapOptions::default();
+        self.read(raw, &["type"], &own, &keys, |key, value| {
+            options.set(key, value)
+        });
+        self.sensor(raw, &mut options);
         let Some(entry) = raw.entry("path") else {
             return options;
         };
@@ -50,6 +58,42 @@ impl Check<'_> {
             *path = self.absolute(at, path);
         }
         options
+    }
+
+    /// What a source calls its inputs: whether they can have the parts of a path that it asks for.
+    fn sensor(&mut self, raw: &Raw<'_>, options: &mut PcapOptions) {
+        let Some(sensor) = options.sensor.take() else {
+            return;
+        };
+        let mut paths = options.path.iter();
+        let beyond = paths.find_map(|path| Some((path, sensor.beyond(path, options)?)));
+        if let Some((path, (at, most))) = beyond {
+            let message = format!("`{path}` has no part `{{path[{at}]}}`");
+            let help = match most {
+                _ if path == "-" => "standard input has no path: write the text itself".to_owned(),
+                most => format!(
+                    "its last part is `{{path[{most}]}}`; `{{path[0]}}` is the last one that is fixed"
+                ),
+            };
+            self.not_allowed(raw, "sensor", &message, &help);
+        }
+        options.sensor = Some(sensor.named(&raw.name));
+    }
+
+    /// What settings of flows say together: names of inputs in the key are given by somebody, and the initiator of a flow of one
+    /// direction is its sender.
+    pub(super) fn flows(&mut self, flows: &FlowOptions, raw: Option<&Raw<'_>>, has_sensor: bool) {
+        let Some(raw) = raw else { return };
+        if !flows.bidirectional && flows.initiator == InitiatorRule::Port {
+            let message = "each direction is a record of its own, and its sender the initiator";
+            let help = "leave out `initiator`, or `bidirectional = false`";
+            self.not_allowed(raw, "initiator", message, help);
+        }
+        if flows.key.contains(&KeyPart::Sensor) && !has_sensor {
+            let message = "`sensor` is part of the key, and no source has one";
+            let help = "give the sources a `sensor`, or leave it out";
+            self.not_allowed(raw, "key", message, help);
+        }
     }
 
     /// Tells of a path that was written at `at` and leaves where it may be: this machine, of an untrusted spec its directory. Gives whether
@@ -314,6 +358,15 @@ impl Check<'_> {
                 format!("`{name}` is of the group `{group}`, which `groups` leaves out"),
                 format!("add `{group}` to `groups`"),
             ),
+            (Absence::Switch(switch), _)
+                if switch.contains("flows.") || switch.contains("sources.") =>
+            {
+                (
+                    "E0201",
+                    format!("`{name}` is only there with `{switch}`"),
+                    format!("set `{switch}`"),
+                )
+            }
             (Absence::Switch(switch), _) => (
                 "E0201",
                 format!("`{name}` is only there with `{switch} = true`"),
