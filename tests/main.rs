@@ -3,6 +3,8 @@
 
 mod agreement;
 #[cfg(unix)]
+mod archives;
+#[cfg(unix)]
 mod compare;
 mod decoded;
 mod dtls;
