@@ -6,9 +6,9 @@ use operators::Books;
 use operators::books::Fault;
 use operators::decode::{DecodeOptions, Decoder, linktype, protocol};
 use operators::packet::{BlockPool, Header};
-use operators::sources::{Bounds, Chunk, Reader};
+use operators::sources::{Bounds, CapturePath, Chunk, Reader, Streams};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::sync::Arc;
 
 /// What one capture holds, or several together.
 #[derive(Clone, Debug, Default)]
@@ -38,10 +38,11 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads one input to its end; `-` is standard input.
-    pub fn of(path: &Path) -> Self {
+    /// Reads one input to its end, which may be in an archive, of which `streams` are open; `-` is standard input.
+    pub fn of(capture: &CapturePath, streams: &Streams) -> Self {
         let mut facts = Self::default();
-        let mut reader = Reader::open(path, 0, BlockPool::default(), Bounds::default());
+        let (pool, bounds) = (BlockPool::default(), Bounds::default());
+        let mut reader = Reader::open_in(capture, streams, 0, pool, bounds, &Arc::default());
         let mut decoder = Decoder::new(&DecodeOptions::default());
         while let Some(chunk) = reader.next(&mut facts.books) {
             facts.take(&chunk, &mut decoder);

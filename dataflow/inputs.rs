@@ -1,6 +1,6 @@
 //! The inputs of a run: which there are, who reads them, and how the work on them is shared.
 //!
-//! Every process comes to the same answers, as all see the same files. Nothing is read here but what merging by time needs.
+//! Every process comes to the same answers, as all see the same files. Nothing is read here but what merging by time needs, and which files are in archives.
 
 use crate::cluster::{self, Place};
 use crate::plan::{Plan, hex};
@@ -10,11 +10,13 @@ use operators::Error;
 use operators::container::{self, Owners};
 use operators::packet::BlockPool;
 use operators::sources::{
-    self, Bounds, CaptureInput, Faulty, Glance, Input, InputName, Merge, Slicing,
+    self, Bounds, CaptureInput, CapturePath, Faulty, Glance, Input, InputName, Merge, Slicing,
+    Streams,
 };
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -29,7 +31,12 @@ const READ: f64 = 75.0;
 const FLOW: (f64, f64) = (130.0, 60.0);
 
 /// How many times as long reading takes where it has to be unpacked first. What it is in truth is seen when it is open.
-fn unpacking(path: &Path) -> f64 {
+fn unpacking(capture: &CapturePath) -> f64 {
+    let name = capture.name();
+    let path = match capture.is_in_stream() {
+        true => &capture.file,
+        false => Path::new(&name),
+    };
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("gz") => 10.0,
         Some("xz") => 20.0,
@@ -48,7 +55,7 @@ fn flow_cost(plan: &Plan) -> f64 {
 /// The inputs of a run, in the order that fixes their ordinals.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    paths: Vec<(PathBuf, Bounds)>,
+    paths: Vec<(CapturePath, Bounds)>,
     /// What each is called.
     names: Vec<InputName>,
     /// Why nothing is read of it: it lacks the name that its source asks for.
@@ -64,7 +71,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// What the sources name; an input is opened only where it has to be merged.
+    /// What the sources name, with what is in archives; an input is read only where it has to be merged.
     ///
     /// # Errors
     /// A source names nothing.
@@ -91,27 +98,32 @@ impl Inputs {
                 )
                 .help("name one file, or leave `follow` out"));
             }
+            let has_archives = !plan.is_rows && !options.follow;
             for input in listed {
                 let sensor = options.sensor.as_ref().map(|sensor| sensor.of(&input));
                 let (sensor, why) = match sensor {
                     Some(Err(why)) => (None, Some(why)),
                     told => (told.and_then(Result::ok), None),
                 };
-                names.push(InputName {
-                    file: input.path.display().to_string(),
-                    source: source.to_owned(),
-                    sensor,
-                });
-                nameless.push(why);
-                paths.push((input.path, Bounds::from(options)));
+                let captures = match has_archives {
+                    true => sources::in_archives(vec![input.path]),
+                    false => vec![CapturePath::from(input.path)],
+                };
+                for capture in captures {
+                    names.push(InputName {
+                        file: capture.name(),
+                        source: source.to_owned(),
+                        sensor: sensor.clone(),
+                    });
+                    nameless.push(why.clone());
+                    paths.push((capture, Bounds::from(options)));
+                }
             }
             is_merged |= options.merge == Merge::All;
             strict |= options.errors == Faulty::Fail;
         }
-        let size =
-            |(path, _): &(PathBuf, Bounds)| std::fs::metadata(path).map_or(0, |about| about.len());
         Ok(Self {
-            sizes: paths.iter().map(size).collect(),
+            sizes: paths.iter().map(|(capture, _)| capture.bytes()).collect(),
             first_times: vec![0; paths.len()],
             slicing: Slicing::Packets(plan.run.epoch as u64),
             paths,
@@ -124,10 +136,11 @@ impl Inputs {
 
     /// Slices the input by time. Every process comes to the same slices, as all see the same files.
     fn merge(&mut self, epoch: usize) {
+        let streams = Streams::default();
         let known: Vec<Option<Glance>> = self
             .paths
             .iter()
-            .map(|(path, _)| sources::glance(path))
+            .map(|(capture, _)| sources::glance(capture, &streams))
             .collect();
         let start = known.iter().flatten().map(|glance| glance.first).min();
         let start = start.unwrap_or(0);
@@ -150,37 +163,58 @@ impl Inputs {
         self.paths.len()
     }
 
-    /// Which they were: name and bytes of each, of streams the name alone; with `hashed` the SHA-256 of what is there now.
+    /// Which they were: name and bytes of each file, of streams the name alone, of archives also how many inputs were in it; with `hashed` the
+    /// SHA-256 of what is there now.
     ///
     /// # Errors
     /// One cannot be read again.
     pub fn facts(&self, hashed: bool) -> Result<Value, Error> {
-        let fact = |((path, _), bytes): (&(PathBuf, Bounds), &u64)| {
+        let all: Vec<(&(CapturePath, Bounds), &u64)> = self.paths.iter().zip(&self.sizes).collect();
+        // the members of an archive are one
+        let of_one = all.chunk_by(|((one, _), _), ((other, _), _)| {
+            one.member.is_some() && other.member.is_some() && one.file == other.file
+        });
+        let facts = of_one.filter_map(|inputs| {
+            let ((capture, _), bytes) = inputs.first()?;
+            let path = &capture.file;
             let mut fact = Map::new();
             fact.insert("name".to_owned(), path.display().to_string().into());
-            if std::fs::metadata(path).is_ok_and(|found| found.is_file()) {
-                fact.insert("bytes".to_owned(), (*bytes).into());
+            let about = std::fs::metadata(path)
+                .ok()
+                .filter(std::fs::Metadata::is_file);
+            if let Some(about) = about {
+                let bytes = match capture.member {
+                    Some(_) => about.len(),
+                    None => **bytes,
+                };
+                fact.insert("bytes".to_owned(), bytes.into());
                 if hashed {
-                    fact.insert("sha256".to_owned(), digest(path)?.into());
+                    let sum = digest(path).map(|sum| fact.insert("sha256".to_owned(), sum.into()));
+                    if let Err(error) = sum {
+                        return Some(Err(error));
+                    }
                 }
             }
-            Ok(Value::Object(fact))
-        };
-        self.paths.iter().zip(&self.sizes).map(fact).collect()
+            if capture.member.is_some() {
+                fact.insert("members".to_owned(), inputs.len().into());
+            }
+            Some(Ok(Value::Object(fact)))
+        });
+        facts.collect()
     }
 
     /// Whether one of them may have to be waited for: a pipe, a device, or a file that grows.
     pub fn is_live(&self) -> bool {
-        let waits = |(path, bounds): &(PathBuf, Bounds)| {
-            let is_pipe = || std::fs::metadata(path).is_ok_and(|found| !found.is_file());
-            bounds.follow.is_some() || path == Path::new("-") || is_pipe()
+        let waits = |(CapturePath { file, .. }, bounds): &(CapturePath, Bounds)| {
+            let is_pipe = || std::fs::metadata(file).is_ok_and(|found| !found.is_file());
+            bounds.follow.is_some() || file == Path::new("-") || is_pipe()
         };
         self.paths.iter().any(waits)
     }
 
     /// Whether one of them has no end of its own: a file that grows, without patience.
     pub fn is_endless(&self) -> bool {
-        let endless = |(_, bounds): &(PathBuf, Bounds)| {
+        let endless = |(_, bounds): &(CapturePath, Bounds)| {
             let follow = bounds.follow.as_ref();
             follow.is_some_and(|follow| follow.patience.is_none())
         };
@@ -189,25 +223,43 @@ impl Inputs {
 
     /// How the work is shared: whole inputs where they have flows of their own and there are enough of them.
     pub fn sharing(&self, peers: usize) -> Sharing {
-        if peers == 1 || (!self.is_merged && self.paths.len() >= peers) {
+        if peers == 1 || (!self.is_merged && self.streams() >= peers) {
             Sharing::Inputs
         } else {
             Sharing::Packets
         }
     }
 
+    /// How many of them can be read side by side: a compressed archive is one.
+    fn streams(&self) -> usize {
+        let mut before: Option<&CapturePath> = None;
+        let mut count = 0;
+        for (capture, _) in &self.paths {
+            let is_next = |one: &CapturePath| one.is_in_stream() && one.file == capture.file;
+            count += usize::from(!before.is_some_and(is_next));
+            before = Some(capture);
+        }
+        count
+    }
+
     /// The worker that reads each input: the largest first, each to the one with the least to read so far. Only the first has
-    /// the standard input of the user.
+    /// the standard input of the user; what is in one compressed archive has one reader.
     fn readers(&self, peers: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.sizes.len()).collect();
         order.sort_by_key(|ordinal| (Reverse(self.sizes[*ordinal]), *ordinal));
         let mut load = vec![(0u64, 0usize); peers];
         let mut readers = vec![0; self.sizes.len()];
+        let mut archives: HashMap<&Path, usize> = HashMap::new();
         for ordinal in order {
+            let capture = &self.paths[ordinal].0;
             let least = (0..peers)
-                .filter(|worker| *worker == 0 || self.paths[ordinal].0 != Path::new("-"))
+                .filter(|worker| *worker == 0 || capture.file != Path::new("-"))
                 .min_by_key(|worker| (load[*worker], *worker))
                 .unwrap_or(0);
+            let least = match capture.is_in_stream() {
+                true => *archives.entry(&capture.file).or_insert(least),
+                false => least,
+            };
             readers[ordinal] = least;
             load[least] = (load[least].0 + self.sizes[ordinal], load[least].1 + 1);
         }
@@ -269,13 +321,13 @@ impl Inputs {
             .zip(&self.paths)
             .zip(readers)
             .filter(|(_, reader)| *reader == index)
-            .map(|((source, (path, bounds)), _)| (source, path.clone(), *bounds))
+            .map(|((source, (path, bounds)), _)| (source, path.file.clone(), *bounds))
             .collect()
     }
 
     /// The inputs that a worker reads; the progress of `control` is told how large they are.
     pub fn of_worker(&self, index: usize, peers: usize, control: &Control) -> Vec<Box<dyn Input>> {
-        let pool = BlockPool::default();
+        let (pool, streams) = (BlockPool::default(), Streams::default());
         let readers = self.readers(peers);
         let all = self.paths.iter().zip(&self.first_times).enumerate();
         all.filter(|(ordinal, _)| readers[*ordinal] == index)
@@ -283,6 +335,7 @@ impl Inputs {
                 control.progress.expect(self.sizes[ordinal]);
                 Box::new(CaptureInput {
                     path: path.clone(),
+                    streams: streams.clone(),
                     source: u32::try_from(ordinal).unwrap_or(u32::MAX),
                     first_time: *first_time,
                     bounds: *bounds,
@@ -310,7 +363,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Looks which inputs there are; opens none.
+    /// Looks which inputs there are; opens them only to see whether they are archives.
     ///
     /// # Errors
     /// A source names nothing, or the hosts file cannot be read.
@@ -351,7 +404,7 @@ mod tests {
         Inputs {
             paths: files
                 .iter()
-                .map(|(name, _)| (PathBuf::from(name), Bounds::default()))
+                .map(|(name, _)| (PathBuf::from(name).into(), Bounds::default()))
                 .collect(),
             names: vec![InputName::default(); files.len()],
             nameless: vec![None; files.len()],

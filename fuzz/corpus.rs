@@ -76,6 +76,11 @@ pub fn seeds(captures: &[PathBuf], specs: &Path) -> Seeds {
     let list =
         "# bad\n10.0.0.1 # a host\n192.0.2.77/24\n2001:db8::/32\nEvil.example\n*.bad.test.\n";
     seeds.insert("list", vec![list.into()]);
+    let archives = [
+        include_bytes!("small.tar").to_vec(),
+        include_bytes!("small.zip").to_vec(),
+    ];
+    seeds.insert("members", archives.to_vec());
     seeds.insert("mmdb", vec![include_bytes!("small.mmdb").to_vec()]);
     seeds
 }

@@ -24,10 +24,11 @@ fn rows(bytes: &[u8], ending: &str) {
 }
 
 /// Name and body.
-pub const TARGETS: [(&str, Target); 23] = [
+pub const TARGETS: [(&str, Target); 24] = [
     ("archive", |bytes| {
         sources::total::archive(bytes, size(bytes))
     }),
+    ("members", sources::total::members),
     ("pcap", |bytes| sources::total::pcap(bytes, size(bytes))),
     ("pcapng", |bytes| sources::total::pcapng(bytes, size(bytes))),
     ("decode", decode::total::frames),

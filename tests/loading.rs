@@ -543,7 +543,7 @@ fn a_spec_is_laid_over_the_one_it_extends() {
               |
             4 | path = 1
               |        ^
-              = help: `path`: A file, a glob, a directory, or a list of such; `-` is standard input
+              = help: `path`: A file (also a `.tar` or `.zip` of captures), a glob, a directory, or a list of such; `-` is standard input
               = see `jayflow help E0007`
 
             error[E0005]: unknown key `idle_timeuot` in `[flows]`

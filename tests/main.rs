@@ -3,12 +3,16 @@
 
 mod agreement;
 #[cfg(unix)]
+mod archives;
+#[cfg(unix)]
 mod compare;
 mod decoded;
 mod dtls;
 #[cfg(unix)]
 mod explained;
 mod expressions;
+#[cfg(unix)]
+mod files;
 mod fuzz;
 mod golden;
 mod graph;

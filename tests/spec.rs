@@ -146,7 +146,7 @@ fn unknown_keys_and_sections() {
               |
             8 | extends = 1
               | ^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `every`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
+              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `every`, `path`, `header`, `delimiter`, `compression`, `sort`, `anonymise`, `provenance`, `overwrite`
               = see `jayflow help E0005`
         "#]],
     );
@@ -568,7 +568,7 @@ fn columns_of_sinks() {
 #[test]
 fn sinks() {
     shows(
-        "spec = 1\n[sources]\npath = \"a\"\n[sinks.a]\npath = \"flows\"\n[sinks.b]\npath = \"x.csv\"\ndelimiter = \"ab\"\ncompression = \"zstd\"\n[sinks.c]\ntype = \"parkett\"\n[sinks.d]\npath = \"d.arrow\"\ncompression = \"snappy\"\n[sinks.e]\n",
+        "spec = 1\n[sources]\npath = \"a\"\n[sinks.a]\npath = \"flows\"\n[sinks.b]\npath = \"x.csv\"\ndelimiter = \"ab\"\nrow_group = 5\n[sinks.c]\ntype = \"parkett\"\n[sinks.d]\npath = \"d.arrow\"\ncompression = \"snappy\"\n[sinks.e]\n",
         &expect![[r#"
             error[E0006]: the sink has no `type` and none follows from the path `flows`
              --> spec.toml:5:8 (sinks.a.type)
@@ -586,12 +586,12 @@ fn sinks() {
               = help: `delimiter`: One character between cells
               = see `jayflow help E0008`
 
-            error[E0005]: unknown key `compression` in `[sinks.b]`
-             --> spec.toml:9:1 (sinks.b.compression)
+            error[E0005]: unknown key `row_group` in `[sinks.b]`
+             --> spec.toml:9:1 (sinks.b.row_group)
               |
-            9 | compression = "zstd"
-              | ^^^^^^^^^^^
-              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `every`, `path`, `header`, `delimiter`, `sort`, `anonymise`, `provenance`, `overwrite`
+            9 | row_group = 5
+              | ^^^^^^^^^
+              = help: its keys are `type`, `input`, `columns`, `where`, `emit`, `every`, `path`, `header`, `delimiter`, `compression`, `sort`, `anonymise`, `provenance`, `overwrite`
               = see `jayflow help E0005`
 
             error[E0008]: `parkett` is not a type of sink

@@ -7,7 +7,7 @@ use crate::report::{counted, size, thousands, told};
 use crate::spec::diagnostic::visible;
 use clap::Args;
 use operators::books::{Counts, Reason};
-use operators::sources::{self, Moment, PcapOptions};
+use operators::sources::{self, Moment, PcapOptions, Streams};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -40,9 +40,10 @@ impl Info {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
             Failure::Usage(Error::new(errors.join("; ")).help("name files, directories or globs"))
         })?;
+        let (inputs, streams) = (sources::in_archives(inputs), Streams::default());
         let (mut all, mut list) = (Facts::default(), Vec::new());
-        for (at, path) in inputs.iter().enumerate() {
-            let (name, facts) = (path.display().to_string(), Facts::of(path));
+        for (at, capture) in inputs.iter().enumerate() {
+            let (name, facts) = (capture.name(), Facts::of(capture, &streams));
             all.merge(&facts);
             if self.json {
                 list.push(json(Some(&name), &facts));

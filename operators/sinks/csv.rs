@@ -6,7 +6,7 @@
 
 use super::file::WholeFile;
 use super::lines::Lines;
-use super::{CsvOptions, Description, Sink, text};
+use super::{CsvOptions, Description, Sink, TextCompression, text};
 use crate::columns::{Column, Columns, Values};
 use crate::error::Error;
 use crate::schema::Schema;
@@ -32,8 +32,10 @@ pub fn open(
     } else {
         Vec::new()
     };
+    let compression = options.compression;
+    let compression = compression.unwrap_or_else(|| TextCompression::of_path(&options.path));
     Ok(Box::new(Csv {
-        lines: Lines::new(file, head),
+        lines: Lines::new(file, compression, head)?,
         delimiter,
     }))
 }

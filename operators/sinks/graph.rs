@@ -5,7 +5,7 @@
 
 use super::file::WholeFile;
 use super::lines::Lines;
-use super::{Description, Sink, SinkOptions, text};
+use super::{Description, Sink, SinkOptions, TextCompression, text};
 use crate::columns::{Column, Columns, Values};
 use crate::error::Error;
 use crate::options::{Options, Setting};
@@ -66,7 +66,11 @@ pub enum GraphFormat {
 impl GraphFormat {
     /// The format that the name of a file implies.
     fn of_path(path: &str) -> Option<Self> {
-        let extension = Path::new(path).extension()?.to_str()?.to_ascii_lowercase();
+        let inner = crate::stored::inner(path);
+        let extension = Path::new(inner).extension()?.to_str()?.to_ascii_lowercase();
+        if inner.len() < path.len() && !["csv", "jsonl"].contains(&&*extension) {
+            return None;
+        }
         Some(match extension.as_str() {
             "csv" => Self::Csv,
             "jsonl" => Self::Jsonl,
@@ -135,7 +139,7 @@ pub fn open(
     let file = WholeFile::create(&options.path, options.overwrite, run)?;
     let (head, tail) = frame(format, description);
     Ok(Box::new(Drawing {
-        lines: Lines::new(file, head.into_bytes()),
+        lines: Lines::new(file, TextCompression::None, head.into_bytes())?,
         schema: description.schema.clone(),
         is_undirected: description.is_undirected,
         format,

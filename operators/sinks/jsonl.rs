@@ -4,7 +4,7 @@
 
 use super::file::WholeFile;
 use super::lines::Lines;
-use super::{Description, JsonlOptions, Sink, text};
+use super::{Description, JsonlOptions, Sink, TextCompression, text};
 use crate::columns::Columns;
 use crate::error::Error;
 
@@ -30,8 +30,10 @@ pub fn open(
         key
     });
     let file = WholeFile::create(&options.path, options.overwrite, run)?;
+    let compression = options.compression;
+    let compression = compression.unwrap_or_else(|| TextCompression::of_path(&options.path));
     Ok(Box::new(Jsonl {
-        lines: Lines::new(file, Vec::new()),
+        lines: Lines::new(file, compression, Vec::new())?,
         keys: keys.collect(),
     }))
 }

@@ -3,30 +3,38 @@
 //! Lines are put together in pieces, each by whichever thread is free, and written in the order of the rows: to a stream as soon
 //! as they come, to a file when there are many.
 
+use super::TextCompression;
 use super::file::{PIECE, WholeFile};
+use super::packer::Packer;
 use crate::columns::{Column, Columns};
 use crate::error::Error;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
-use std::io::Write as _;
 
 /// Rows that a thread puts together at a time.
 const ROWS: usize = 512;
 
 /// A file of lines.
 pub struct Lines {
-    file: WholeFile,
+    file: Packer,
     out: Vec<u8>,
     rows: u64,
 }
 
 impl Lines {
     /// Lines for `file`, which starts with `head`.
-    pub fn new(file: WholeFile, head: Vec<u8>) -> Self {
-        Self {
-            file,
+    ///
+    /// # Errors
+    /// There is no memory to compress them.
+    pub fn new(
+        file: WholeFile,
+        compression: TextCompression,
+        head: Vec<u8>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            file: Packer::new(file, compression)?,
             out: head,
             rows: 0,
-        }
+        })
     }
 
     /// Writes rows; `line` adds that of one.
@@ -57,9 +65,9 @@ impl Lines {
             }
         }
         // who reads a stream need not wait for more
-        if self.file.is_stream() && count > 0 {
+        if self.file.file().is_stream() && count > 0 {
             self.file.put(&mut self.out)?;
-            self.file.flush().map_err(|error| self.file.failed(error))?;
+            self.file.flush()?;
         }
         Ok(())
     }

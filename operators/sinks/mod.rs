@@ -7,6 +7,7 @@ mod graph;
 mod jsonl;
 mod lines;
 mod options;
+mod packer;
 mod parquet;
 mod parts;
 mod pattern;
@@ -37,7 +38,7 @@ pub use file::{WholeFile, discard, folder, is_closed_pipe, sweep};
 pub use graph::{GraphFormat, GraphOptions};
 pub use options::{
     ArrowCompression, ArrowOptions, Compression, CsvOptions, Delimiter, JsonlOptions,
-    ParquetOptions, RowGroup, Sort, StdoutOptions,
+    ParquetOptions, RowGroup, Sort, StdoutOptions, TextCompression,
 };
 pub use parts::{MOST_FILES, Parts, numbered, open as open_parts};
 pub use pattern::{NAMES as PATTERN_NAMES, NULL as NULL_IN_PATHS, Pattern, PatternFault, is_value};
@@ -241,8 +242,13 @@ impl Sink for Nothing {
     fn abort(self: Box<Self>) {}
 }
 
-/// The type of sink that the name of a file implies.
+/// The type of sink that the name of a file implies: of lines also where they are compressed, `.csv.gz`.
 pub fn kind_of_path(path: &str) -> Option<&'static str> {
+    let inner = crate::stored::inner(path);
+    if inner.len() < path.len() {
+        let kind = kind_of_path(inner).filter(|kind| ["csv", "jsonl"].contains(kind));
+        return kind.filter(|_| crate::stored::inner(inner) == inner);
+    }
     let extension = Path::new(path).extension()?.to_str()?;
     let graph = ["graphml", "dot", "gv"];
     if graph
@@ -462,6 +468,14 @@ mod tests {
                 options.set("overwrite", &Setting::Bool(overwrite)).unwrap();
                 options
             })
+            .chain(["gzip", "zstd"].map(|compression| {
+                let mut options = SinkOptions::of_kind("csv").unwrap();
+                let compression = Setting::Text(compression.to_owned());
+                options.set("path", &path).unwrap();
+                options.set("compression", &compression).unwrap();
+                options.set("overwrite", &Setting::Bool(overwrite)).unwrap();
+                options
+            }))
             .collect()
     }
 
@@ -545,6 +559,12 @@ mod tests {
             assert_eq!(SinkOptions::of_kind(kind).unwrap().kind(), kind);
         }
         assert_eq!(kind_of_path("A.CSV"), Some("csv"));
+        for (path, kind) in [("a.csv.gz", "csv"), ("a.jsonl.zst", "jsonl")] {
+            assert_eq!(kind_of_path(path), Some(kind));
+        }
+        for none in ["a.parquet.gz", "a.gz", "a.csv.gz.gz"] {
+            assert_eq!(kind_of_path(none), None, "{none}");
+        }
         for none in ["-", "flows", "flows.txt", "csv", ".csv"] {
             assert_eq!(kind_of_path(none), None, "{none}");
         }

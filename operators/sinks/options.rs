@@ -25,6 +25,35 @@ pub enum Compression {
     Zstd,
 }
 
+/// Compression of a file of lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
+pub enum TextCompression {
+    /// None.
+    None,
+    /// Gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
+impl TextCompression {
+    /// That which the ending of a path means.
+    pub fn of_path(path: &str) -> Self {
+        let ends = |ending: &str| {
+            let end = path
+                .len()
+                .checked_sub(ending.len())
+                .and_then(|at| path.get(at..));
+            end.is_some_and(|end| end.eq_ignore_ascii_case(ending))
+        };
+        match (ends(".gz"), ends(".zst")) {
+            (true, _) => Self::Gzip,
+            (_, true) => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+}
+
 /// Compression of an Arrow file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Options)]
 pub enum ArrowCompression {
@@ -97,6 +126,9 @@ pub struct CsvOptions {
     /// One character between cells.
     #[option(default = ",")]
     pub delimiter: Delimiter,
+    /// Compression; by default what the ending of the path says: `.gz` or `.zst`, else none.
+    #[option]
+    pub compression: Option<TextCompression>,
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,
@@ -117,6 +149,9 @@ pub struct JsonlOptions {
     /// The file; `-` is standard output. With `{COLUMN}` or `{start:%Y-%m-%d}` in it there is a file for each value.
     #[option(required)]
     pub path: String,
+    /// Compression; by default what the ending of the path says: `.gz` or `.zst`, else none.
+    #[option]
+    pub compression: Option<TextCompression>,
     /// Order of the rows.
     #[option(default = "start")]
     pub sort: Sort,

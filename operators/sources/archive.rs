@@ -1,7 +1,7 @@
 //! Compressed captures, decompressed as a stream: gzip, zstd, lz4 frames and xz, each with any number of members.
 //!
 //! Told by magic bytes, never by name. Memory is bounded by the format's window, whatever the input claims. A damaged or cut
-//! stream gives every byte that comes out before the fault. Archives of several files (tar, zip) are not read.
+//! stream gives every byte that comes out before the fault. Archives of several files (tar, zip) are not looked into here.
 //! RFC 1952 (gzip), RFC 8878 (zstd), the LZ4 frame format 1.6, the .xz file format 1.2.
 
 use super::frame::Frame;
@@ -9,7 +9,7 @@ use super::input::Input;
 use flate2::{Decompress, FlushDecompress, Status};
 use liblzma::stream::{Action, Error as XzError, Status as XzStatus, Stream};
 use lz4_flex::frame::FrameDecoder;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use zstd::stream::raw::Decoder as ZstdDecoder;
 
 /// Compressed bytes read at a time.
@@ -67,6 +67,28 @@ pub(super) enum Broken {
     Failed(io::Error),
 }
 
+impl Broken {
+    /// What an error of a stream means: of a member of an archive its kind says it.
+    pub(super) fn of(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => Self::Cut,
+            ErrorKind::InvalidData => Self::Damaged(error.to_string()),
+            ErrorKind::Unsupported => Self::Unsupported(error.to_string()),
+            _ => Self::Failed(error),
+        }
+    }
+
+    /// The same the other way.
+    pub(super) fn into_io(self) -> io::Error {
+        match self {
+            Self::Cut => ErrorKind::UnexpectedEof.into(),
+            Self::Damaged(what) => io::Error::new(ErrorKind::InvalidData, what),
+            Self::Unsupported(what) => io::Error::new(ErrorKind::Unsupported, what),
+            Self::Failed(error) => error,
+        }
+    }
+}
+
 /// The compressed bytes at hand.
 pub(super) struct Packed {
     input: Input,
@@ -87,7 +109,7 @@ impl Packed {
             self.filled -= self.at;
             self.at = 0;
             let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
-            match self.input.read(room).map_err(Broken::Failed)? {
+            match self.input.read(room).map_err(Broken::of)? {
                 0 => self.ended = true,
                 n => self.filled += n,
             }

@@ -1,11 +1,10 @@
 //! Capture files as the inputs of a splitter.
 
 use super::splitter::{Blocks, Input, Next};
-use super::{Bounds, Ending, Reader};
+use super::{Bounds, CapturePath, Ending, Reader, Streams};
 use crate::Books;
 use crate::books::{Fault, Partial, Refused};
 use crate::packet::BlockPool;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -42,8 +41,10 @@ impl Progress {
 /// A capture file that is opened when its turn comes.
 #[derive(Clone, Debug)]
 pub struct CaptureInput {
-    /// The file; `-` is standard input.
-    pub path: PathBuf,
+    /// Where it is.
+    pub path: CapturePath,
+    /// The archives that are open.
+    pub streams: Streams,
     /// Position in the list of inputs.
     pub source: u32,
     /// Time of its first record, where inputs are merged by time.
@@ -68,8 +69,15 @@ impl Input for CaptureInput {
     fn open(&self) -> Box<dyn Blocks> {
         let pool = self.pool.clone();
         let reader = match &self.nameless {
-            None => Reader::open_until(&self.path, self.source, pool, self.bounds, &self.stop),
-            Some(why) => Reader::refused(&self.path, self.source, Refused::NoSensor, why),
+            None => Reader::open_in(
+                &self.path,
+                &self.streams,
+                self.source,
+                pool,
+                self.bounds,
+                &self.stop,
+            ),
+            Some(why) => Reader::refused(self.path.name(), self.source, Refused::NoSensor, why),
         };
         Box::new(Open {
             reader,
@@ -80,11 +88,11 @@ impl Input for CaptureInput {
 
     fn stopped(&self, books: &mut Books) {
         let fault = Fault {
-            file: self.path.display().to_string(),
+            file: self.path.name(),
             offset: 0,
             record: 0,
             reason: Partial::Stopped.name().to_owned(),
-            bytes_unread: std::fs::metadata(&self.path).map_or(0, |about| about.len()),
+            bytes_unread: self.path.bytes(),
             hint: "the run was stopped before this file; run again to read it".to_owned(),
         };
         Ending::Partial(Partial::Stopped, fault).count(&mut books.inputs);

@@ -39,7 +39,11 @@ impl Ending {
 /// What other formats start with, and what to do about them.
 const FOREIGN: [(&[u8], &str, &str); 8] = [
     (b"BZh", "a bzip2 file", "decompress it with `bunzip2`"),
-    (b"PK\x03\x04", "a zip archive", "unpack it"),
+    (
+        b"PK\x03\x04",
+        "a zip archive",
+        "unpack it: only files on disk are looked into",
+    ),
     (b"7z\xbc\xaf", "a 7z archive", "unpack it"),
     (
         b"\x02\x21\x4c\x18",
@@ -76,7 +80,7 @@ pub(super) fn foreign(bytes: &[u8]) -> Stop {
     if bytes.get(257..262) == Some(b"ustar") {
         return Stop::Refused(
             Refused::UnsupportedFormat,
-            "a tar archive: unpack it".to_owned(),
+            "a tar archive: unpack it: only files on disk are looked into".to_owned(),
         );
     }
     let start = bytes.get(..Packing::MAGIC).unwrap_or(bytes);

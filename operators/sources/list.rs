@@ -3,13 +3,14 @@
 //! Nothing is opened but directories: an input that cannot be read is listed, and refused by its reader. Directories and globs
 //! give regular files only; pipes and devices are read where they are named themselves.
 
-use super::{Bounds, PcapOptions, Reader};
+use super::{Bounds, CapturePath, PcapOptions, Reader, Streams};
 use crate::Books;
 use crate::packet::BlockPool;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 /// Why an entry of `path` gives no input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -224,11 +225,13 @@ pub struct Glance {
     pub span: i64,
 }
 
-/// Looks at the first block of a file; `None` where it has no record, and for pipes, which can be read only once.
-pub fn glance(path: &Path) -> Option<Glance> {
-    fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-    let mut reader =
-        Reader::open(path, 0, BlockPool::default(), Bounds::default()).with_block_size(1 << 16);
+/// Looks at the first block of a capture; `None` where it has no record, and for pipes, which can be read only once.
+pub fn glance(capture: &CapturePath, streams: &Streams) -> Option<Glance> {
+    let about = fs::metadata(&capture.file).ok();
+    about.filter(fs::Metadata::is_file)?;
+    let (pool, bounds) = (BlockPool::default(), Bounds::default());
+    let reader = Reader::open_in(capture, streams, 0, pool, bounds, &Arc::default());
+    let mut reader = reader.with_block_size(1 << 16);
     let chunk = reader.next(&mut Books::default())?;
     let (first, last) = (chunk.records.first()?, chunk.records.last()?);
     Some(Glance {
@@ -350,6 +353,7 @@ mod tests {
             file.extend(word.to_le_bytes());
         }
         fs::write(&path, &file).expect("a file");
+        let glance = |path: &Path| glance(&path.to_owned().into(), &Streams::default());
         assert_eq!(
             glance(&path).map(|glance| glance.first),
             Some(3_000_004_000)

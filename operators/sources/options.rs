@@ -6,7 +6,7 @@ use crate::options::{Duration, Options};
 /// Settings of a source of type `pcap`: capture files.
 #[derive(Clone, Debug, Options)]
 pub struct PcapOptions {
-    /// A file, a glob, a directory, or a list of such; `-` is standard input.
+    /// A file (also a `.tar` or `.zip` of captures), a glob, a directory, or a list of such; `-` is standard input.
     #[option(required)]
     pub path: Vec<String>,
     /// Whether directories are read with all their subdirectories.

@@ -6,6 +6,7 @@
 use super::archive::{Archive, Broken, Packing};
 use super::ending::{Ending, foreign};
 use super::input::Input;
+use super::members::{CapturePath, Closed, Streams};
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
 use super::splitter::Next;
@@ -58,6 +59,8 @@ enum Format {
 /// Reads one input.
 pub struct Reader {
     name: String,
+    /// What a stream is that needs no decoder of its own, in messages.
+    stream: &'static str,
     source: Source,
     format: Format,
     intake: Intake,
@@ -104,11 +107,33 @@ impl Reader {
     }
 
     /// Nothing is read of this file, for a reason that is not in it.
-    pub fn refused(path: &Path, source: u32, reason: Refused, why: &str) -> Self {
+    pub fn refused(name: String, source: u32, reason: Refused, why: &str) -> Self {
         let bounds = Bounds::default();
         let pool = BlockPool::default();
-        let mut reader = Self::new(path.display().to_string(), source, pool, bounds);
+        let mut reader = Self::new(name, source, pool, bounds);
         reader.refuse(reason, why.to_owned());
+        reader
+    }
+
+    /// The same of a capture that may be in an archive, of which `streams` are open.
+    pub fn open_in(
+        capture: &CapturePath,
+        streams: &Streams,
+        source: u32,
+        pool: BlockPool,
+        bounds: Bounds,
+        stop: &Arc<AtomicBool>,
+    ) -> Self {
+        let Some(member) = &capture.member else {
+            return Self::open_until(&capture.file, source, pool, bounds, stop);
+        };
+        let mut reader = Self::new(capture.name(), source, pool, bounds);
+        reader.stream = "archive";
+        match member.open(&capture.file, streams) {
+            Ok(bytes) => reader.source = Source::Plain(Input::new(bytes, None)),
+            Err(Closed::Refused(reason, hint)) => reader.refuse(reason, hint),
+            Err(Closed::Partial(reason, hint)) => reader.part(reason, &hint),
+        }
         reader
     }
 
@@ -129,6 +154,7 @@ impl Reader {
     fn new(name: String, ordinal: u32, pool: BlockPool, bounds: Bounds) -> Self {
         Self {
             name,
+            stream: "compressed",
             source: Source::Nothing,
             format: Format::Unknown,
             intake: Intake::new(bounds),
@@ -299,7 +325,7 @@ impl Reader {
                     Ok(None) if patience.is_zero() => break,
                     Ok(None) => return (filled, Filled::Nothing),
                     Ok(Some(n)) => Ok(n),
-                    Err(error) => Err(Broken::Failed(error)),
+                    Err(error) => Err(Broken::of(error)),
                 },
                 Source::Packed(archive) => archive.read(room),
                 Source::Nothing => Ok(0),
@@ -414,7 +440,7 @@ impl Reader {
         }
         let packing = match &self.source {
             Source::Packed(archive) => archive.packing().name(),
-            _ => "compressed",
+            _ => self.stream,
         };
         match broken {
             Broken::Cut if self.input().is_some_and(|(input, _)| input.shrank()) => {

@@ -43,15 +43,7 @@ const COLUMNS: [&str; 8] = [
 
 /// Whether a file of this name holds rows.
 pub fn is_rows(path: &str) -> bool {
-    kind_of(Path::new(path)).is_some()
-}
-
-/// The format that the name of a file implies.
-fn kind_of(path: &Path) -> Option<&'static str> {
-    let extension = path.extension()?.to_str()?;
-    ["csv", "jsonl", "parquet", "arrow"]
-        .into_iter()
-        .find(|kind| extension.eq_ignore_ascii_case(kind))
+    Format::of_path(Path::new(path)).is_some()
 }
 
 /// Operator `rows`: gives the edges of files, a batch an activation. Records that ended outside of `bounds` are left out.
@@ -126,12 +118,14 @@ pub(super) type Edges = std::iter::Peekable<Box<dyn Iterator<Item = Result<FlowE
 /// # Errors
 /// It cannot be read, or lacks a column.
 pub(super) fn edges(path: &Path) -> Result<Edges, Error> {
-    let file = File::open(path).map_err(|error| Error::file("read", path, error))?;
-    let all: Box<dyn Iterator<Item = Result<FlowEdge, Error>>> = match kind_of(path) {
-        Some("jsonl") => lines(file, path),
-        Some("parquet") => batches(file, path, Format::Parquet)?,
-        Some("arrow") => batches(file, path, Format::Arrow)?,
-        _ => cells(file, path)?,
+    let format = Format::of_path(path);
+    let all: Box<dyn Iterator<Item = Result<FlowEdge, Error>>> = match format {
+        Some(Format::Jsonl) => lines(path)?,
+        Some(format @ (Format::Parquet | Format::Arrow)) => {
+            let file = File::open(path).map_err(|error| Error::file("read", path, error))?;
+            batches(file, path, format)?
+        }
+        _ => cells(path)?,
     };
     Ok(all.peekable())
 }
@@ -217,11 +211,8 @@ fn time(cell: &Cell<'_>) -> Result<i64, String> {
     }
 }
 
-fn cells(
-    file: File,
-    path: &Path,
-) -> Result<Box<dyn Iterator<Item = Result<FlowEdge, Error>>>, Error> {
-    let mut reader = csv::Reader::from_reader(file);
+fn cells(path: &Path) -> Result<Box<dyn Iterator<Item = Result<FlowEdge, Error>>>, Error> {
+    let mut reader = csv::Reader::from_reader(stored::open_lines(path)?);
     let head = reader.headers().map_err(|error| unreadable(path, &error))?;
     let mut places = [0; 8];
     for (place, name) in places.iter_mut().zip(COLUMNS) {
@@ -241,21 +232,19 @@ fn cells(
     )))
 }
 
-fn lines(file: File, path: &Path) -> Box<dyn Iterator<Item = Result<FlowEdge, Error>>> {
+fn lines(path: &Path) -> Result<Box<dyn Iterator<Item = Result<FlowEdge, Error>>>, Error> {
+    let file = stored::open_lines(path)?;
     let path = path.to_owned();
-    Box::new(
-        BufReader::new(file)
-            .lines()
-            .zip(1u64..)
-            .map(move |(line, number)| {
-                let line = line.map_err(|error| Error::file("read", &path, error))?;
-                let at = |why: String| unreadable(&path, &format!("line {number}: {why}"));
-                let row: Line<'_> =
-                    serde_json::from_str(&line).map_err(|error| at(error.to_string()))?;
-                let cells = row.texts().map(|text| text.map_or(Cell::None, Cell::Text));
-                edge(cells).map_err(at)
-            }),
-    )
+    Ok(Box::new(BufReader::new(file).lines().zip(1u64..).map(
+        move |(line, number)| {
+            let line = line.map_err(|error| Error::file("read", &path, error))?;
+            let at = |why: String| unreadable(&path, &format!("line {number}: {why}"));
+            let row: Line<'_> =
+                serde_json::from_str(&line).map_err(|error| at(error.to_string()))?;
+            let cells = row.texts().map(|text| text.map_or(Cell::None, Cell::Text));
+            edge(cells).map_err(at)
+        },
+    )))
 }
 
 /// What is taken of a line, as it is written: a time must not pass through a float.

@@ -1,28 +1,24 @@
 //! Comma-separated values (RFC 4180), as published tables have them: blanks around names and numbers, lines that are too short or too
 //! long, bytes that are no UTF-8.
 
-use super::{Heading, Part, Rows, unreadable};
+use super::{Heading, Part, Rows, open_lines, unreadable};
 use crate::error::Error;
 use csv::{ByteRecord, ReaderBuilder};
-use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 struct Lines {
-    reader: csv::Reader<File>,
+    reader: csv::Reader<Box<dyn Read>>,
     record: ByteRecord,
     path: PathBuf,
 }
 
 /// The columns and rows of a file.
-pub(super) fn open(
-    file: File,
-    path: &Path,
-    delimiter: u8,
-) -> Result<(Vec<Heading>, Box<dyn Rows>), Error> {
+pub(super) fn open(path: &Path, delimiter: u8) -> Result<(Vec<Heading>, Box<dyn Rows>), Error> {
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
-        .from_reader(file);
+        .from_reader(open_lines(path)?);
     let head = reader
         .byte_headers()
         .map_err(|error| unreadable(path, error))?;

@@ -1,7 +1,7 @@
 //! JSON Lines: an object a line, each with the keys that it has. Numbers are kept as they are written: a time must not pass through a
 //! float. Lists and objects are kept as their JSON.
 
-use super::{Heading, Mark, Part, Rows, unreadable};
+use super::{Heading, Mark, Part, Rows, open_lines, unreadable};
 use crate::error::Error;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -9,12 +9,11 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Seek as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 struct Lines {
-    reader: BufReader<File>,
+    reader: BufReader<Box<dyn Read>>,
     names: HashMap<String, usize>,
     line: u64,
     text: String,
@@ -48,9 +47,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The columns, those of all lines in the order in which they come, and rows of a file.
-pub(super) fn open(file: File, path: &Path) -> Result<(Vec<Heading>, Box<dyn Rows>), Error> {
+pub(super) fn open(path: &Path) -> Result<(Vec<Heading>, Box<dyn Rows>), Error> {
     let mut lines = Lines {
-        reader: BufReader::new(file),
+        reader: BufReader::new(open_lines(path)?),
         names: HashMap::new(),
         line: 0,
         text: String::new(),
@@ -66,10 +65,7 @@ pub(super) fn open(file: File, path: &Path) -> Result<(Vec<Heading>, Box<dyn Row
             }
         }
     }
-    lines
-        .reader
-        .rewind()
-        .map_err(|error| Error::file("read", path, error))?;
+    lines.reader = BufReader::new(open_lines(path)?);
     lines.line = 0;
     Ok((headings, Box::new(lines)))
 }

@@ -1,6 +1,6 @@
 //! Files of rows as columns of text: CSV, JSON Lines, Parquet, Arrow IPC. Joins read tables through it.
 //!
-//! Every format comes to the same cells: text, with a mark that says whether it was written as text. What a column means is said by the
+//! Files of lines may be compressed with gzip or Zstandard, whatever they are called. Every format comes to the same cells: text, with a mark that says whether it was written as text. What a column means is said by the
 //! file (Parquet, Arrow) or found out over all of it ([`kind`]); nothing here knows what the rows are for.
 
 mod arrow;
@@ -12,10 +12,12 @@ mod jsonl;
 pub mod kind;
 #[doc(hidden)]
 pub mod total;
+mod unpack;
 
 pub(crate) use arrow::batches;
 pub use cells::{Cells, Mark};
 pub use guard::guarded;
+pub(crate) use unpack::{inner, open as open_lines};
 
 use crate::error::Error;
 use crate::schema::DataType;
@@ -40,9 +42,16 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether it is text, which may be compressed.
+    pub const fn has_lines(self) -> bool {
+        matches!(self, Self::Csv { .. } | Self::Jsonl)
+    }
+
     /// That which the name of a file implies.
     pub fn of_path(path: &Path) -> Option<Self> {
-        let extension = path.extension()?.to_str()?;
+        let name = path.file_name()?.to_str()?;
+        let is_packed = inner(name).len() < name.len();
+        let extension = Path::new(inner(name)).extension()?.to_str()?;
         [
             ("csv", Self::Csv { delimiter: b',' }),
             ("jsonl", Self::Jsonl),
@@ -52,6 +61,7 @@ impl Format {
         .into_iter()
         .find(|(name, _)| extension.eq_ignore_ascii_case(name))
         .map(|(_, format)| format)
+        .filter(|format| !is_packed || format.has_lines())
     }
 }
 
@@ -95,11 +105,13 @@ impl Reader {
     /// # Errors
     /// It cannot be read, or is not of this format.
     pub fn open(path: &Path, format: Format) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|error| Error::file("read", path, error))?;
         let (headings, rows): (Vec<Heading>, Box<dyn Rows>) = match format {
-            Format::Csv { delimiter } => csv::open(file, path, delimiter)?,
-            Format::Jsonl => jsonl::open(file, path)?,
-            Format::Parquet | Format::Arrow => arrow::open(file, path, format)?,
+            Format::Csv { delimiter } => csv::open(path, delimiter)?,
+            Format::Jsonl => jsonl::open(path)?,
+            Format::Parquet | Format::Arrow => {
+                let file = File::open(path).map_err(|error| Error::file("read", path, error))?;
+                arrow::open(file, path, format)?
+            }
         };
         Ok(Self {
             chosen: (0..headings.len()).collect(),

@@ -96,8 +96,21 @@ impl Check<'_> {
         }
     }
 
-    /// Whether a path that was written at `at` stays where it may: that of an untrusted spec in its directory.
-    pub(super) fn inside(&mut self, at: Span, place: &str, path: &str) {
+    /// Tells of a path that was written at `at` and leaves where it may be: this machine, of an untrusted spec its directory. Gives whether
+    /// it is one of this machine.
+    pub(super) fn inside(&mut self, at: Span, place: &str, path: &str) -> bool {
+        if let Some((scheme, rest)) = address(path) {
+            let message = format!(
+                "`{path}` is an address (`{scheme}:`), and this program reads and writes local files"
+            );
+            let help = match scheme {
+                "file" => format!("write the path alone: `{rest}`"),
+                _ => "copy it here or mount it, and write its path".to_owned(),
+            };
+            self.found
+                .push(Diagnostic::new("E0008", at, place, message).help(help));
+            return false;
+        }
         if self.loaded.untrusted && at.source < self.loaded.files && path != "-" && leaves(path) {
             let message = format!("`{path}` is not in the directory of the spec");
             self.found.push(
@@ -105,6 +118,7 @@ impl Check<'_> {
                     .help("an untrusted spec reads and writes below its directory only"),
             );
         }
+        true
     }
 
     /// A path that was written at `at`, as seen from the working directory.
@@ -152,10 +166,11 @@ impl Check<'_> {
         });
         if let (Some(entry), Some(path)) = (path, options.path()) {
             let path = path.to_owned();
-            self.inside(entry.value.at, &format!("{}.path", raw.path), &path);
-            let path = self.output_path(raw, entry, &path, kind);
-            // It took text before.
-            let _ = options.set("path", &Setting::Text(path));
+            if self.inside(entry.value.at, &format!("{}.path", raw.path), &path) {
+                let path = self.output_path(raw, entry, &path, kind);
+                // It took text before.
+                let _ = options.set("path", &Setting::Text(path));
+            }
         }
         if let Some(entry) = raw.entry("anonymise") {
             self.key_file(raw, entry, &mut options);
@@ -398,4 +413,15 @@ impl Check<'_> {
         }
         self.found.push(fault);
     }
+}
+
+/// The scheme of an address, and what is behind it: `s3` of `s3://bucket/a.pcap` (RFC 3986 section 3.1). One letter is a drive.
+fn address(path: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = path.split_once("://")?;
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_scheme.then_some((scheme, rest))
 }
