@@ -213,7 +213,7 @@ impl How {
 /// Reads a file of rows into memory.
 pub(super) fn read(path: &Path) -> Result<Table, Failure> {
     let format = Format::of_path(path).ok_or_else(|| {
-        let known = ".parquet .arrow .csv .jsonl";
+        let known = ".parquet .arrow .csv .jsonl (.csv.gz .jsonl.zst and the like)";
         Failure::Usage(
             Error::new(format!("{} is no file of rows by its name", path.display()))
                 .help(format!("files of rows end in {known}")),

@@ -129,7 +129,8 @@ struct Features {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
 struct Output {
-    /// The file; its ending says the format: .parquet .csv .jsonl .arrow. A directory gets `flows.EXT`; `-` is standard output.
+    /// The file; its ending says the format: .parquet .csv .jsonl .arrow, .csv.gz and the like; `{COLUMN}` and `{start:%Y-%m-%d}` in it
+    /// make a file for each value. A directory gets `flows.EXT`; `-` is standard output.
     #[arg(short, long = "output", value_name = "OUT")]
     out: Option<String>,
     /// The format, where the ending does not say it.

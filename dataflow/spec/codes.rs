@@ -948,7 +948,7 @@ path = \"flows.csv\"
 columns = [\"src_ip\", \"dst_ip\"]
 "
 "E0412" "one path written twice"
-"Two sinks would write the same file."
+"Two sinks would write the same file, or could: where a path has places for values, any value counts."
 wrong "spec = 1
 
 [sources]

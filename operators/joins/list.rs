@@ -6,9 +6,11 @@
 use crate::books::{FileBooks, LineSkip};
 use crate::columns::{Address, Column, Values, span};
 use crate::error::Error;
+use crate::stored::open_lines;
 use foldhash::fast::FixedState;
 use ipnet::IpNet;
 use std::collections::{BTreeSet, HashSet};
+use std::io::{BufRead as _, BufReader};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -48,9 +50,13 @@ impl List {
     }
 
     fn file(&mut self, path: &Path, of_addresses: bool) -> Result<(), Error> {
-        let bytes = std::fs::read(path).map_err(|error| Error::file("read", path, error))?;
-        for line in String::from_utf8_lossy(&bytes).lines() {
-            let entry = line.split('#').next().unwrap_or_default().trim();
+        let failed = |error| Error::file("read", path, error);
+        let mut input = BufReader::new(open_lines(path)?);
+        let mut line = Vec::new();
+        while input.read_until(b'\n', &mut line).map_err(failed)? > 0 {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            line.clear();
+            let entry = text.split('#').next().unwrap_or_default().trim();
             if entry.is_empty() {
                 continue;
             }

@@ -18,6 +18,8 @@ pub struct WholeFile {
     path: PathBuf,
     out: Out,
     overwrite: bool,
+    /// Whether who moves it to its place syncs it (`staged.rs`).
+    is_staged: bool,
     /// Bytes taken from the caller, and of these the ones the system confirmed.
     offered: u64,
     written: u64,
@@ -44,6 +46,7 @@ impl WholeFile {
             path: path.to_owned(),
             out,
             overwrite,
+            is_staged: super::staged::is_within(path, run),
             offered: 0,
             written: 0,
         };
@@ -150,12 +153,17 @@ impl WholeFile {
         let Out::File(file, temporary) = std::mem::replace(&mut self.out, Out::Closed) else {
             return Ok(());
         };
-        file.sync_all().map_err(|error| self.failed(error))?;
+        if !self.is_staged {
+            file.sync_all().map_err(|error| self.failed(error))?;
+        }
         match put(temporary, &self.path, self.overwrite) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 return Err(exists(&self.path).because(error));
             }
             named => named.map_err(|error| self.failed(error))?,
+        }
+        if self.is_staged {
+            return Ok(());
         }
         match File::open(folder(&self.path)).and_then(|folder| folder.sync_all()) {
             // Folders that may be written but not read, and file systems that cannot sync one, do so in their own time.

@@ -1,11 +1,12 @@
 //! Files that appear together or not at all: a hidden directory beside them, in which they are made, and from which they are moved.
 //!
 //! The directory is `.NAME.RUN.partial`, locked while the run lives, so that what a run that died has left is known and removed. `commit`
-//! moves every file to its place without replacing what is there (unless told to) and takes back what it has moved where one fails. No
-//! file is open here; who makes them syncs them. A machine that dies within `commit` may leave some of the files in their places.
+//! syncs every file and moves it to its place without replacing what is there (unless told to), and takes back what it has moved where one
+//! fails. No file is written here. A machine that dies within `commit` may leave some of the files in their places.
 
 use super::file::{can_be_left, exists, folder};
 use crate::error::Error;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
@@ -90,11 +91,16 @@ impl Staged {
         }
     }
 
-    /// Moves the files to their places; all are there, or none.
+    /// Moves the files to their places; all are there, or none. Before that they are synced, several at a time.
     ///
     /// # Errors
-    /// One cannot be moved: the others were taken back.
+    /// One cannot be synced or moved: the others were taken back.
     pub fn commit(self, files: &[OnItsWay]) -> Result<(), Error> {
+        let made = self.place.join("new");
+        files.par_iter().try_for_each(|file| {
+            let synced = File::open(made.join(&file.path)).and_then(|made| made.sync_all());
+            synced.map_err(|error| Error::file("write", &self.place_of(&file.path), error))
+        })?;
         let mut moved = Moved::default();
         let done = files
             .iter()
@@ -212,6 +218,15 @@ impl Moved {
             let _ = fs::remove_dir(folder);
         }
     }
+}
+
+/// Whether a file is made in such a directory of this run.
+pub(super) fn is_within(path: &Path, run: &str) -> bool {
+    let end = format!(".{run}.partial");
+    path.ancestors().skip(1).any(|at| {
+        let name = at.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with('.') && name.ends_with(&end))
+    })
 }
 
 /// Removes what runs that died left of `name` in a folder. That of a run that lives is locked and stays.

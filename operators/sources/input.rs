@@ -31,6 +31,8 @@ pub(super) struct Input {
     from: From,
     /// Bytes of the file when it was opened; `None` for pipes and devices.
     size: Option<u64>,
+    /// Bytes that there should be, of what ends by itself.
+    expected: Option<u64>,
     read: u64,
     shrank: bool,
     stopped: bool,
@@ -85,10 +87,19 @@ impl Input {
         Self::with(From::Bytes(from), size)
     }
 
+    /// Bytes that should be so many, and end by themselves.
+    pub(super) fn expecting(from: Box<dyn Read + Send>, bytes: u64) -> Self {
+        Self {
+            expected: Some(bytes),
+            ..Self::new(from, None)
+        }
+    }
+
     const fn with(from: From, size: Option<u64>) -> Self {
         Self {
             from,
             size,
+            expected: None,
             read: 0,
             shrank: false,
             stopped: false,
@@ -112,7 +123,7 @@ impl Input {
 
     /// Bytes of the whole input, as far as they are known.
     pub(super) fn size(&self) -> u64 {
-        self.size.unwrap_or(self.read)
+        self.size.or(self.expected).unwrap_or(self.read)
     }
 }
 

@@ -130,7 +130,7 @@ impl Reader {
         let mut reader = Self::new(capture.name(), source, pool, bounds);
         reader.stream = "archive";
         match member.open(&capture.file, streams) {
-            Ok(bytes) => reader.source = Source::Plain(Input::new(bytes, None)),
+            Ok(bytes) => reader.source = Source::Plain(Input::expecting(bytes, capture.bytes())),
             Err(Closed::Refused(reason, hint)) => reader.refuse(reason, hint),
             Err(Closed::Partial(reason, hint)) => reader.part(reason, &hint),
         }

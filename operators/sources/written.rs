@@ -37,7 +37,7 @@ fn open(path: &Path) -> Result<Reader, Error> {
             "the name of {} does not say what is in it",
             path.display()
         ))
-        .help("files of rows end in .csv, .jsonl, .parquet or .arrow")
+        .help("files of rows end in .csv, .jsonl (also .csv.gz and the like), .parquet or .arrow")
     })?;
     Reader::open(path, format)
 }
