@@ -373,30 +373,24 @@ impl<'a> Check<'a> {
             return;
         }
         for (raw, view) in views {
-            if view.options.window == Window::All && raw.entry("max_rows").is_none() {
-                let at = raw.entry("window").map_or(raw.at, |entry| entry.value.at);
-                let message = format!(
-                    "`{}` keeps all that comes, and the input has no end",
-                    raw.name
-                );
-                let help = "give it a window, `window = { sliding = \"5m\", step = \"10s\" }`, or set `max_rows`";
-                let path = format!("{}.window", raw.path);
-                self.found
-                    .push(Diagnostic::new("E0605", at, path, message).help(help));
-            }
-            if matches!(view.options.window, Window::Sliding { by: By::Start, .. })
-                && flows.active_timeout.0.is_none()
-            {
-                let at = raw.entry("window").map_or(raw.at, |entry| entry.value.at);
-                let message = format!(
-                    "the windows of `{}` never close: a record may have started at any time before",
-                    raw.name
-                );
-                let help = "set `active_timeout` of `[flows]`, or leave out `by`: records count when they end";
-                let path = format!("{}.window", raw.path);
-                self.found
-                    .push(Diagnostic::new("E0605", at, path, message).help(help));
-            }
+            let name = &raw.name;
+            let (message, help) = match view.options.window {
+                Window::All if raw.entry("max_rows").is_none() => (
+                    format!("`{name}` keeps all that comes, and the input has no end"),
+                    "give it a window, `window = { sliding = \"5m\", step = \"10s\" }`, or set `max_rows`",
+                ),
+                Window::Sliding { by: By::Start, .. } if flows.active_timeout.0.is_none() => (
+                    format!(
+                        "the windows of `{name}` never close: a record may have started at any time before"
+                    ),
+                    "set `active_timeout` of `[flows]`, or leave out `by`: records count when they end",
+                ),
+                _ => continue,
+            };
+            let at = raw.entry("window").map_or(raw.at, |entry| entry.value.at);
+            let path = format!("{}.window", raw.path);
+            self.found
+                .push(Diagnostic::new("E0605", at, path, message).help(help));
         }
     }
 
