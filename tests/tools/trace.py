@@ -30,9 +30,10 @@ def differences(binary, trace):
         kit.run_spec(binary, kit.spec(trace, base + ".csv", FLOWS), base)
         with open(base + ".json") as file:
             packets = json.load(file)["packets"]
-        ours = {row.key: row for row in truth.ours(base + ".csv")}
         with open(base + ".csv", newline="") as file:
-            tags = [row["hdr_desc"].split("-").count("VLAN") for row in csv.DictReader(file)]
+            rows = list(csv.DictReader(file))
+    ours = {row.key: row for row in truth.ours(base + ".csv", rows)}
+    tags = [row["hdr_desc"].split("-").count("VLAN") for row in rows]
     link = {row.key: 14 + 4 * tagged for row, tagged in zip(ours.values(), tags, strict=True)}
     found = []
     for field, mine, theirs in [("read", packets["read"], manifest["packets"]), ("not_ip", packets["skipped"]["not_ip"], manifest["non_ip_packets"])]:
