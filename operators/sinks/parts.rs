@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 /// Files of one sink at most.
 pub const MOST_FILES: usize = 10_000;
+/// Bytes of a name in a path at most: file systems take 255, and what stands beside a file and is on its way has a longer one.
+const LONGEST_NAME: usize = 200;
 /// Rows of one file that are written at once.
 const BATCH: usize = 8_192;
 
@@ -114,6 +116,14 @@ impl Several {
                 self.staged.place_of(path).display()
             ))
             .help("name in its path what has fewer values, such as `{start:%Y-%m-%d}`, and leave the rest to the columns"));
+        }
+        if let Some(name) = path.split('/').find(|name| name.len() > LONGEST_NAME) {
+            let bytes = name.len();
+            return Err(Error::new(format!(
+                "the sink `{}` would write a file with {bytes} bytes in one name, and {LONGEST_NAME} are the most: {name}",
+                self.parts.name
+            ))
+            .help("give each of the values in its path a directory of its own: `{one}/{other}.parquet`"));
         }
         if !self.options.overwrites() {
             self.staged.free(path)?;

@@ -192,6 +192,24 @@ fn too_many_files_are_refused_with_what_to_do() {
 }
 
 #[test]
+fn names_that_no_file_can_have_are_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "x".repeat(300);
+    let row = [vec![(1, Some(long.as_str()))]];
+    let write = |pattern: &str| {
+        let parts = parts(folder.path(), pattern);
+        write(&parts, &options("csv", false), &row, usize::MAX)
+    };
+    let error = write("{b}-{b}.csv").unwrap_err();
+    assert!(
+        error.to_string().contains("bytes in one name, and 200"),
+        "{error}"
+    );
+    assert!(names(folder.path()).is_empty());
+    assert_eq!(write("{b}/{b}.csv").unwrap(), 1);
+}
+
+#[test]
 fn no_rows_make_no_files() {
     let folder = tempfile::tempdir().unwrap();
     let parts = parts(folder.path(), "{text}.csv");
