@@ -1,5 +1,6 @@
 //! Flows of one direction: each row is a half of a row of both, and TCP closes each half by itself.
 
+use crate::program::Folder;
 use crate::shared::shared;
 use jayflow::{Control, Loaded, Plan, run};
 use std::path::Path;
@@ -109,7 +110,7 @@ packets = [
 
 #[test]
 fn tcp_closes_each_direction_by_its_own_fin_or_rst() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let spec = format!(
         "spec = 1\n[sources]\npath = \"none.pcap\"\n[flows]\nbidirectional = false\n[sinks]\npath = \"never.csv\"\n\
          [tests.two]{CONNECTIONS}workers = [1, 2]\nrows = 4\nexpect = [\n\
@@ -119,12 +120,8 @@ fn tcp_closes_each_direction_by_its_own_fin_or_rst() {
          {{ src_port = 80, total_packets = 2, flow_end_reason = \"eof\" }},\n]\n"
     );
     std::fs::write(folder.path().join("spec.toml"), spec).unwrap();
-    let out = std::process::Command::new(env!("CARGO_BIN_EXE_jayflow"))
-        .args(["test", "spec.toml"])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let text = String::from_utf8([out.stdout, out.stderr].concat()).unwrap();
+    let ended = folder.run("test spec.toml");
+    let text = String::from_utf8(ended.out).unwrap() + &ended.err;
     assert!(text.ends_with("1 test, 0 failed\n"), "{text}");
 }
 

@@ -1,5 +1,6 @@
 //! What observed packets: the column `sensor`, and names of inputs in the flow key.
 
+use crate::program::Folder;
 use crate::traffic::{Record, pcap, udp_frame};
 use jayflow::{Control, Loaded, Plan, Report, run};
 use sha2::{Digest as _, Sha256};
@@ -256,18 +257,14 @@ fn what_is_wrong_is_found_before() {
 
 #[test]
 fn a_test_has_the_sensor_of_the_first_source() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     archive(folder.path());
     let spec = "spec = 1\n[sources.tap]\npath = \"none/*/*.pcap\"\nsensor = \"{name}-{path[1]}\"\n[flows]\nkey = [\"sensor\", \"source\"]\n\
         [sinks]\npath = \"never.csv\"\n\
         [tests.written]\npackets = [{ src = \"10.0.0.1:1\", dst = \"10.0.0.2:2\", udp = {} }]\nrows = 1\nexpect = { sensor = \"tap-written\" }\n\
         [tests.read]\ninput = \"day/*/a.pcap\"\nrows = 2\nworkers = [1, 2]\nexpect = [{ sensor = \"tap-east\" }, { sensor = \"tap-west\" }]\n";
     std::fs::write(folder.path().join("spec.toml"), spec).unwrap();
-    let out = std::process::Command::new(env!("CARGO_BIN_EXE_jayflow"))
-        .args(["test", "spec.toml"])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let text = String::from_utf8([out.stdout, out.stderr].concat()).unwrap();
+    let ended = folder.run("test spec.toml");
+    let text = String::from_utf8(ended.out).unwrap() + &ended.err;
     assert!(text.ends_with("2 tests, 0 failed\n"), "{text}");
 }
